@@ -1,0 +1,23 @@
+# mesh-apiserver: run `make help` for the list of targets.
+SHELL := /usr/bin/env bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+GO      ?= go
+BIN     := bin
+
+# Each area keeps its own targets beside its scripts.
+-include hack/cluster/cluster.mk
+-include hack/images/images.mk
+-include hack/codegen.mk
+-include test/test.mk
+-include artifacts/bookstore/demo.mk
+
+.PHONY: help
+help: ## Show this list.
+	@grep -hE '^[a-zA-Z0-9_-]+:.*?## ' $(MAKEFILE_LIST) | sort | awk -F ':.*?## ' '{printf "  %-18s %s\n", $$1, $$2}'
+
+.PHONY: build
+build: ## Build the static binary bin/mesh-apiserver.
+	CGO_ENABLED=0 $(GO) build -trimpath -o $(BIN)/ ./apiserver/cmd/...
