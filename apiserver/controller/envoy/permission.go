@@ -62,17 +62,17 @@ func request(t model.Match) *rbacv3.Permission {
 func httpRequest(t model.Match) *rbacv3.Permission {
 	var all []*rbacv3.Permission
 	all = append(all, anyOf(t.Methods, func(m string) *rbacv3.Permission { return header(":method", exactly(m)) }))
-	all = append(all, anyOf(t.Paths, path))
-	all = append(all, anyOf(t.Hosts, host))
+	all = append(all, anyOf(t.Paths, pathOf))
+	all = append(all, anyOf(t.Hosts, hostOf))
 	for _, h := range t.Headers {
 		all = append(all, header(h.Name, value(h.Type, h.Value)))
 	}
 	return allOf(all)
 }
 
-// path compares whole elements for a prefix: /books is /books and /books/…
+// pathOf compares whole elements for a prefix: /books is /books and /books/…
 // Envoy leaves query and fragment out of url_path.
-func path(p model.PathMatch) *rbacv3.Permission {
+func pathOf(p model.PathMatch) *rbacv3.Permission {
 	if p.Type != model.ValuePathPrefix {
 		return urlPath(value(p.Type, p.Value))
 	}
@@ -89,8 +89,8 @@ func urlPath(m *matcherv3.StringMatcher) *rbacv3.Permission {
 	}}}
 }
 
-// host ignores case, a port and the dot that ends an absolute name.
-func host(h string) *rbacv3.Permission {
+// hostOf ignores case, a port and the dot that ends an absolute name.
+func hostOf(h string) *rbacv3.Permission {
 	re := regexp.QuoteMeta(h)
 	if rest, ok := strings.CutPrefix(h, "*."); ok {
 		re = `.+\.` + regexp.QuoteMeta(rest)

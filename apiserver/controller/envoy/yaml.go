@@ -10,6 +10,7 @@ import (
 	"slices"
 
 	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
 	"sigs.k8s.io/yaml"
 )
 
@@ -35,7 +36,7 @@ func resourceYAML(r Resource) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	body, err := protojson.MarshalOptions{UseProtoNames: true}.Marshal(m)
+	body, err := messageJSON(m)
 	if err != nil {
 		return nil, err
 	}
@@ -45,4 +46,16 @@ func resourceYAML(r Resource) ([]byte, error) {
 		View     string          `json:"view,omitempty"`
 		Resource json.RawMessage `json:"resource"`
 	}{r.TypeURL, r.Name, r.View, body})
+}
+
+func messageYAML(m proto.Message) ([]byte, error) {
+	body, err := messageJSON(m)
+	if err != nil {
+		return nil, err
+	}
+	return yaml.JSONToYAML(body)
+}
+
+func messageJSON(m proto.Message) ([]byte, error) {
+	return protojson.MarshalOptions{UseProtoNames: true}.Marshal(m)
 }
