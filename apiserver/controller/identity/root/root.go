@@ -30,6 +30,9 @@ const Life = 10 * 365 * 24 * time.Hour
 // skew is how far back a root's life begins, for clocks that are behind.
 const skew = 5 * time.Minute
 
+// ErrUnusable says that a root was found, but cannot sign.
+var ErrUnusable = errors.New("root is unusable")
+
 // Root is the CA: its certificate and its key.
 type Root struct {
 	certificate *x509.Certificate
@@ -65,21 +68,21 @@ func Generate(now time.Time) (*Root, error) {
 	return &Root{certificate: certificate, key: key}, nil
 }
 
-// Parse reads a root from PEM and refuses what cannot serve as one.
+// Parse reads a root from PEM. What cannot serve as one is ErrUnusable.
 func Parse(certificatePEM, keyPEM []byte) (*Root, error) {
 	pair, err := tls.X509KeyPair(certificatePEM, keyPEM)
 	if err != nil {
-		return nil, fmt.Errorf("parse root: %w", err)
+		return nil, fmt.Errorf("%w: %w", ErrUnusable, err)
 	}
 	if len(pair.Certificate) != 1 {
-		return nil, fmt.Errorf("parse root: %d certificates, want 1", len(pair.Certificate))
+		return nil, fmt.Errorf("%w: %d certificates, want 1", ErrUnusable, len(pair.Certificate))
 	}
 	key, ok := pair.PrivateKey.(crypto.Signer)
 	if !ok {
-		return nil, errors.New("parse root: its key cannot sign")
+		return nil, fmt.Errorf("%w: its key cannot sign", ErrUnusable)
 	}
 	if err := pair.Leaf.CheckSignatureFrom(pair.Leaf); err != nil {
-		return nil, fmt.Errorf("parse root: certificate is not a self-signed CA: %w", err)
+		return nil, fmt.Errorf("%w: certificate is not a self-signed CA: %w", ErrUnusable, err)
 	}
 	return &Root{certificate: pair.Leaf, key: key}, nil
 }

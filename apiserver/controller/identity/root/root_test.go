@@ -7,6 +7,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/x509"
+	"errors"
 	"testing"
 	"time"
 
@@ -55,8 +56,8 @@ func TestParseRefuses(t *testing.T) {
 		"a certificate without": {r.PEM(), r.PEM()},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if _, err := Parse(tc.certificate, tc.key); err == nil {
-				t.Error("accepted")
+			if _, err := Parse(tc.certificate, tc.key); !errors.Is(err, ErrUnusable) {
+				t.Errorf("got error %v, want ErrUnusable", err)
 			}
 		})
 	}
