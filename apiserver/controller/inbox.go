@@ -3,14 +3,10 @@
 
 package controller
 
-import (
-	"sync"
+import "sync"
 
-	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/world"
-)
-
-// event is a change to the world.
-type event func(*world.World)
+// event is a change to what the engine knows.
+type event func(*engine)
 
 // inbox holds events until the loop takes them, all at once. It takes any
 // number: informers must not be held up.

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/envoy"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
 )
 
 // unit is one thing that is compiled by itself and owns the resources that come
@@ -96,4 +97,8 @@ func (l *ledger) take() (set []envoy.Resource, removed []envoy.Key) {
 
 func compareKeys(a, b envoy.Key) int {
 	return cmp.Or(cmp.Compare(a.TypeURL, b.TypeURL), cmp.Compare(a.Name, b.Name), cmp.Compare(a.View, b.View))
+}
+
+func compareProxies(a, b model.ProxyID) int {
+	return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Pod, b.Pod), cmp.Compare(a.UID, b.UID))
 }

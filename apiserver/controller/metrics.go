@@ -43,9 +43,8 @@ func registerMetrics() {
 	})
 }
 
-// timed observes how long the compilation of a unit takes. The count of the
+// timed observes how long a unit took that began at start. The count of the
 // histogram is the number of units compiled.
-func timed(kind string) func() {
-	start := time.Now()
-	return func() { compileSeconds.WithLabelValues(kind).Observe(time.Since(start).Seconds()) }
+func timed(kind string, start time.Time) {
+	compileSeconds.WithLabelValues(kind).Observe(time.Since(start).Seconds())
 }

@@ -4,70 +4,69 @@
 package controller
 
 import (
+	"errors"
 	"fmt"
 
-	corev1 "k8s.io/api/core/v1"
-	discoveryv1 "k8s.io/api/discovery/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/client-go/tools/cache"
 
-	"github.com/openservicemesh/mesh-apiserver/apis/mesh/v1alpha1"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/world"
 )
 
-// watch turns what an informer sees into events for the inbox.
-func watch[T metav1.Object](in *inbox, informer cache.SharedIndexInformer, set func(*world.World, T), remove func(*world.World, world.Key)) (cache.ResourceEventHandlerRegistration, error) {
+// watchAll registers the inbox with every informer that feeds the world. The
+// registrations say when the world has been told all that there was at first.
+func watchAll(in *inbox, o Options) ([]cache.InformerSynced, error) {
+	core := o.Host.Core().V1()
+	mesh := o.Mesh.Mesh().V1alpha1()
+	var synced []cache.InformerSynced
+	for _, source := range []struct {
+		informer cache.SharedIndexInformer
+		handler  cache.ResourceEventHandler
+	}{
+		{core.Services().Informer(), handler(in, (*world.World).SetService, (*world.World).DeleteService)},
+		{o.Host.Discovery().V1().EndpointSlices().Informer(), handler(in, (*world.World).SetSlice, (*world.World).DeleteSlice)},
+		{core.Pods().Informer(), handler(in, (*world.World).SetPod, (*world.World).DeletePod)},
+		{core.ServiceAccounts().Informer(), handler(in, (*world.World).SetServiceAccount, (*world.World).DeleteServiceAccount)},
+		{core.Namespaces().Informer(), handler(in, (*world.World).SetNamespace, (*world.World).DeleteNamespace)},
+		{mesh.MeshPolicies().Informer(), handler(in, (*world.World).SetPolicy, (*world.World).DeletePolicy)},
+		{mesh.MeshConfigs().Informer(), handler(in, (*world.World).SetConfig, (*world.World).DeleteConfig)},
+	} {
+		registration, err := source.informer.AddEventHandler(source.handler)
+		if err != nil {
+			return nil, fmt.Errorf("watch the world: %w", err)
+		}
+		synced = append(synced, registration.HasSynced)
+	}
+	return synced, nil
+}
+
+// handler turns what an informer sees of one type into events.
+func handler[T any](in *inbox, set func(*world.World, T), remove func(*world.World, world.Key)) cache.ResourceEventHandler {
 	changed := func(object any) {
 		if o, ok := object.(T); ok {
-			in.put(func(w *world.World) { set(w, o) })
+			in.put(func(e *engine) { set(e.world, o) })
 		}
 	}
-	return informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
+	return cache.ResourceEventHandlerFuncs{
 		AddFunc:    changed,
 		UpdateFunc: func(_, object any) { changed(object) },
 		DeleteFunc: func(object any) {
-			if gone, ok := object.(cache.DeletedFinalStateUnknown); ok {
-				object = gone.Obj
-			}
-			if o, ok := object.(T); ok {
-				key := world.Key{Namespace: o.GetNamespace(), Name: o.GetName()}
-				in.put(func(w *world.World) { remove(w, key) })
+			if key, err := keyOf(object); err == nil {
+				in.put(func(e *engine) { remove(e.world, key) })
 			}
 		},
-	})
+	}
 }
 
-// watchAll registers the controller with every informer that feeds the world.
-func (c *Controller) watchAll(o Options) error {
-	core, mesh := o.Host, o.Mesh
-	for _, register := range []func() (cache.ResourceEventHandlerRegistration, error){
-		func() (cache.ResourceEventHandlerRegistration, error) {
-			return watch(c.inbox, core.Core().V1().Services().Informer(), func(w *world.World, s *corev1.Service) { w.SetService(s) }, (*world.World).DeleteService)
-		},
-		func() (cache.ResourceEventHandlerRegistration, error) {
-			return watch(c.inbox, core.Discovery().V1().EndpointSlices().Informer(), func(w *world.World, s *discoveryv1.EndpointSlice) { w.SetSlice(s) }, (*world.World).DeleteSlice)
-		},
-		func() (cache.ResourceEventHandlerRegistration, error) {
-			return watch(c.inbox, core.Core().V1().Pods().Informer(), func(w *world.World, p *corev1.Pod) { w.SetPod(p) }, (*world.World).DeletePod)
-		},
-		func() (cache.ResourceEventHandlerRegistration, error) {
-			return watch(c.inbox, core.Core().V1().ServiceAccounts().Informer(), setServiceAccount, (*world.World).DeleteServiceAccount)
-		},
-		func() (cache.ResourceEventHandlerRegistration, error) {
-			return watch(c.inbox, core.Core().V1().Namespaces().Informer(), setNamespace, deleteNamespace)
-		},
-		func() (cache.ResourceEventHandlerRegistration, error) {
-			return watch(c.inbox, mesh.Mesh().V1alpha1().MeshPolicies().Informer(), func(w *world.World, p *v1alpha1.MeshPolicy) { w.SetPolicy(p) }, (*world.World).DeletePolicy)
-		},
-		func() (cache.ResourceEventHandlerRegistration, error) {
-			return watch(c.inbox, mesh.Mesh().V1alpha1().MeshConfigs().Informer(), func(w *world.World, m *v1alpha1.MeshConfig) { w.SetConfig(m) }, deleteConfig)
-		},
-	} {
-		registration, err := register()
-		if err != nil {
-			return fmt.Errorf("watch the world: %w", err)
-		}
-		c.synced = append(c.synced, registration.HasSynced)
+// keyOf names a deleted object, of which only the key may be left.
+func keyOf(object any) (world.Key, error) {
+	if gone, ok := object.(cache.DeletedFinalStateUnknown); ok {
+		namespace, name, err := cache.SplitMetaNamespaceKey(gone.Key)
+		return world.Key{Namespace: namespace, Name: name}, err
 	}
-	return nil
+	o, err := meta.Accessor(object)
+	if err != nil {
+		return world.Key{}, errors.New("not an object")
+	}
+	return world.Key{Namespace: o.GetNamespace(), Name: o.GetName()}, nil
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/openservicemesh/mesh-apiserver/apis/mesh/v1alpha1"
@@ -26,7 +27,8 @@ const (
 // Report is what is to be said of a policy itself: whether it acts as it is
 // written, and on whom.
 type Report struct {
-	// Generation of the policy that the report is about.
+	// UID and Generation of the policy that the report is about.
+	UID        types.UID
 	Generation int64
 	// Accepted is true if the policy can be compiled and all that it names exists.
 	Accepted bool
@@ -55,7 +57,7 @@ func Policy(w *world.World, key world.Key) (Report, bool) {
 	if len(affected) == 0 && len(targets) == 0 {
 		notes = append(notes, "no pod of the mesh is its target")
 	}
-	report := Report{Generation: policy.Generation, Reason: ReasonAccepted, Views: views}
+	report := Report{UID: policy.UID, Generation: policy.Generation, Reason: ReasonAccepted, Views: views}
 	switch {
 	case len(invalid) > 0:
 		report.Reason = ReasonInvalid

@@ -38,13 +38,13 @@ func Workload(w *world.World, name string) (model.Workload, []world.Key, bool) {
 
 // ClosedWorkload admits nobody anywhere. It stands in for a workload that
 // cannot be compiled.
-func ClosedWorkload(w *world.World, name string) (model.Workload, bool) {
+func ClosedWorkload(w *world.World, name string) (model.Workload, []world.Key, bool) {
 	view := w.View(name)
 	if view == nil {
-		return model.Workload{}, false
+		return model.Workload{}, nil, false
 	}
 	closed := model.InboundPort{Number: everyOther, Access: model.Access{Closed: true}}
-	return model.Workload{View: view.Name, Namespace: view.Namespace, Ports: []model.InboundPort{closed}}, true
+	return model.Workload{View: view.Name, Namespace: view.Namespace, Ports: []model.InboundPort{closed}}, nil, true
 }
 
 // applied is a policy with what it has as its target in one view.
@@ -91,7 +91,9 @@ func portsOf(w *world.World, view *world.View, policies []applied) map[uint16]bo
 	}
 	for _, p := range policies {
 		for _, number := range p.numbers() {
-			ports[number] = ports[number]
+			if _, ok := ports[number]; !ok {
+				ports[number] = false
+			}
 		}
 	}
 	return ports

@@ -27,15 +27,23 @@ func (w *World) SetConfig(config *v1alpha1.MeshConfig) {
 	if config.Name != v1alpha1.MeshConfigName {
 		return
 	}
-	if w.config == nil || !reflect.DeepEqual(w.config.Spec, config.Spec) {
+	old := w.config
+	if old != nil && old.UID == config.UID && old.Generation == config.Generation {
+		return
+	}
+	if old == nil || !reflect.DeepEqual(old.Spec, config.Spec) {
 		w.dirty.All = true
 	}
 	w.config = config
 }
 
+// Config gives the MeshConfig in use, nil if there is none. Another pointer is
+// another generation.
+func (w *World) Config() *v1alpha1.MeshConfig { return w.config }
+
 // DeleteConfig goes back to the defaults: that is what deletion means.
-func (w *World) DeleteConfig(name string) {
-	if name == v1alpha1.MeshConfigName && w.config != nil {
+func (w *World) DeleteConfig(key Key) {
+	if key.Name == v1alpha1.MeshConfigName && w.config != nil {
 		w.config = nil
 		w.dirty.All = true
 	}

@@ -4,6 +4,8 @@
 package world
 
 import (
+	corev1 "k8s.io/api/core/v1"
+
 	"github.com/openservicemesh/mesh-apiserver/apis/mesh/v1alpha1"
 )
 
@@ -65,8 +67,8 @@ func AccountKey(policy *v1alpha1.MeshPolicy, account v1alpha1.ServiceAccountRefe
 }
 
 // SetServiceAccount takes in that an account exists.
-func (w *World) SetServiceAccount(key Key) {
-	w.learn(Reference{Kind: KindServiceAccount, Key: key})
+func (w *World) SetServiceAccount(account *corev1.ServiceAccount) {
+	w.learn(Reference{Kind: KindServiceAccount, Key: keyOf(account)})
 }
 
 // DeleteServiceAccount takes in that an account exists no more.
@@ -75,13 +77,13 @@ func (w *World) DeleteServiceAccount(key Key) {
 }
 
 // SetNamespace takes in that a namespace exists.
-func (w *World) SetNamespace(name string) {
-	w.learn(Reference{Kind: KindNamespace, Key: Key{Name: name}})
+func (w *World) SetNamespace(namespace *corev1.Namespace) {
+	w.learn(Reference{Kind: KindNamespace, Key: keyOf(namespace)})
 }
 
 // DeleteNamespace takes in that a namespace exists no more.
-func (w *World) DeleteNamespace(name string) {
-	w.unlearn(Reference{Kind: KindNamespace, Key: Key{Name: name}})
+func (w *World) DeleteNamespace(key Key) {
+	w.unlearn(Reference{Kind: KindNamespace, Key: key})
 }
 
 func (w *World) learn(reference Reference) {
