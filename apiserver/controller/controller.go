@@ -70,7 +70,8 @@ func New(o Options) (*Controller, error) {
 	}, nil
 }
 
-// SetRoots gives the certificates that workloads trust, in PEM.
+// SetRoots gives the certificates that workloads trust, in PEM. Nothing is
+// delivered before it has been called.
 func (c *Controller) SetRoots(pem []byte) {
 	c.inbox.put(func(e *engine) { e.setRoots(pem) })
 }
@@ -82,7 +83,7 @@ func (c *Controller) Notify(view string) { c.status.Notify(view) }
 // Ready is nil once everything that there was at the start has been applied.
 func (c *Controller) Ready() error {
 	if !c.ready.Load() {
-		return errors.New("the first compilation has not been delivered yet")
+		return errors.New("waiting for the informers and the workload roots")
 	}
 	return nil
 }
@@ -99,15 +100,12 @@ func (c *Controller) Run(ctx context.Context) error {
 	defer writer.Wait()
 
 	e := newEngine()
-	c.batch(ctx, e)
-	c.delivery.SetReady()
-	c.ready.Store(true)
 	for {
+		c.batch(ctx, e)
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-c.inbox.wake:
-			c.batch(ctx, e)
 		}
 	}
 }
@@ -119,6 +117,10 @@ func (c *Controller) batch(ctx context.Context, e *engine) {
 	for _, event := range c.inbox.take() {
 		event(e)
 	}
+	if len(e.roots) == 0 {
+		// Nothing can be said without roots; the proxies wait.
+		return
+	}
 	out := e.step(ctx)
 	c.delivery.Apply(out.update)
 	for key, report := range out.reports {
@@ -126,6 +128,9 @@ func (c *Controller) batch(ctx context.Context, e *engine) {
 	}
 	if out.config != nil {
 		c.status.InUse(out.config)
+	}
+	if !c.ready.Swap(true) {
+		c.delivery.SetReady()
 	}
 	batchSeconds.Observe(time.Since(start).Seconds())
 }

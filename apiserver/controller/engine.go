@@ -4,6 +4,7 @@
 package controller
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"maps"
@@ -30,18 +31,21 @@ type engine struct {
 	ledger *ledger
 	// policies are, by view, the policies that have a part of it as target.
 	policies map[string][]world.Key
-	// shared is set if what every proxy shares is to be compiled anew.
-	shared bool
+	// chains are, by view, the generations of its filter chains.
+	chains map[string]envoy.Generations
+	// everything is set if the next step compiles every unit.
+	everything bool
 	// config is the MeshConfig that was reported last.
 	config *v1alpha1.MeshConfig
 }
 
 func newEngine() *engine {
 	return &engine{
-		world:    world.New(),
-		ledger:   newLedger(),
-		policies: map[string][]world.Key{},
-		shared:   true,
+		world:      world.New(),
+		ledger:     newLedger(),
+		policies:   map[string][]world.Key{},
+		chains:     map[string]envoy.Generations{},
+		everything: true,
 	}
 }
 
@@ -54,21 +58,22 @@ type outcome struct {
 	config *v1alpha1.MeshConfig
 }
 
-// setRoots replaces the certificates that workloads trust.
+// setRoots replaces the certificates that workloads trust. Every workload has
+// them in the validation contexts of its ports.
 func (e *engine) setRoots(pem []byte) {
-	e.roots = pem
-	e.shared = true
+	if !bytes.Equal(e.roots, pem) {
+		e.roots = pem
+		e.everything = true
+	}
 }
 
 // step compiles what the events since the last step have made stale.
 func (e *engine) step(ctx context.Context) outcome {
 	dirty := e.world.TakeDirty()
-	if dirty.All {
+	if e.everything || dirty.All {
 		e.addAll(&dirty)
-	}
-	if e.shared || dirty.All {
 		e.common(ctx)
-		e.shared = false
+		e.everything = false
 	}
 	for key := range dirty.Services {
 		e.service(ctx, key)
@@ -152,13 +157,16 @@ func (e *engine) workload(ctx context.Context, view string, policies map[world.K
 			workload, targeting, ok := compiled(e.world, view)
 			if !ok {
 				e.ledger.put(u, nil)
+				delete(e.chains, view)
 				return nil
 			}
-			resources, err := envoy.Workload(compile.Mesh(e.world), workload)
+			chains := envoy.NextGenerations(e.chains[view], workload)
+			resources, err := envoy.Workload(compile.Mesh(e.world), workload, e.roots, chains)
 			if err != nil {
 				return err
 			}
 			e.ledger.put(u, resources)
+			e.chains[view] = chains
 			if len(targeting) > 0 {
 				e.policies[view] = targeting
 			}
