@@ -26,7 +26,8 @@ type Generations map[uint16]Generation
 
 // Generation is one port's.
 type Generation struct {
-	// Name is 8 hex digits: a hash of the TCP access that the chain began with.
+	// Name is 8 hex digits: a hash of the TCP access that the chain began with,
+	// or of such a hash where that name was taken.
 	Name   string
 	access tcpAccess
 }
@@ -38,8 +39,15 @@ func NextGenerations(prev Generations, w model.Workload) Generations {
 	for _, p := range w.Ports {
 		access := tcpAccessOf(p.Access)
 		name := access.hash()
-		if old, ok := prev[p.Number]; ok && access.includes(old.access) {
-			name = old.Name
+		if old, ok := prev[p.Number]; ok {
+			switch {
+			case access.includes(old.access):
+				name = old.Name
+			case name == old.Name:
+				// Widened, then narrowed to where it began: the chain that bears
+				// this name holds connections that are refused now.
+				name = again(name)
+			}
 		}
 		next[p.Number] = Generation{Name: name, access: access}
 	}
@@ -140,7 +148,9 @@ func (c caller) covers(d caller) bool {
 	return !d.prefix && c.id == d.id
 }
 
-func (t tcpAccess) hash() string {
-	sum := sha256.Sum256(fmt.Appendf(nil, "%+v", t))
+func (t tcpAccess) hash() string { return again(fmt.Sprintf("%+v", t)) }
+
+func again(text string) string {
+	sum := sha256.Sum256([]byte(text))
 	return hex.EncodeToString(sum[:4])
 }
