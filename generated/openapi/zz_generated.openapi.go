@@ -182,7 +182,7 @@ func schema_mesh_apiserver_apis_mesh_v1alpha1_GRPCMatch(ref common.ReferenceCall
 							},
 						},
 						SchemaProps: spec.SchemaProps{
-							Description: "methods are alternatives. Absent: every gRPC call. At most 32.",
+							Description: "methods are alternatives. Every call is written with http: {paths: [{value: \"/\"}]}. 1 to 32.",
 							Type:        []string{"array"},
 							Items: &spec.SchemaOrArray{
 								Schema: &spec.Schema{
@@ -194,6 +194,7 @@ func schema_mesh_apiserver_apis_mesh_v1alpha1_GRPCMatch(ref common.ReferenceCall
 						},
 					},
 				},
+				Required: []string{"methods"},
 			},
 		},
 		Dependencies: []string{
