@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -25,7 +26,7 @@ import (
 // initFlags are what the webhook tells mesh-init, and the kubelet fills in.
 type initFlags struct {
 	node             string
-	podIP            string
+	podIPs           string
 	proxyMemory      uint64
 	controlPlane     string
 	controlPlaneName string
@@ -55,7 +56,7 @@ func newInitCommand() *cobra.Command {
 		},
 	}
 	flags.add(command.Flags())
-	for _, name := range []string{"node", "pod-ip", "control-plane", "control-plane-name"} {
+	for _, name := range []string{"node", "pod-ips", "control-plane", "control-plane-name"} {
 		// It fails only for a flag that is not defined above.
 		if err := command.MarkFlagRequired(name); err != nil {
 			panic(err)
@@ -66,7 +67,7 @@ func newInitCommand() *cobra.Command {
 
 func (f *initFlags) add(set *pflag.FlagSet) {
 	set.StringVar(&f.node, "node", "", "the pod, as <namespace>/<name>/<uid>")
-	set.StringVar(&f.podIP, "pod-ip", "", "the pod's address, where its probes are answered")
+	set.StringVar(&f.podIP, "pod-ips", "", "the pod's address, where its probes are answered")
 	set.Uint64Var(&f.proxyMemory, "proxy-memory", 0, "bytes of memory that the proxy may use; 0 leaves it unwatched")
 	set.StringVar(&f.controlPlane, "control-plane", "", "<host>:<port> of the control plane's xDS")
 	set.StringVar(&f.controlPlaneName, "control-plane-name", "", "DNS name in the control plane's certificate")
@@ -111,12 +112,20 @@ func (f initFlags) bootstrap() (envoy.BootstrapParams, error) {
 	if err != nil {
 		return envoy.BootstrapParams{}, fmt.Errorf("--control-plane: port %q is no number below 65536", port)
 	}
+	var podIPs []netip.Addr
+	for _, text := range strings.Split(f.podIPs, ",") {
+		ip, err := netip.ParseAddr(text)
+		if err != nil {
+			return envoy.BootstrapParams{}, fmt.Errorf("--pod-ips: %w", err)
+		}
+		podIPs = append(podIPs, ip)
+	}
 	params := envoy.BootstrapParams{
 		NodeID:        model.ProxyID{Namespace: node[0], Pod: node[1], UID: node[2]},
 		XDSHost:       host,
 		XDSPort:       uint16(number),
 		XDSServerName: f.controlPlaneName,
-		PodIP:         f.podIP,
+		PodIPs:        podIPs,
 		// Stacks and buffers of the kernel count for the container as well.
 		MaxHeapBytes: f.proxyMemory / 10 * 9,
 	}

@@ -67,7 +67,7 @@ func TestInitTakesWhatTheWebhookGives(t *testing.T) {
 }
 
 func TestInitSaysWhichFlagIsWrong(t *testing.T) {
-	good := initFlags{node: "a/b/c", podIP: "198.18.0.7", controlPlane: "host:15012", controlPlaneName: "host"}
+	good := initFlags{node: "a/b/c", podIPs: "198.18.0.7,2001:2:0:1::7", controlPlane: "host:15012", controlPlaneName: "host"}
 	for _, test := range []struct {
 		change func(*initFlags)
 		want   string
