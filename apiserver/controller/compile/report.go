@@ -57,6 +57,9 @@ func Policy(w *world.World, key world.Key) (Report, bool) {
 	if len(affected) == 0 && len(targets) == 0 {
 		notes = append(notes, "no pod of the mesh is its target")
 	}
+	if deniesCallers(policy) {
+		notes = append(notes, "on a port that is open and not HTTP it acts on the first byte that a caller sends")
+	}
 	report := Report{UID: policy.UID, Generation: policy.Generation, Reason: ReasonAccepted, Views: views}
 	switch {
 	case len(invalid) > 0:
@@ -79,6 +82,14 @@ func sentence(parts []string) string {
 		parts = append(parts[:messages:messages], fmt.Sprintf("and %d more", more))
 	}
 	return strings.Join(parts, "; ")
+}
+
+// deniesCallers tells whether a policy refuses some callers and not others. A
+// connection that is not HTTP is refused then once it says something; a server
+// that speaks first may have spoken (DATAPLANE, Inbound).
+func deniesCallers(policy *v1alpha1.MeshPolicy) bool {
+	return policy.Spec.Action == v1alpha1.PolicyActionDeny &&
+		slices.ContainsFunc(policy.Spec.Rules, func(r v1alpha1.PolicyRule) bool { return len(r.From) > 0 })
 }
 
 // reach is what a policy has as its target in one view.

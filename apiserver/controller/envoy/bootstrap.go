@@ -4,7 +4,9 @@
 package envoy
 
 import (
+	"errors"
 	"fmt"
+	"net/netip"
 	"path"
 	"time"
 
@@ -34,9 +36,9 @@ type BootstrapParams struct {
 	// XDSServerName is the one DNS SAN that the control plane's certificate may
 	// have: mesh-apiserver.<system namespace>.svc.
 	XDSServerName string
-	// PodIP is where rewritten probes find the application, as the kubelet would
-	// have. Empty: 127.0.0.1.
-	PodIP string
+	// PodIPs are the pod's own addresses, the primary one (where the kubelet
+	// probes) first. At least one.
+	PodIPs []netip.Addr
 	// Probes are the rewritten probes of the pod's containers.
 	Probes []ProbeRoute
 	// MaxHeapBytes is the memory at which the proxy sheds load, at most what its
@@ -67,6 +69,9 @@ func Bootstrap(p BootstrapParams) (bootstrap, identitySDS, controlPlaneRootsSDS 
 }
 
 func bootstrapConfig(p BootstrapParams) (*bootstrapv3.Bootstrap, error) {
+	if len(p.PodIPs) == 0 {
+		return nil, errors.New("no pod IP")
+	}
 	probes, err := probeClusters(p)
 	if err != nil {
 		return nil, err
@@ -81,7 +86,7 @@ func bootstrapConfig(p BootstrapParams) (*bootstrapv3.Bootstrap, error) {
 		},
 		StaticResources: &bootstrapv3.Bootstrap_StaticResources{
 			Clusters:  append([]*clusterv3.Cluster{xdsCluster(p), adminCluster()}, probes...),
-			Listeners: []*listenerv3.Listener{probeListener(p), readinessListener(), prometheusListener()},
+			Listeners: []*listenerv3.Listener{probeListener(p), readinessListener(p), prometheusListener(p)},
 		},
 		StatsConfig:     statsConfig(),
 		OverloadManager: overloadManager(p),

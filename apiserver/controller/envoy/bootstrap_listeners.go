@@ -26,17 +26,17 @@ func adminCluster() *clusterv3.Cluster {
 
 // readinessListener answers /ready, 200 once everything that was asked for at
 // the start is there.
-func readinessListener() *listenerv3.Listener {
-	return adminListener("readiness", model.PortReadiness, "/ready")
+func readinessListener(p BootstrapParams) *listenerv3.Listener {
+	return adminListener(p, "readiness", model.PortReadiness, "/ready")
 }
 
 // prometheusListener answers /stats/prometheus.
-func prometheusListener() *listenerv3.Listener {
-	return adminListener("prometheus", model.PortPrometheus, "/stats/prometheus")
+func prometheusListener(p BootstrapParams) *listenerv3.Listener {
+	return adminListener(p, "prometheus", model.PortPrometheus, "/stats/prometheus")
 }
 
-func adminListener(name string, port uint16, path string) *listenerv3.Listener {
-	return staticListener(name, port, []*routev3.Route{
+func adminListener(p BootstrapParams, name string, port uint16, path string) *listenerv3.Listener {
+	return staticListener(p, name, port, []*routev3.Route{
 		route(name, exactPath(path), &routev3.RouteAction{
 			ClusterSpecifier: &routev3.RouteAction_Cluster{Cluster: clusterAdmin},
 		}),
@@ -49,7 +49,11 @@ func exactPath(path string) *routev3.RouteMatch {
 
 // staticListener answers GET and HEAD on the given routes, and 404 to all else.
 // It is left out of the global connection limit: a busy proxy is not a dead one.
-func staticListener(name string, port uint16, routes []*routev3.Route) *listenerv3.Listener {
+//
+// It serves the pod's own addresses alone. The outbound listener hands a call to
+// another pod's port of this number over to it, since it owns the port on every
+// address; without the match the caller's proxy would answer for the callee.
+func staticListener(p BootstrapParams, name string, port uint16, routes []*routev3.Route) *listenerv3.Listener {
 	for _, r := range routes {
 		r.Match.Headers = []*routev3.HeaderMatcher{headerMatcher(":method", wholly("GET|HEAD"))}
 	}
@@ -66,8 +70,23 @@ func staticListener(name string, port uint16, routes []*routev3.Route) *listener
 		AdditionalAddresses:           []*listenerv3.AdditionalAddress{{Address: socketAddress("::", port)}},
 		PerConnectionBufferLimitBytes: u32(bufferLimit),
 		IgnoreGlobalConnLimit:         true,
-		FilterChains:                  []*listenerv3.FilterChain{{Name: name, Filters: []*listenerv3.Filter{managerFilter(m)}}},
+		FilterChains: []*listenerv3.FilterChain{{
+			Name:             name,
+			FilterChainMatch: &listenerv3.FilterChainMatch{PrefixRanges: ownAddresses(p)},
+			Filters:          []*listenerv3.Filter{managerFilter(m)},
+		}},
 	}
+}
+
+func ownAddresses(p BootstrapParams) []*corev3.CidrRange {
+	own := []*corev3.CidrRange{
+		{AddressPrefix: "127.0.0.0", PrefixLen: u32(8)},
+		{AddressPrefix: "::1", PrefixLen: u32(128)},
+	}
+	for _, ip := range p.PodIPs {
+		own = append(own, &corev3.CidrRange{AddressPrefix: ip.String(), PrefixLen: u32(uint32(ip.BitLen()))})
+	}
+	return own
 }
 
 func staticCluster(name string, address *corev3.Address) *clusterv3.Cluster {

@@ -52,7 +52,7 @@ func probeListener(p BootstrapParams) *listenerv3.Listener {
 	for _, r := range p.Probes {
 		routes = append(routes, probeRoute(r))
 	}
-	return staticListener("probes", model.PortProbes, routes)
+	return staticListener(p, "probes", model.PortProbes, routes)
 }
 
 func probeRoute(r ProbeRoute) *routev3.Route {
@@ -81,13 +81,9 @@ func probeClusterName(r ProbeRoute) string {
 // probeClusters are the applications' ports that probes go to, each once. Each
 // probe opens its own connection, as the kubelet's does.
 func probeClusters(p BootstrapParams) ([]*clusterv3.Cluster, error) {
-	host := cmp.Or(p.PodIP, "127.0.0.1")
-	if !isIP(host) {
-		return nil, fmt.Errorf("pod IP %q is no IP address", p.PodIP)
-	}
 	byName := map[string]*clusterv3.Cluster{}
 	for _, r := range p.Probes {
-		c := staticCluster(probeClusterName(r), socketAddress(host, r.Port))
+		c := staticCluster(probeClusterName(r), socketAddress(p.PodIPs[0].String(), r.Port))
 		c.UpstreamBindConfig = inboundSource()
 		c.TypedExtensionProtocolOptions = oneRequestAConnection()
 		switch r.Scheme {

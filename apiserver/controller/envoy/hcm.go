@@ -41,6 +41,8 @@ func connectionManager(statPrefix, routes string) *hcmv3.HttpConnectionManager {
 		}},
 		CommonHttpProtocolOptions: &corev3.HttpProtocolOptions{
 			MaxHeadersCount: u32(maxHeaders),
+			// As without a mesh. Over HTTP/2 a refusal would be a reset stream.
+			HeadersWithUnderscoresAction: corev3.HttpProtocolOptions_ALLOW,
 		},
 		HttpProtocolOptions: &corev3.Http1ProtocolOptions{
 			AcceptHttp_10:   true,
@@ -70,12 +72,10 @@ func outboundManager(name string) *hcmv3.HttpConnectionManager {
 	return m
 }
 
-// inboundManager serves calls that other proxies make. upstream is the cluster
-// of the protocol that the application speaks, by the connection's ALPN.
+// inboundManager serves calls that other proxies make.
 func inboundManager(statPrefix, routes string) *hcmv3.HttpConnectionManager {
 	m := connectionManager(statPrefix, routes)
 	m.CommonHttpProtocolOptions.MaxConnectionDuration = dur(maxHTTPConnection)
-	m.CommonHttpProtocolOptions.HeadersWithUnderscoresAction = corev3.HttpProtocolOptions_REJECT_REQUEST
 	m.PathWithEscapedSlashesAction = hcmv3.HttpConnectionManager_REJECT_REQUEST
 	m.HttpFilters = []*hcmv3.HttpFilter{
 		httpRBACFilter(httpDenyFilter, denyEverything()),

@@ -50,7 +50,7 @@ func inboundListener(m model.Mesh, w model.Workload, chains Generations) *listen
 // first byte comes. The chain's name changes when access narrows: Envoy then
 // ends the connections of the old chain within the drain time.
 func tcpChain(w model.Workload, p model.InboundPort, generation string) *listenerv3.FilterChain {
-	tls := commonTLS(model.ALPNTCP)
+	tls := commonTLS()
 	tls.ValidationContextType = &tlsv3.CommonTlsContext_ValidationContextSdsSecretConfig{
 		ValidationContextSdsSecretConfig: &tlsv3.SdsSecretConfig{Name: InboundPortName(w.View, p.Number), SdsConfig: fromADS()},
 	}
@@ -69,7 +69,7 @@ func tcpChain(w model.Workload, p model.InboundPort, generation string) *listene
 // httpChain serves requests, which come as HTTP/2 from other proxies whatever
 // the application speaks; cluster is that of the application's protocol.
 func httpChain(m model.Mesh, w model.Workload, p model.InboundPort, alpn, cluster string) *listenerv3.FilterChain {
-	tls := commonTLS(alpn)
+	tls := commonTLS()
 	tls.ValidationContextType = rootsAnd([]*tlsv3.SubjectAltNameMatcher{sanOfTrustDomain(m)})
 	return &listenerv3.FilterChain{
 		Name:             fmt.Sprintf("in/%d/%s", p.Number, alpn),

@@ -28,10 +28,14 @@ func tlsParams() *tlsv3.TlsParameters {
 }
 
 // commonTLS shows the workload's own certificate.
-func commonTLS(alpn string) *tlsv3.CommonTlsContext {
+//
+// A client says by alpn what it carries. A server names none: its chain was
+// chosen by what the ClientHello offers, and once a protocol is negotiated the
+// connection manager no longer recognises HTTP/2 by its preface.
+func commonTLS(alpn ...string) *tlsv3.CommonTlsContext {
 	return &tlsv3.CommonTlsContext{
 		TlsParams:     tlsParams(),
-		AlpnProtocols: []string{alpn},
+		AlpnProtocols: alpn,
 		TlsCertificateSdsSecretConfigs: []*tlsv3.SdsSecretConfig{{
 			Name:      SecretIdentity,
 			SdsConfig: fromFile(model.IdentitySDS),

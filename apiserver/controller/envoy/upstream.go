@@ -30,7 +30,6 @@ func rememberUpstream(cluster string) *listenerv3.Filter {
 		OnNewConnection: []*commonstatev3.FilterStateValue{{
 			Key:        &commonstatev3.FilterStateValue_ObjectKey{ObjectKey: upstreamState},
 			FactoryKey: "envoy.string",
-			ReadOnly:   true,
 			Value: &commonstatev3.FilterStateValue_FormatString{FormatString: &corev3.SubstitutionFormatString{
 				Format: &corev3.SubstitutionFormatString_TextFormatSource{TextFormatSource: &corev3.DataSource{
 					Specifier: &corev3.DataSource_InlineString{InlineString: cluster},
