@@ -51,8 +51,8 @@ func fromFile(path string) *corev3.ConfigSource {
 // that is not UTF-8; the strings that users write are checked beforehand
 // (checkAccess), so a failure is a fault of this package.
 func pack(m proto.Message) *anypb.Any {
-	a, err := anypb.New(m)
-	if err != nil {
+	a := &anypb.Any{}
+	if err := anypb.MarshalFrom(a, m, proto.MarshalOptions{Deterministic: true}); err != nil {
 		panic(fmt.Sprintf("pack %s: %v", m.ProtoReflect().Descriptor().FullName(), err))
 	}
 	return a
