@@ -104,7 +104,7 @@ func TestInvalidPolicies(t *testing.T) {
 			"spec.rules[0].name: Invalid value"}},
 
 		"Audit": {`{"action": "Deny", "mode": "Audit", "rules": [{}]}`, []string{
-			`spec.mode: "Audit": is not available yet: must be Enforce`}},
+			`spec.mode: Unsupported value: "Audit": supported values: "Enforce"`}},
 		"an unknown mode": {`{"action": "Deny", "mode": "Log", "rules": [{}]}`, []string{
 			`spec.mode: Unsupported value: "Log"`}},
 		"onAnonymous": {`{"action": "Deny", "onAnonymous": "Ignore", "rules": [{}]}`, []string{
