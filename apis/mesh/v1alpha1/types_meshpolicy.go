@@ -1,0 +1,555 @@
+// Copyright The mesh-apiserver Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package v1alpha1
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
+)
+
+// +genclient
+// +k8s:deepcopy-gen:interfaces=k8s.io/apimachinery/pkg/runtime.Object
+// +k8s:supportsSubresource="/status"
+
+// MeshPolicy says who may call the workloads of its namespace. An Allow policy
+// closes the ports of its target to all whom no Allow policy admits; a Deny
+// policy beats every Allow. Nothing empty or absent ever admits anybody.
+type MeshPolicy struct {
+	// +k8s:opaqueType
+	metav1.TypeMeta `json:""`
+
+	// metadata is the standard object metadata.
+	//
+	// +optional
+	// +k8s:opaqueType
+	metav1.ObjectMeta `json:"metadata,omitempty" protobuf:"bytes,1,opt,name=metadata"`
+
+	// spec is what the user wants.
+	//
+	// +required
+	Spec MeshPolicySpec `json:"spec" protobuf:"bytes,2,opt,name=spec"`
+
+	// status is what the mesh has made of it.
+	//
+	// +optional
+	Status MeshPolicyStatus `json:"status,omitempty" protobuf:"bytes,3,opt,name=status"`
+}
+
+// +k8s:deepcopy-gen:interfaces=k8s.io/apimachinery/pkg/runtime.Object
+
+// MeshPolicyList is a list of MeshPolicies.
+type MeshPolicyList struct {
+	// +k8s:opaqueType
+	metav1.TypeMeta `json:""`
+
+	// metadata is the standard list metadata.
+	//
+	// +optional
+	// +k8s:opaqueType
+	metav1.ListMeta `json:"metadata,omitempty" protobuf:"bytes,1,opt,name=metadata"`
+
+	// items is the list of MeshPolicies.
+	Items []MeshPolicy `json:"items" protobuf:"bytes,2,rep,name=items"`
+}
+
+// MeshPolicySpec says which workloads are spoken of, and who may or may not
+// call them. The target is targetRefs, or selector, or, with neither, every
+// workload of the namespace.
+type MeshPolicySpec struct {
+	// targetRefs name the Services of this namespace whose pods are the target,
+	// at the Service's target ports. Cannot be combined with selector. 1 to 16.
+	//
+	// +optional
+	// +listType=atomic
+	// +k8s:optional
+	// +k8s:listType=atomic
+	// +k8s:maxItems=16
+	TargetRefs []PolicyTargetReference `json:"targetRefs,omitempty" protobuf:"bytes,1,rep,name=targetRefs"`
+
+	// selector chooses the pods of this namespace that are the target, at every
+	// port. An empty selector is refused: leave it out to mean the whole
+	// namespace. Cannot be combined with targetRefs.
+	//
+	// +optional
+	// +k8s:optional
+	// +k8s:opaqueType
+	Selector *metav1.LabelSelector `json:"selector,omitempty" protobuf:"bytes,2,opt,name=selector"`
+
+	// action says what happens to a call that a rule matches: Allow admits it
+	// and closes the target to everybody else, Deny refuses it.
+	//
+	// +required
+	// +k8s:required
+	Action PolicyAction `json:"action" protobuf:"bytes,3,opt,name=action,casttype=PolicyAction"`
+
+	// mode is Enforce: the policy decides about calls. Audit is not available
+	// yet and is refused. Default Enforce.
+	//
+	// +optional
+	// +default="Enforce"
+	// +k8s:optional
+	Mode PolicyMode `json:"mode,omitempty" protobuf:"bytes,4,opt,name=mode,casttype=PolicyMode"`
+
+	// onAnonymous says, in a Deny, whether callers without an identity match
+	// every identity. Not available yet: without mtls Permissive there are no
+	// such callers, so any value is refused.
+	//
+	// +optional
+	// +k8s:optional
+	OnAnonymous *AnonymousHandling `json:"onAnonymous,omitempty" protobuf:"bytes,5,opt,name=onAnonymous,casttype=AnonymousHandling"`
+
+	// rules are alternatives: a call that matches one of them is matched by the
+	// policy. 1 to 64.
+	//
+	// +required
+	// +listType=atomic
+	// +k8s:required
+	// +k8s:listType=atomic
+	// +k8s:maxItems=64
+	Rules []PolicyRule `json:"rules" protobuf:"bytes,6,rep,name=rules"`
+}
+
+// PolicyTargetReference names a Service in the policy's own namespace.
+type PolicyTargetReference struct {
+	// group is the API group of the target: empty, the core group.
+	//
+	// +optional
+	// +k8s:optional
+	// +k8s:maxLength=253
+	Group string `json:"group,omitempty" protobuf:"bytes,1,opt,name=group"`
+
+	// kind is the kind of the target: Service.
+	//
+	// +required
+	// +k8s:required
+	// +k8s:maxLength=63
+	Kind string `json:"kind" protobuf:"bytes,2,opt,name=kind"`
+
+	// name is the name of the target.
+	//
+	// +required
+	// +k8s:required
+	// +k8s:format=k8s-short-name
+	Name string `json:"name" protobuf:"bytes,3,opt,name=name"`
+}
+
+// PolicyAction is what happens to a call that a policy matches.
+//
+// +enum
+// +k8s:enum
+type PolicyAction string
+
+const (
+	// PolicyActionAllow admits a call, and closes the target to all others.
+	PolicyActionAllow PolicyAction = "Allow"
+	// PolicyActionDeny refuses a call, whatever any Allow says.
+	PolicyActionDeny PolicyAction = "Deny"
+)
+
+// PolicyMode says whether a policy decides or only reports.
+//
+// +enum
+// +k8s:enum
+type PolicyMode string
+
+const (
+	// PolicyModeEnforce decides about calls.
+	PolicyModeEnforce PolicyMode = "Enforce"
+	// PolicyModeAudit reports what would be decided, and changes no verdict.
+	PolicyModeAudit PolicyMode = "Audit"
+)
+
+// AnonymousHandling says how a Deny treats callers without an identity.
+//
+// +enum
+// +k8s:enum
+type AnonymousHandling string
+
+const (
+	// AnonymousMatch takes such a caller for every identity: closed.
+	AnonymousMatch AnonymousHandling = "Match"
+	// AnonymousIgnore takes such a caller for nobody.
+	AnonymousIgnore AnonymousHandling = "Ignore"
+)
+
+// PolicyRule matches a call if one item of from and one item of to match it.
+type PolicyRule struct {
+	// name is how status, refusals and metrics call this rule; without it they
+	// use its index. Lower-case letters, digits and '-', not digits alone,
+	// unique in the policy.
+	//
+	// +optional
+	// +k8s:optional
+	// +k8s:format=k8s-short-name
+	Name string `json:"name,omitempty" protobuf:"bytes,1,opt,name=name"`
+
+	// from are alternatives: who calls. Required in an Allow, where everybody
+	// in the mesh is written [{authenticated: {}}]. Absent in a Deny it means
+	// any caller. At most 32.
+	//
+	// +optional
+	// +listType=atomic
+	// +k8s:optional
+	// +k8s:listType=atomic
+	// +k8s:maxItems=32
+	From []PolicySource `json:"from,omitempty" protobuf:"bytes,2,rep,name=from"`
+
+	// to are alternatives: what is called. Required in an Allow, where
+	// everything is written [{all: {}}]. Absent in a Deny it means every port
+	// of the target. At most 32.
+	//
+	// +optional
+	// +listType=atomic
+	// +k8s:optional
+	// +k8s:listType=atomic
+	// +k8s:maxItems=32
+	To []PolicyDestination `json:"to,omitempty" protobuf:"bytes,3,rep,name=to"`
+}
+
+// PolicySource is a set of callers. At least one field must be set; every
+// field that is set must match, and within a list one item must.
+type PolicySource struct {
+	// serviceAccounts are accounts of this mesh. At most 64.
+	//
+	// +optional
+	// +listType=atomic
+	// +k8s:optional
+	// +k8s:listType=atomic
+	// +k8s:maxItems=64
+	ServiceAccounts []ServiceAccountReference `json:"serviceAccounts,omitempty" protobuf:"bytes,1,rep,name=serviceAccounts"`
+
+	// namespaces stand for every account of this mesh in them. At most 64.
+	//
+	// +optional
+	// +listType=atomic
+	// +k8s:optional
+	// +k8s:listType=atomic
+	// +k8s:maxItems=64
+	// +k8s:eachVal=+k8s:format=k8s-short-name
+	Namespaces []string `json:"namespaces,omitempty" protobuf:"bytes,2,rep,name=namespaces"`
+
+	// principals are whole SPIFFE IDs, or end in "/*" and stand for every ID
+	// that begins with what precedes the "*". At most 64.
+	//
+	// +optional
+	// +listType=atomic
+	// +k8s:optional
+	// +k8s:listType=atomic
+	// +k8s:maxItems=64
+	// +k8s:eachVal=+k8s:maxBytes=2048
+	Principals []string `json:"principals,omitempty" protobuf:"bytes,3,rep,name=principals"`
+
+	// ipBlocks are compared with the address that the connection comes from,
+	// never with a header. In an Allow the caller must have an identity as
+	// well. At most 64.
+	//
+	// +optional
+	// +listType=atomic
+	// +k8s:optional
+	// +k8s:listType=atomic
+	// +k8s:maxItems=64
+	IPBlocks []IPBlock `json:"ipBlocks,omitempty" protobuf:"bytes,4,rep,name=ipBlocks"`
+
+	// authenticated stands for every caller with an identity of this mesh. Write {}.
+	//
+	// +optional
+	// +k8s:optional
+	Authenticated *Authenticated `json:"authenticated,omitempty" protobuf:"bytes,5,opt,name=authenticated"`
+
+	// anonymous stands for callers without an identity. Not available yet:
+	// without mtls Permissive there are none, so it is refused.
+	//
+	// +optional
+	// +k8s:optional
+	Anonymous *Anonymous `json:"anonymous,omitempty" protobuf:"bytes,6,opt,name=anonymous"`
+}
+
+// ServiceAccountReference names a ServiceAccount.
+type ServiceAccountReference struct {
+	// namespace of the account. Default: the policy's own.
+	//
+	// +optional
+	// +k8s:optional
+	// +k8s:format=k8s-short-name
+	Namespace string `json:"namespace,omitempty" protobuf:"bytes,1,opt,name=namespace"`
+
+	// name of the account.
+	//
+	// +required
+	// +k8s:required
+	// +k8s:format=k8s-long-name
+	Name string `json:"name" protobuf:"bytes,2,opt,name=name"`
+}
+
+// IPBlock is a range of addresses without some parts of it.
+type IPBlock struct {
+	// cidr is an IPv4 or IPv6 range in canonical form, such as 192.0.2.0/24 or
+	// 2001:db8::/32.
+	//
+	// +required
+	// +k8s:required
+	// +k8s:maxLength=43
+	CIDR string `json:"cidr" protobuf:"bytes,1,opt,name=cidr"`
+
+	// except are ranges inside cidr that do not belong to it. At most 32.
+	//
+	// +optional
+	// +listType=atomic
+	// +k8s:optional
+	// +k8s:listType=atomic
+	// +k8s:maxItems=32
+	// +k8s:eachVal=+k8s:maxLength=43
+	Except []string `json:"except,omitempty" protobuf:"bytes,2,rep,name=except"`
+}
+
+// Authenticated stands for every caller with an identity of this mesh.
+type Authenticated struct{}
+
+// Anonymous stands for callers without an identity.
+type Anonymous struct{}
+
+// PolicyDestination is a set of calls to the target: all, or ports and at most
+// one of http, grpc and tcp. At least one field must be set; every field that
+// is set must match. Without http, grpc and tcp every protocol matches.
+type PolicyDestination struct {
+	// all stands for every call to the target. Write {}. It stands alone.
+	//
+	// +optional
+	// +k8s:optional
+	All *AllPorts `json:"all,omitempty" protobuf:"bytes,1,opt,name=all"`
+
+	// ports are container ports of the target, by number or by name. A port
+	// outside the target admits nothing. At most 32.
+	//
+	// +optional
+	// +listType=atomic
+	// +k8s:optional
+	// +k8s:listType=atomic
+	// +k8s:maxItems=32
+	Ports []intstr.IntOrString `json:"ports,omitempty" protobuf:"bytes,2,rep,name=ports"`
+
+	// http matches HTTP requests, gRPC calls included. In an Allow it never
+	// matches a TCP connection; in a Deny, met by a TCP connection, it denies it.
+	//
+	// +optional
+	// +k8s:optional
+	HTTP *HTTPMatch `json:"http,omitempty" protobuf:"bytes,3,opt,name=http"`
+
+	// grpc matches gRPC calls. TCP connections are treated as by http.
+	//
+	// +optional
+	// +k8s:optional
+	GRPC *GRPCMatch `json:"grpc,omitempty" protobuf:"bytes,4,opt,name=grpc"`
+
+	// tcp matches connections that are not served as HTTP requests. Write {}.
+	//
+	// +optional
+	// +k8s:optional
+	TCP *TCPMatch `json:"tcp,omitempty" protobuf:"bytes,5,opt,name=tcp"`
+}
+
+// AllPorts stands for every call to the target.
+type AllPorts struct{}
+
+// HTTPMatch is a set of HTTP requests. At least one field must be set; every
+// field that is set must match.
+type HTTPMatch struct {
+	// methods are alternatives, in upper case. At most 16.
+	//
+	// +optional
+	// +listType=atomic
+	// +k8s:optional
+	// +k8s:listType=atomic
+	// +k8s:maxItems=16
+	// +k8s:eachVal=+k8s:maxLength=32
+	Methods []string `json:"methods,omitempty" protobuf:"bytes,1,rep,name=methods"`
+
+	// paths are alternatives. At most 32.
+	//
+	// +optional
+	// +listType=atomic
+	// +k8s:optional
+	// +k8s:listType=atomic
+	// +k8s:maxItems=32
+	Paths []PathMatch `json:"paths,omitempty" protobuf:"bytes,2,rep,name=paths"`
+
+	// headers must all match. At most 16.
+	//
+	// +optional
+	// +listType=atomic
+	// +k8s:optional
+	// +k8s:listType=atomic
+	// +k8s:maxItems=16
+	Headers []HeaderMatch `json:"headers,omitempty" protobuf:"bytes,3,rep,name=headers"`
+
+	// hosts are alternatives, compared with the request's host without its
+	// port, ignoring case. A first label "*" stands for one or more labels.
+	// At most 32.
+	//
+	// +optional
+	// +listType=atomic
+	// +k8s:optional
+	// +k8s:listType=atomic
+	// +k8s:maxItems=32
+	// +k8s:eachVal=+k8s:maxLength=253
+	Hosts []string `json:"hosts,omitempty" protobuf:"bytes,4,rep,name=hosts"`
+}
+
+// PathMatchType is how a path is compared.
+//
+// +enum
+// +k8s:enum
+type PathMatchType string
+
+const (
+	// PathMatchExact compares the whole path.
+	PathMatchExact PathMatchType = "Exact"
+	// PathMatchPathPrefix compares whole elements: /books is /books and /books/…,
+	// never /books-admin.
+	PathMatchPathPrefix PathMatchType = "PathPrefix"
+	// PathMatchRegularExpression is RE2 on the whole path.
+	PathMatchRegularExpression PathMatchType = "RegularExpression"
+)
+
+// PathMatch compares the path of a request, after normalisation and without
+// its query.
+type PathMatch struct {
+	// type is how value is compared: Exact, PathPrefix (by whole elements) or
+	// RegularExpression (RE2, on the whole path). Default PathPrefix.
+	//
+	// +optional
+	// +default="PathPrefix"
+	// +k8s:optional
+	Type PathMatchType `json:"type,omitempty" protobuf:"bytes,1,opt,name=type,casttype=PathMatchType"`
+
+	// value is the path, beginning with "/", or the regular expression.
+	//
+	// +required
+	// +k8s:required
+	// +k8s:maxBytes=1024
+	Value string `json:"value" protobuf:"bytes,2,opt,name=value"`
+}
+
+// HeaderMatchType is how a header's value is compared.
+//
+// +enum
+// +k8s:enum
+type HeaderMatchType string
+
+const (
+	// HeaderMatchExact compares the whole value.
+	HeaderMatchExact HeaderMatchType = "Exact"
+	// HeaderMatchRegularExpression is RE2 on the whole value.
+	HeaderMatchRegularExpression HeaderMatchType = "RegularExpression"
+)
+
+// HeaderMatch compares a header of a request.
+type HeaderMatch struct {
+	// type is how value is compared: Exact or RegularExpression (RE2, on the
+	// whole value). Default Exact.
+	//
+	// +optional
+	// +default="Exact"
+	// +k8s:optional
+	Type HeaderMatchType `json:"type,omitempty" protobuf:"bytes,1,opt,name=type,casttype=HeaderMatchType"`
+
+	// name of the header, ignoring case.
+	//
+	// +required
+	// +k8s:required
+	// +k8s:maxLength=256
+	Name string `json:"name" protobuf:"bytes,2,opt,name=name"`
+
+	// value is the header's value, or the regular expression.
+	//
+	// +required
+	// +k8s:required
+	// +k8s:maxBytes=4096
+	Value string `json:"value" protobuf:"bytes,3,opt,name=value"`
+}
+
+// GRPCMatch is a set of gRPC calls.
+type GRPCMatch struct {
+	// methods are alternatives. Every call is written with http:
+	// {paths: [{value: "/"}]}. 1 to 32.
+	//
+	// +required
+	// +listType=atomic
+	// +k8s:required
+	// +k8s:listType=atomic
+	// +k8s:maxItems=32
+	Methods []GRPCMethodMatch `json:"methods" protobuf:"bytes,1,rep,name=methods"`
+}
+
+// GRPCMethodMatch names gRPC methods. At least one field must be set.
+type GRPCMethodMatch struct {
+	// service is the full name, with its package: "example.v1.Greeter". Absent:
+	// every service.
+	//
+	// +optional
+	// +k8s:optional
+	// +k8s:maxLength=1024
+	Service string `json:"service,omitempty" protobuf:"bytes,1,opt,name=service"`
+
+	// method is the method's name: "SayHello". Absent: every method of service.
+	//
+	// +optional
+	// +k8s:optional
+	// +k8s:maxLength=1024
+	Method string `json:"method,omitempty" protobuf:"bytes,2,opt,name=method"`
+}
+
+// TCPMatch stands for connections that are not served as HTTP requests.
+type TCPMatch struct{}
+
+// MeshPolicyStatus is what the mesh has made of a policy.
+type MeshPolicyStatus struct {
+	// conditions are Accepted (the policy can be compiled, and all that it
+	// names exists) and Programmed (every connected proxy that it affects has
+	// acknowledged this generation).
+	//
+	// +optional
+	// +listType=map
+	// +listMapKey=type
+	// +patchMergeKey=type
+	// +patchStrategy=merge
+	// +k8s:optional
+	// +k8s:listType=map
+	// +k8s:listMapKey=type
+	// +k8s:eachVal=+k8s:opaqueType
+	// +k8s:maxItems=16
+	Conditions []metav1.Condition `json:"conditions,omitempty" patchStrategy:"merge" patchMergeKey:"type" protobuf:"bytes,1,rep,name=conditions"`
+
+	// proxies counts the proxies that the policy affects.
+	//
+	// +optional
+	// +k8s:optional
+	Proxies *ProxyCounts `json:"proxies,omitempty" protobuf:"bytes,2,opt,name=proxies"`
+}
+
+// ProxyCounts counts connected proxies.
+type ProxyCounts struct {
+	// affected is the number of connected proxies that the object affects.
+	//
+	// +optional
+	// +k8s:optional
+	// +k8s:minimum=0
+	Affected int32 `json:"affected" protobuf:"varint,1,opt,name=affected"`
+
+	// acked is how many of them have acknowledged the observed generation.
+	//
+	// +optional
+	// +k8s:optional
+	// +k8s:minimum=0
+	Acked int32 `json:"acked" protobuf:"varint,2,opt,name=acked"`
+}
+
+const (
+	// ConditionAccepted is true if the object can be compiled and everything
+	// that it refers to exists.
+	ConditionAccepted = "Accepted"
+	// ConditionProgrammed is true if every connected proxy that the object
+	// affects has acknowledged the observed generation.
+	ConditionProgrammed = "Programmed"
+)

@@ -1,0 +1,32 @@
+// Copyright The mesh-apiserver Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Command bookstore is every part of the bookstore demo in one binary: a shop,
+// its warehouse, an honest customer, a thief, a TCP echo pair, and the probes
+// by which the demo looks at them from inside their own pods.
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	root := &cobra.Command{
+		Use:           "bookstore",
+		Short:         "The bookstore demo: servers, callers and probes",
+		SilenceUsage:  true,
+		SilenceErrors: false,
+	}
+	root.AddCommand(newStoreCommand(), newWarehouseCommand(), newVisitorCommand(),
+		newEchoCommand(), newGetCommand(), newProbeCommand(), newHoldCommand())
+	if err := root.ExecuteContext(ctx); err != nil {
+		os.Exit(1)
+	}
+}

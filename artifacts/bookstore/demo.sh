@@ -1,0 +1,104 @@
+#!/usr/bin/env bash
+# Brings up the local cluster, installs mesh-apiserver and the bookstore, and
+# shows from live pods that traffic obeys policies. Every line that it prints
+# about the mesh comes from the running system. It leaves the cluster up.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+
+say()  { printf '\n\033[1m== %s\033[0m\n' "$*"; }
+show() { printf '$ %s\n' "$*"; "$@"; }
+
+# must PATTERN COMMAND...: shows the command and its output, and fails unless
+# the output matches within 15 s.
+must() {
+  local pattern=$1 out='' deadline=$((SECONDS + 15)); shift
+  while :; do
+    out=$("$@" 2>&1) || true
+    grep -qE "$pattern" <<<"$out" && break
+    if ((SECONDS >= deadline)); then
+      printf '$ %s\n%s\n' "$*" "$out"
+      echo "demo: this should have shown /$pattern/" >&2
+      exit 1
+    fi
+    sleep 0.2
+  done
+  printf '$ %s\n%s\n' "$*" "$out"
+}
+
+buyer()    { kubectl exec -n bookbuyer deploy/bookbuyer -c bookbuyer -- bookstore "$@"; }
+thief()    { kubectl exec -n bookthief deploy/bookthief -c bookthief -- bookstore "$@"; }
+outsider() { kubectl exec -n outside deploy/outsider -c outsider -- bookstore "$@"; }
+client()   { kubectl exec -n echo deploy/echo-client -c echo-client -- bookstore "$@"; }
+programmed() { kubectl wait --for=condition=Programmed --timeout=60s -n "$1" "meshpolicy/$2"; }
+
+say "A real Kubernetes on this machine"
+make --no-print-directory cluster-up
+make --no-print-directory images
+eval "$(make -s --no-print-directory env)"
+
+say "mesh-apiserver as an aggregated API server"
+artifacts/deploy/install.sh
+
+say "The bookstore, every pod with a real Envoy"
+kubectl delete meshpolicies --all -A --ignore-not-found >/dev/null
+kubectl apply -k artifacts/bookstore/manifests >/dev/null
+for d in bookstore/bookstore-v1 bookstore/bookstore-v2 bookwarehouse/bookwarehouse bookbuyer/bookbuyer \
+         bookthief/bookthief echo/echo-server echo/echo-client outside/outsider; do
+  kubectl rollout status --timeout=180s -n "${d%/*}" "deploy/${d#*/}"
+done
+show kubectl get pods -A -l 'app in (bookstore,bookwarehouse,bookbuyer,bookthief,echo-server,echo-client,outsider)'
+
+url=http://bookstore.bookstore:14001/books/1
+say "No policy yet, access is Open: buyer and thief are both served, over mTLS"
+must '^200' buyer get "$url"
+must '^200' thief get "$url"
+
+say "A policy: only bookbuyer may read"
+show kubectl apply -f artifacts/bookstore/policies/bookstore-readers.yaml -f artifacts/bookstore/policies/bookwarehouse-stock.yaml
+show programmed bookstore bookstore-readers
+show programmed bookwarehouse stock
+must '^200' buyer get "$url"
+must '^403' thief get "$url"
+must '^403' buyer get http://bookstore.bookstore:14001/admin
+
+say "Plaintext from a pod outside the mesh is refused"
+must 'no answer' outsider get "$url"
+
+say "TCP: allowed, then closed without a byte"
+show kubectl apply -f artifacts/bookstore/policies/echo-allow.yaml
+show programmed echo echo
+held=$(mktemp)
+client hold --for=60s echo-server.echo:9000 >"$held" & holder=$!
+trap 'kill "$holder" 2>/dev/null || true; rm -f "$held"' EXIT
+until [ "$(grep -c '"outcome":"echo"' "$held")" -ge 2 ]; do sleep 0.2; kill -0 "$holder"; done
+echo "both a new and a held connection echo; now the policy names nobody:"
+closed_at=$(date +%s%N)
+show kubectl apply -f artifacts/bookstore/policies/echo-close.yaml
+echo "waiting for the held connection to end (at most the drain time, 30 s)"
+until grep -q '"connection":"old","outcome":"closed' "$held"; do sleep 0.2; kill -0 "$holder"; done
+grep closed "$held" | while read -r line; do
+  at=$(jq -r .at <<<"$line")
+  printf '  %s connection: %s, %d ms after the edit was begun\n' "$(jq -r .connection <<<"$line")" "$(jq -r .outcome <<<"$line")" $(((at - closed_at) / 1000000))
+done
+grep -q '"connection":"new","outcome":"closed after 0 bytes"' "$held" || { echo "demo: a new connection received something" >&2; exit 1; }
+kill "$holder" 2>/dev/null || true
+
+say "Policies are ordinary Kubernetes objects"
+show kubectl get meshpolicies -A
+show kubectl explain meshpolicy.spec.rules
+
+say "Identity and key agreement of a live sidecar"
+go run ./artifacts/bookstore/cmd/demo identity
+
+say "How long until an edited policy is obeyed"
+go run ./artifacts/bookstore/cmd/demo obey
+
+cat <<'EOF'
+
+The cluster is up. To try next:
+  eval "$(make -s env)"                                   # kubectl for this cluster
+  kubectl edit meshpolicy -n bookstore bookstore-readers  # let bookthief in
+  kubectl logs -n bookthief deploy/bookthief -c bookthief -f
+  kubectl get meshconfig default -o yaml
+  make demo-down                                          # take it all away
+EOF
