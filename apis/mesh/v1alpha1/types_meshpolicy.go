@@ -157,6 +157,9 @@ const (
 	// PolicyModeEnforce decides about calls.
 	PolicyModeEnforce PolicyMode = "Enforce"
 	// PolicyModeAudit reports what would be decided, and changes no verdict.
+	// Not available yet.
+	//
+	// +k8s:enumExclude
 	PolicyModeAudit PolicyMode = "Audit"
 )
 

@@ -628,7 +628,7 @@ func Validate_IPBlock(
 	return errs
 }
 
-var symbolsForMTLSMode = sets.New(MTLSPermissive, MTLSStrict)
+var symbolsForMTLSMode = sets.New(MTLSStrict)
 
 // Validate_MTLSMode validates an instance of MTLSMode according
 // to declarative validation rules in the API schema.
@@ -1415,7 +1415,7 @@ func Validate_PolicyDestination(
 	return errs
 }
 
-var symbolsForPolicyMode = sets.New(PolicyModeAudit, PolicyModeEnforce)
+var symbolsForPolicyMode = sets.New(PolicyModeEnforce)
 
 // Validate_PolicyMode validates an instance of PolicyMode according
 // to declarative validation rules in the API schema.

@@ -13,7 +13,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apiequality "k8s.io/apimachinery/pkg/api/equality"
-	metav1validation "k8s.io/apimachinery/pkg/apis/meta/v1/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"github.com/openservicemesh/mesh-apiserver/apis/mesh"
@@ -45,7 +44,7 @@ func ValidateMeshConfigUpdate(config, old *mesh.MeshConfig) field.ErrorList {
 
 // ValidateMeshConfigStatus is for a change of the status.
 func ValidateMeshConfigStatus(config *mesh.MeshConfig) field.ErrorList {
-	return metav1validation.ValidateConditions(config.Status.Conditions, field.NewPath("status", "conditions"))
+	return validateConditions(config.Status.Conditions, field.NewPath("status", "conditions"))
 }
 
 func validateMeshConfigMeta(config *mesh.MeshConfig) field.ErrorList {
@@ -61,11 +60,7 @@ func validateMeshConfigMeta(config *mesh.MeshConfig) field.ErrorList {
 }
 
 func validateMeshConfigSpec(spec *mesh.MeshConfigSpec, path *field.Path) field.ErrorList {
-	var errs field.ErrorList
-	if spec.Traffic.MTLS == mesh.MTLSPermissive {
-		errs = append(errs, field.Invalid(path.Child("traffic", "mtls"), spec.Traffic.MTLS, "is not available yet: must be Strict"))
-	}
-	errs = append(errs, validateSidecar(&spec.Sidecar, path.Child("sidecar"))...)
+	errs := validateSidecar(&spec.Sidecar, path.Child("sidecar"))
 	errs = append(errs, validateDuration(spec.Certificate.Lifetime.Duration, minLifetime, maxLifetime, path.Child("certificate", "lifetime"))...)
 	return errs
 }

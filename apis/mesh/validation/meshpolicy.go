@@ -49,7 +49,7 @@ func ValidateMeshPolicyUpdate(policy, old *mesh.MeshPolicy) field.ErrorList {
 // ValidateMeshPolicyStatus is for a change of the status.
 func ValidateMeshPolicyStatus(policy *mesh.MeshPolicy) field.ErrorList {
 	path := field.NewPath("status")
-	errs := metav1validation.ValidateConditions(policy.Status.Conditions, path.Child("conditions"))
+	errs := validateConditions(policy.Status.Conditions, path.Child("conditions"))
 	if counts := policy.Status.Proxies; counts != nil && counts.Acked > counts.Affected {
 		errs = append(errs, field.Invalid(path.Child("proxies", "acked"), counts.Acked, "must be at most affected"))
 	}
@@ -58,9 +58,6 @@ func ValidateMeshPolicyStatus(policy *mesh.MeshPolicy) field.ErrorList {
 
 func validateMeshPolicySpec(spec *mesh.MeshPolicySpec, path *field.Path) field.ErrorList {
 	errs := validateTarget(spec, path)
-	if spec.Mode == mesh.PolicyModeAudit {
-		errs = append(errs, field.Invalid(path.Child("mode"), spec.Mode, "is not available yet: must be Enforce"))
-	}
 	if spec.OnAnonymous != nil {
 		errs = append(errs, field.Invalid(path.Child("onAnonymous"), *spec.OnAnonymous,
 			"is not available yet: must be left out; every caller has an identity while mtls is Strict"))

@@ -67,7 +67,7 @@ func newInitCommand() *cobra.Command {
 
 func (f *initFlags) add(set *pflag.FlagSet) {
 	set.StringVar(&f.node, "node", "", "the pod, as <namespace>/<name>/<uid>")
-	set.StringVar(&f.podIPs, "pod-ips", "", "the pod's address, where its probes are answered")
+	set.StringVar(&f.podIPs, "pod-ips", "", "the addresses of the pod, with commas between")
 	set.Uint64Var(&f.proxyMemory, "proxy-memory", 0, "bytes of memory that the proxy may use; 0 leaves it unwatched")
 	set.StringVar(&f.controlPlane, "control-plane", "", "<host>:<port> of the control plane's xDS")
 	set.StringVar(&f.controlPlaneName, "control-plane-name", "", "DNS name in the control plane's certificate")

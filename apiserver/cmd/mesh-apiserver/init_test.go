@@ -45,7 +45,7 @@ func TestInitTakesWhatTheWebhookGives(t *testing.T) {
 	bootstrap := read(t, directory, "bootstrap.yaml")
 	for _, want := range []string{
 		"shop/app-7x2/0a1b", "mesh-apiserver.mesh-system.svc.cluster.local", "15012",
-		"/probe/app/liveness", "/healthz?a=1,2", "/probe/app/readiness", "198.18.0.7",
+		"/probe/app/liveness", "/healthz?a=1,2", "/probe/app/readiness", "198.18.0.7", "2001:2:0:1::7",
 	} {
 		if !strings.Contains(bootstrap, want) {
 			t.Errorf("bootstrap.yaml lacks %q", want)
@@ -75,6 +75,7 @@ func TestInitSaysWhichFlagIsWrong(t *testing.T) {
 		{func(f *initFlags) { f.node = "a/b" }, `--node "a/b": want <namespace>/<name>/<uid>`},
 		{func(f *initFlags) { f.controlPlane = "host" }, "--control-plane: address host: missing port in address"},
 		{func(f *initFlags) { f.controlPlane = "host:x" }, `--control-plane: port "x" is no number below 65536`},
+		{func(f *initFlags) { f.podIPs = "" }, `--pod-ips: ParseAddr(""): unable to parse IP`},
 		{func(f *initFlags) { f.probes = []string{"x"} }, `--probe: probe "x": want <container>/<liveness|readiness|startup>=<http|https>:<port>:<path>`},
 	} {
 		flags := good
@@ -114,7 +115,7 @@ func meshInit(t *testing.T, pod *corev1.Pod) corev1.Container {
 func expand(args []string) []string {
 	values := strings.NewReplacer(
 		"$(POD_NAMESPACE)", "shop", "$(POD_NAME)", "app-7x2", "$(POD_UID)", "0a1b",
-		"$(POD_IP)", "198.18.0.7", "$(PROXY_MEMORY)", "134217728", "$$", "$")
+		"$(POD_IPS)", "198.18.0.7,2001:2:0:1::7", "$(PROXY_MEMORY)", "134217728", "$$", "$")
 	var expanded []string
 	for _, arg := range args {
 		expanded = append(expanded, values.Replace(arg))
