@@ -6,7 +6,7 @@
 // +k8s:openapi-gen=true
 // +k8s:openapi-model-package=io.openservicemesh.mesh.v1alpha1
 // +k8s:defaulter-gen=TypeMeta
-// +k8s:validation-gen=TypeMeta
+// +k8s:validation-gen=TypesWithField=TypeMeta
 // +k8s:conversion-gen=github.com/openservicemesh/mesh-apiserver/apis/mesh
 // +groupName=mesh.openservicemesh.io
 

@@ -44,3 +44,9 @@ func addKnownTypes(scheme *runtime.Scheme) error {
 	metav1.AddToGroupVersion(scheme, SchemeGroupVersion)
 	return nil
 }
+
+// The generated conversions register themselves in an init function of their
+// own; the defaults join here, so that the package builds without either.
+func init() {
+	localSchemeBuilder.Register(addDefaultingFuncs)
+}

@@ -19,11 +19,14 @@ const MeshConfigName = "default"
 // MeshConfig holds the settings of the whole mesh. There is one, named
 // default; deleting it sets everything back to the defaults.
 type MeshConfig struct {
+	// +k8s:opaqueType
 	metav1.TypeMeta `json:""`
+
 	// metadata is the standard object metadata. The name is default, and
 	// finalizers are refused.
 	//
 	// +optional
+	// +k8s:opaqueType
 	metav1.ObjectMeta `json:"metadata,omitempty" protobuf:"bytes,1,opt,name=metadata"`
 
 	// spec is what the user wants.
@@ -41,10 +44,13 @@ type MeshConfig struct {
 
 // MeshConfigList is a list of MeshConfigs.
 type MeshConfigList struct {
+	// +k8s:opaqueType
 	metav1.TypeMeta `json:""`
+
 	// metadata is the standard list metadata.
 	//
 	// +optional
+	// +k8s:opaqueType
 	metav1.ListMeta `json:"metadata,omitempty" protobuf:"bytes,1,opt,name=metadata"`
 
 	// items is the list of MeshConfigs.
@@ -57,19 +63,16 @@ type MeshConfigSpec struct {
 	// traffic says which calls pass where no policy speaks.
 	//
 	// +optional
-	// +k8s:optional
 	Traffic TrafficConfig `json:"traffic,omitempty" protobuf:"bytes,1,opt,name=traffic"`
 
 	// sidecar is how the proxies run. It acts on pods created afterwards.
 	//
 	// +optional
-	// +k8s:optional
 	Sidecar SidecarConfig `json:"sidecar,omitempty" protobuf:"bytes,2,opt,name=sidecar"`
 
 	// certificate is how the identities of workloads are issued.
 	//
 	// +optional
-	// +k8s:optional
 	Certificate CertificateConfig `json:"certificate,omitempty" protobuf:"bytes,3,opt,name=certificate"`
 }
 
@@ -132,7 +135,9 @@ type MTLSMode string
 const (
 	// MTLSStrict takes mutual TLS alone.
 	MTLSStrict MTLSMode = "Strict"
-	// MTLSPermissive takes plaintext as well.
+	// MTLSPermissive takes plaintext as well. Not available yet.
+	//
+	// +k8s:enumExclude
 	MTLSPermissive MTLSMode = "Permissive"
 )
 
@@ -172,13 +177,11 @@ type SidecarConfig struct {
 	// +k8s:maxLength=512
 	Image string `json:"image,omitempty" protobuf:"bytes,1,opt,name=image"`
 
-	// resources of the proxy's container. claims are refused. Default: requests
-	// of 50m cpu and 96Mi memory, no limits.
+	// resources of the proxy's container. Default, if both lists are absent:
+	// requests of 50m cpu and 96Mi memory, no limits.
 	//
 	// +optional
-	// +k8s:optional
-	// +k8s:opaqueType
-	Resources corev1.ResourceRequirements `json:"resources,omitempty,omitzero" protobuf:"bytes,2,opt,name=resources"`
+	Resources SidecarResources `json:"resources,omitempty" protobuf:"bytes,2,opt,name=resources"`
 
 	// logLevel is Envoy's: trace, debug, info, warning, error, critical or off.
 	// Default warning.
@@ -203,7 +206,7 @@ type SidecarConfig struct {
 	// It is how long a refused TCP connection can live on. Default 30s.
 	//
 	// +optional
-	// +k8s:optional
+	// +k8s:opaqueType
 	DrainTime metav1.Duration `json:"drainTime,omitempty,omitzero" protobuf:"bytes,5,opt,name=drainTime"`
 
 	// terminationDrain is how long, at most, a proxy waits for active requests
@@ -211,8 +214,27 @@ type SidecarConfig struct {
 	// terminationGracePeriodSeconds bounds it. Default 25s.
 	//
 	// +optional
-	// +k8s:optional
+	// +k8s:opaqueType
 	TerminationDrain metav1.Duration `json:"terminationDrain,omitempty,omitzero" protobuf:"bytes,6,opt,name=terminationDrain"`
+}
+
+// SidecarResources is what the proxy's container may use, as in a Pod.
+type SidecarResources struct {
+	// limits are the most that the container may use. At most 8.
+	//
+	// +optional
+	// +k8s:optional
+	// +k8s:maxProperties=8
+	// +k8s:opaqueType
+	Limits corev1.ResourceList `json:"limits,omitempty" protobuf:"bytes,1,rep,name=limits,casttype=k8s.io/api/core/v1.ResourceList,castkey=k8s.io/api/core/v1.ResourceName"`
+
+	// requests are what is reserved for the container. At most 8.
+	//
+	// +optional
+	// +k8s:optional
+	// +k8s:maxProperties=8
+	// +k8s:opaqueType
+	Requests corev1.ResourceList `json:"requests,omitempty" protobuf:"bytes,2,rep,name=requests,casttype=k8s.io/api/core/v1.ResourceList,castkey=k8s.io/api/core/v1.ResourceName"`
 }
 
 // SidecarLogLevel is one of Envoy's log levels.
@@ -238,7 +260,7 @@ type CertificateConfig struct {
 	// days). Default 24h.
 	//
 	// +optional
-	// +k8s:optional
+	// +k8s:opaqueType
 	Lifetime metav1.Duration `json:"lifetime,omitempty,omitzero" protobuf:"bytes,1,opt,name=lifetime"`
 
 	// trustDomain is the SPIFFE trust domain of every identity. It cannot be
@@ -264,6 +286,7 @@ type MeshConfigStatus struct {
 	// +k8s:optional
 	// +k8s:listType=map
 	// +k8s:listMapKey=type
+	// +k8s:eachVal=+k8s:opaqueType
 	// +k8s:maxItems=16
 	Conditions []metav1.Condition `json:"conditions,omitempty" patchStrategy:"merge" patchMergeKey:"type" protobuf:"bytes,1,rep,name=conditions"`
 }

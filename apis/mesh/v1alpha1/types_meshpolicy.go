@@ -16,10 +16,13 @@ import (
 // closes the ports of its target to all whom no Allow policy admits; a Deny
 // policy beats every Allow. Nothing empty or absent ever admits anybody.
 type MeshPolicy struct {
+	// +k8s:opaqueType
 	metav1.TypeMeta `json:""`
+
 	// metadata is the standard object metadata.
 	//
 	// +optional
+	// +k8s:opaqueType
 	metav1.ObjectMeta `json:"metadata,omitempty" protobuf:"bytes,1,opt,name=metadata"`
 
 	// spec is what the user wants.
@@ -37,10 +40,13 @@ type MeshPolicy struct {
 
 // MeshPolicyList is a list of MeshPolicies.
 type MeshPolicyList struct {
+	// +k8s:opaqueType
 	metav1.TypeMeta `json:""`
+
 	// metadata is the standard list metadata.
 	//
 	// +optional
+	// +k8s:opaqueType
 	metav1.ListMeta `json:"metadata,omitempty" protobuf:"bytes,1,opt,name=metadata"`
 
 	// items is the list of MeshPolicies.
@@ -67,6 +73,7 @@ type MeshPolicySpec struct {
 	//
 	// +optional
 	// +k8s:optional
+	// +k8s:opaqueType
 	Selector *metav1.LabelSelector `json:"selector,omitempty" protobuf:"bytes,2,opt,name=selector"`
 
 	// action says what happens to a call that a rule matches: Allow admits it
@@ -123,7 +130,7 @@ type PolicyTargetReference struct {
 	//
 	// +required
 	// +k8s:required
-	// +k8s:maxLength=63
+	// +k8s:format=k8s-short-name
 	Name string `json:"name" protobuf:"bytes,3,opt,name=name"`
 }
 
@@ -150,6 +157,9 @@ const (
 	// PolicyModeEnforce decides about calls.
 	PolicyModeEnforce PolicyMode = "Enforce"
 	// PolicyModeAudit reports what would be decided, and changes no verdict.
+	// Not available yet.
+	//
+	// +k8s:enumExclude
 	PolicyModeAudit PolicyMode = "Audit"
 )
 
@@ -464,14 +474,15 @@ type HeaderMatch struct {
 
 // GRPCMatch is a set of gRPC calls.
 type GRPCMatch struct {
-	// methods are alternatives. Absent: every gRPC call. At most 32.
+	// methods are alternatives. Every call is written with http:
+	// {paths: [{value: "/"}]}. 1 to 32.
 	//
-	// +optional
+	// +required
 	// +listType=atomic
-	// +k8s:optional
+	// +k8s:required
 	// +k8s:listType=atomic
 	// +k8s:maxItems=32
-	Methods []GRPCMethodMatch `json:"methods,omitempty" protobuf:"bytes,1,rep,name=methods"`
+	Methods []GRPCMethodMatch `json:"methods" protobuf:"bytes,1,rep,name=methods"`
 }
 
 // GRPCMethodMatch names gRPC methods. At least one field must be set.
@@ -509,6 +520,7 @@ type MeshPolicyStatus struct {
 	// +k8s:optional
 	// +k8s:listType=map
 	// +k8s:listMapKey=type
+	// +k8s:eachVal=+k8s:opaqueType
 	// +k8s:maxItems=16
 	Conditions []metav1.Condition `json:"conditions,omitempty" patchStrategy:"merge" patchMergeKey:"type" protobuf:"bytes,1,rep,name=conditions"`
 

@@ -1,0 +1,58 @@
+// Copyright The mesh-apiserver Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package compile
+
+import (
+	"slices"
+
+	"k8s.io/apimachinery/pkg/util/intstr"
+
+	"github.com/openservicemesh/mesh-apiserver/apis/mesh/v1alpha1"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/world"
+)
+
+// access says who may call one port of a view. The policies come by name.
+func access(w *world.World, view *world.View, port uint16, policies []applied) model.Access {
+	out := model.Access{Closed: w.Settings().DefaultDeny}
+	for _, p := range policies {
+		if !p.scope.has(port) {
+			continue
+		}
+		// What is not a Deny closes: an action that is not known admits nobody.
+		deny := p.policy.Spec.Action == v1alpha1.PolicyActionDeny
+		out.Closed = out.Closed || !deny
+		for _, r := range p.rules {
+			matches := r.at(view, port)
+			switch {
+			case r.nobody || len(matches) == 0:
+			case deny:
+				out.Deny = append(out.Deny, model.Rule{Name: r.name, From: r.from, To: matches})
+			default:
+				out.Allow = append(out.Allow, model.Rule{Name: r.name, From: r.from, To: matches})
+			}
+		}
+	}
+	return out
+}
+
+// at gives what a rule matches at one port of its policy's scope.
+func (r rule) at(view *world.View, port uint16) []model.Match {
+	var matches []model.Match
+	for _, to := range r.to {
+		if to.names(view, port) {
+			matches = append(matches, to.match)
+		}
+	}
+	return matches
+}
+
+// names tells whether a destination means a port. Without ports it means every
+// port in scope.
+func (d destination) names(view *world.View, port uint16) bool {
+	return len(d.ports) == 0 || slices.ContainsFunc(d.ports, func(p intstr.IntOrString) bool {
+		number, ok := containerPort(view, p)
+		return ok && number == port
+	})
+}

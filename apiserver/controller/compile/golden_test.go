@@ -1,0 +1,133 @@
+// Copyright The mesh-apiserver Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package compile_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/yaml"
+
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/compile"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/world"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/world/worldtest"
+)
+
+var update = flag.Bool("update", false, "write the golden files")
+
+// TestGolden compiles testdata/<feature>.in.yaml and compares the model with
+// testdata/<feature>.out.yaml.
+func TestGolden(t *testing.T) {
+	inputs, err := filepath.Glob("testdata/*.in.yaml")
+	if err != nil || len(inputs) == 0 {
+		t.Fatalf("no golden pairs: %v", err)
+	}
+	for _, input := range inputs {
+		t.Run(strings.TrimSuffix(filepath.Base(input), ".in.yaml"), func(t *testing.T) {
+			objects := worldtest.Load(t, input)
+			got := render(t, objects)
+			output := strings.TrimSuffix(input, ".in.yaml") + ".out.yaml"
+			if *update {
+				if err := os.WriteFile(output, got, 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(output)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(string(want), string(got)); diff != "" {
+				t.Errorf("the model differs (-want +got):\n%s", diff)
+			}
+			for range 10 {
+				rand.Shuffle(len(objects), func(i, j int) { objects[i], objects[j] = objects[j], objects[i] })
+				if diff := cmp.Diff(string(got), string(render(t, objects))); diff != "" {
+					t.Fatalf("the order of events shows in the model (-first +shuffled):\n%s", diff)
+				}
+			}
+		})
+	}
+}
+
+// compiled is everything that comes of a world.
+type compiled struct {
+	Mesh      model.Mesh
+	Services  []model.Service
+	Workloads []workload
+	Policies  map[string]compile.Report
+}
+
+// workload is a model.Workload with the pods it stands for, since nobody can
+// read a hash.
+type workload struct {
+	Labels   map[string]string
+	Workload model.Workload
+	Policies []world.Key
+}
+
+func render(t *testing.T, objects []metav1.Object) []byte {
+	t.Helper()
+	w := worldtest.World(objects...)
+	out := compiled{Mesh: compile.Mesh(w), Policies: map[string]compile.Report{}}
+	for _, key := range w.Services() {
+		if s, ok := compile.Service(w, key); ok {
+			out.Services = append(out.Services, s)
+		}
+	}
+	for _, view := range w.Views() {
+		m, policies, _ := compile.Workload(w, view)
+		out.Workloads = append(out.Workloads, workload{w.View(view).Labels, m, policies})
+	}
+	for _, key := range w.Policies() {
+		out.Policies[key.String()], _ = compile.Policy(w, key)
+	}
+	return tidyYAML(t, out)
+}
+
+// tidyYAML leaves out what is not set.
+func tidyYAML(t *testing.T, value any) []byte {
+	t.Helper()
+	data, err := json.Marshal(value)
+	if err != nil {
+		t.Fatal(err)
+	}
+	decoder := json.NewDecoder(bytes.NewReader(data))
+	decoder.UseNumber()
+	var tree any
+	if err := decoder.Decode(&tree); err != nil {
+		t.Fatal(err)
+	}
+	data, err = yaml.Marshal(tidy(tree))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+func tidy(tree any) any {
+	switch node := tree.(type) {
+	case map[string]any:
+		for key, value := range node {
+			if value == nil || value == false || value == "" {
+				delete(node, key)
+				continue
+			}
+			node[key] = tidy(value)
+		}
+	case []any:
+		for i := range node {
+			node[i] = tidy(node[i])
+		}
+	}
+	return tree
+}

@@ -1,0 +1,176 @@
+// Copyright The mesh-apiserver Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package compile
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/intstr"
+
+	"github.com/openservicemesh/mesh-apiserver/apis/mesh/v1alpha1"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/world"
+)
+
+// Reasons of the condition Accepted.
+const (
+	ReasonAccepted          = "Accepted"
+	ReasonInvalid           = "Invalid"
+	ReasonTargetNotFound    = "TargetNotFound"
+	ReasonReferenceNotFound = "ReferenceNotFound"
+)
+
+// Report is what is to be said of a policy itself: whether it acts as it is
+// written, and on whom.
+type Report struct {
+	// UID and Generation of the policy that the report is about.
+	UID        types.UID
+	Generation int64
+	// Accepted is true if the policy can be compiled and all that it names exists.
+	Accepted bool
+	// Reason is one of the Reason constants.
+	Reason string
+	// Message is for people; it names rules by name or index.
+	Message string
+	// Views that the policy affects, sorted.
+	Views []string
+}
+
+// messages is how many sentences a Report's message has at most.
+const messages = 8
+
+// Policy reports on a MeshPolicy; false if it is not there.
+func Policy(w *world.World, key world.Key) (Report, bool) {
+	policy := w.Policy(key)
+	if policy == nil {
+		return Report{}, false
+	}
+	affected, views := affectedBy(w, policy)
+	invalid := invalidRules(w, policy)
+	targets := missingTargets(w, policy)
+	callers := missingCallers(w, policy)
+	notes := outsidePorts(policy, affected)
+	if len(affected) == 0 && len(targets) == 0 {
+		notes = append(notes, "no pod of the mesh is its target")
+	}
+	if deniesCallers(policy) {
+		notes = append(notes, "on a port that is open and not HTTP it acts on the first byte that a caller sends")
+	}
+	report := Report{UID: policy.UID, Generation: policy.Generation, Reason: ReasonAccepted, Views: views}
+	switch {
+	case len(invalid) > 0:
+		report.Reason = ReasonInvalid
+	case len(targets) > 0:
+		report.Reason = ReasonTargetNotFound
+	case len(callers) > 0:
+		report.Reason = ReasonReferenceNotFound
+	}
+	report.Accepted = report.Reason == ReasonAccepted
+	report.Message = sentence(slices.Concat(invalid, targets, callers, notes))
+	return report, true
+}
+
+func sentence(parts []string) string {
+	if len(parts) == 0 {
+		return "the policy is in force as it is written"
+	}
+	if more := len(parts) - messages; more > 0 {
+		parts = append(parts[:messages:messages], fmt.Sprintf("and %d more", more))
+	}
+	return strings.Join(parts, "; ")
+}
+
+// deniesCallers tells whether a policy refuses some callers and not others. A
+// connection that is not HTTP is refused then once it says something; a server
+// that speaks first may have spoken (DATAPLANE, Inbound).
+func deniesCallers(policy *v1alpha1.MeshPolicy) bool {
+	return policy.Spec.Action == v1alpha1.PolicyActionDeny &&
+		slices.ContainsFunc(policy.Spec.Rules, func(r v1alpha1.PolicyRule) bool { return len(r.From) > 0 })
+}
+
+// reach is what a policy has as its target in one view.
+type reach struct {
+	view  *world.View
+	scope scope
+}
+
+func affectedBy(w *world.World, policy *v1alpha1.MeshPolicy) ([]reach, []string) {
+	var found []reach
+	var names []string
+	for _, view := range w.ViewsIn(policy.Namespace) {
+		if scope := scopeOf(w, policy, view); !scope.empty() {
+			found = append(found, reach{view, scope})
+			names = append(names, view.Name)
+		}
+	}
+	return found, names
+}
+
+func invalidRules(w *world.World, policy *v1alpha1.MeshPolicy) []string {
+	effect := "it admits nobody"
+	if policy.Spec.Action == v1alpha1.PolicyActionDeny {
+		effect = "it denies every call to the ports that it names"
+	}
+	var found []string
+	if _, err := metav1.LabelSelectorAsSelector(policy.Spec.Selector); err != nil {
+		found = append(found, fmt.Sprintf("selector: %v; the whole namespace is the target", err))
+	}
+	for i, r := range rules(w.Settings().TrustDomain, policy) {
+		switch {
+		case r.broken != nil:
+			found = append(found, fmt.Sprintf("rule %s: %v; %s", ruleName(policy, i), r.broken, effect))
+		case r.nobody:
+			found = append(found, fmt.Sprintf("rule %s: no caller can match all fields of an item of from", ruleName(policy, i)))
+		}
+	}
+	return found
+}
+
+func missingTargets(w *world.World, policy *v1alpha1.MeshPolicy) []string {
+	var found []string
+	for _, ref := range policy.Spec.TargetRefs {
+		if target(w, policy, ref) == nil {
+			found = append(found, fmt.Sprintf("target %s %q is not there and nothing of it is affected", ref.Kind, ref.Name))
+		}
+	}
+	return found
+}
+
+func missingCallers(w *world.World, policy *v1alpha1.MeshPolicy) []string {
+	var found []string
+	for i := range policy.Spec.Rules {
+		for _, caller := range world.Callers(policy, &policy.Spec.Rules[i]) {
+			if !w.Exists(caller) {
+				found = append(found, fmt.Sprintf("rule %s: %s is not there and matches nobody", ruleName(policy, i), caller))
+			}
+		}
+	}
+	return found
+}
+
+// outsidePorts names the ports of rules that no affected view has in scope.
+func outsidePorts(policy *v1alpha1.MeshPolicy, affected []reach) []string {
+	if len(affected) == 0 {
+		return nil
+	}
+	var found []string
+	for i := range policy.Spec.Rules {
+		for _, to := range policy.Spec.Rules[i].To {
+			for _, port := range to.Ports {
+				if !slices.ContainsFunc(affected, func(r reach) bool { return r.has(port) }) {
+					found = append(found, fmt.Sprintf("rule %s: port %s is outside the target and matches nothing", ruleName(policy, i), port.String()))
+				}
+			}
+		}
+	}
+	return found
+}
+
+func (r reach) has(port intstr.IntOrString) bool {
+	number, ok := containerPort(r.view, port)
+	return ok && r.scope.has(number)
+}

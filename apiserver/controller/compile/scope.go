@@ -1,0 +1,97 @@
+// Copyright The mesh-apiserver Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package compile
+
+import (
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/util/intstr"
+
+	"github.com/openservicemesh/mesh-apiserver/apis/mesh/v1alpha1"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/world"
+)
+
+// scope is the part of a workload that a policy has as its target.
+type scope struct {
+	// every port, those that nothing names included.
+	every bool
+	// ports, unless every.
+	ports map[uint16]struct{}
+}
+
+func (s scope) empty() bool { return !s.every && len(s.ports) == 0 }
+
+// has tells whether a port is in scope; 0 stands for all ports without a name.
+func (s scope) has(port uint16) bool {
+	if s.every {
+		return true
+	}
+	_, ok := s.ports[port]
+	return ok
+}
+
+// scopeOf gives what a policy has as its target in a view of its namespace. A
+// Service that is not there, or selects nothing, names nothing. A selector that
+// cannot be read means the whole namespace, since it must not mean less than
+// its author had in mind.
+func scopeOf(w *world.World, policy *v1alpha1.MeshPolicy, view *world.View) scope {
+	if len(policy.Spec.TargetRefs) > 0 {
+		return scope{ports: servicesScope(w, policy, view)}
+	}
+	if policy.Spec.Selector == nil {
+		return scope{every: true}
+	}
+	selector, err := metav1.LabelSelectorAsSelector(policy.Spec.Selector)
+	return scope{every: err != nil || selector.Matches(labels.Set(view.Labels))}
+}
+
+func servicesScope(w *world.World, policy *v1alpha1.MeshPolicy, view *world.View) map[uint16]struct{} {
+	ports := map[uint16]struct{}{}
+	for _, ref := range policy.Spec.TargetRefs {
+		service := target(w, policy, ref)
+		if service == nil || !world.Selects(service, view) {
+			continue
+		}
+		for i := range service.Spec.Ports {
+			if number, ok := targetPort(view, &service.Spec.Ports[i]); ok {
+				ports[number] = struct{}{}
+			}
+		}
+	}
+	return ports
+}
+
+// target gives the Service that a reference names, or nil.
+func target(w *world.World, policy *v1alpha1.MeshPolicy, ref v1alpha1.PolicyTargetReference) *corev1.Service {
+	if ref.Group != corev1.GroupName || ref.Kind != world.KindService {
+		return nil
+	}
+	return w.Service(world.Key{Namespace: policy.Namespace, Name: ref.Name})
+}
+
+// targetPort resolves the target port of a Service's TCP port in a view; false
+// if the view has no port of that name.
+func targetPort(view *world.View, port *corev1.ServicePort) (uint16, bool) {
+	if !carriesTCP(port) {
+		return 0, false
+	}
+	if port.TargetPort == (intstr.IntOrString{}) {
+		return uint16(port.Port), true
+	}
+	return containerPort(view, port.TargetPort)
+}
+
+// containerPort resolves a port that is given by number or by name.
+func containerPort(view *world.View, port intstr.IntOrString) (uint16, bool) {
+	if port.Type == intstr.Int {
+		return uint16(port.IntVal), port.IntVal > 0 && port.IntVal < 1<<16
+	}
+	for _, p := range view.Ports {
+		if p.Name == port.StrVal && p.Name != "" {
+			return p.Number, true
+		}
+	}
+	return 0, false
+}

@@ -1,0 +1,73 @@
+// Copyright The mesh-apiserver Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package compile
+
+import (
+	"cmp"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/world"
+)
+
+// Service gives how callers reach a Service by its cluster IPs; false if it has
+// none that it owns, or is not there.
+func Service(w *world.World, key world.Key) (model.Service, bool) {
+	service, out, ok := facade(w, key)
+	if !ok {
+		return model.Service{}, false
+	}
+	for i := range service.Spec.Ports {
+		port := &service.Spec.Ports[i]
+		if carriesTCP(port) {
+			out.Ports = append(out.Ports, servicePort(w, service, port))
+		}
+	}
+	sortPorts(out.Ports)
+	return out, true
+}
+
+// RefusingService is the same Service with nothing behind it. It stands in for
+// one whose endpoints cannot be compiled, so that its addresses are not taken
+// for addresses that no Service names.
+func RefusingService(w *world.World, key world.Key) (model.Service, bool) {
+	service, out, ok := facade(w, key)
+	if !ok {
+		return model.Service{}, false
+	}
+	for i := range service.Spec.Ports {
+		if port := &service.Spec.Ports[i]; carriesTCP(port) {
+			out.Ports = append(out.Ports, model.ServicePort{Number: uint16(port.Port), Protocol: model.ProtocolTCP})
+		}
+	}
+	sortPorts(out.Ports)
+	return out, true
+}
+
+// facade is a Service without its ports.
+func facade(w *world.World, key world.Key) (*corev1.Service, model.Service, bool) {
+	service := w.Service(key)
+	if service == nil {
+		return nil, model.Service{}, false
+	}
+	out := model.Service{Key: model.ServiceKey(key)}
+	for _, address := range world.ClusterIPs(service) {
+		if w.Owner(address) == key {
+			out.Addresses = append(out.Addresses, address)
+		}
+	}
+	return service, out, len(out.Addresses) > 0
+}
+
+func servicePort(w *world.World, service *corev1.Service, port *corev1.ServicePort) model.ServicePort {
+	out := model.ServicePort{Number: uint16(port.Port), Protocol: protocol(port)}
+	out.Endpoints, out.Identities = endpoints(w, service, port)
+	return out
+}
+
+func sortPorts(ports []model.ServicePort) {
+	slices.SortFunc(ports, func(a, b model.ServicePort) int { return cmp.Compare(a.Number, b.Number) })
+}

@@ -1,0 +1,119 @@
+// Copyright The mesh-apiserver Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package compile
+
+import (
+	"maps"
+	"slices"
+
+	"k8s.io/apimachinery/pkg/util/intstr"
+
+	"github.com/openservicemesh/mesh-apiserver/apis/mesh/v1alpha1"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/world"
+)
+
+// everyOther is the port number that stands for all ports without an entry.
+const everyOther uint16 = 0
+
+// Workload gives the inbound side of a view, and the policies that have a part
+// of it as their target, sorted by name; false if the view has no pod.
+func Workload(w *world.World, name string) (model.Workload, []world.Key, bool) {
+	view := w.View(name)
+	if view == nil {
+		return model.Workload{}, nil, false
+	}
+	policies := policiesOn(w, view)
+	ports := portsOf(w, view, policies)
+	out := model.Workload{View: view.Name, Namespace: view.Namespace}
+	for _, number := range slices.Sorted(maps.Keys(ports)) {
+		if number != everyOther {
+			out.Ports = append(out.Ports, inboundPort(w, view, number, ports[number], policies))
+		}
+	}
+	out.Ports = append(out.Ports, inboundPort(w, view, everyOther, false, policies))
+	return out, keys(policies), true
+}
+
+// ClosedWorkload admits nobody anywhere. It stands in for a workload that
+// cannot be compiled.
+func ClosedWorkload(w *world.World, name string) (model.Workload, []world.Key, bool) {
+	view := w.View(name)
+	if view == nil {
+		return model.Workload{}, nil, false
+	}
+	closed := model.InboundPort{Number: everyOther, Access: model.Access{Closed: true}}
+	return model.Workload{View: view.Name, Namespace: view.Namespace, Ports: []model.InboundPort{closed}}, nil, true
+}
+
+// applied is a policy with what it has as its target in one view.
+type applied struct {
+	policy *v1alpha1.MeshPolicy
+	scope  scope
+	rules  []rule
+}
+
+func policiesOn(w *world.World, view *world.View) []applied {
+	trustDomain := w.Settings().TrustDomain
+	var found []applied
+	for _, policy := range w.PoliciesIn(view.Namespace) {
+		if scope := scopeOf(w, policy, view); !scope.empty() {
+			found = append(found, applied{policy, scope, rules(trustDomain, policy)})
+		}
+	}
+	return found
+}
+
+func keys(policies []applied) []world.Key {
+	var out []world.Key
+	for _, p := range policies {
+		out = append(out, world.Key{Namespace: p.policy.Namespace, Name: p.policy.Name})
+	}
+	return out
+}
+
+// portsOf gives the ports that need an entry of their own, and whether a
+// Service declares HTTP for them: those that the pod declares, those at which a
+// Service dials it, and those that a policy names.
+func portsOf(w *world.World, view *world.View, policies []applied) map[uint16]bool {
+	ports := map[uint16]bool{}
+	for _, p := range view.Ports {
+		ports[p.Number] = false
+	}
+	for _, service := range w.ServicesSelecting(view) {
+		for i := range service.Spec.Ports {
+			port := &service.Spec.Ports[i]
+			if number, ok := targetPort(view, port); ok {
+				ports[number] = ports[number] || protocol(port).IsHTTP()
+			}
+		}
+	}
+	for _, p := range policies {
+		for _, number := range p.numbers() {
+			if _, ok := ports[number]; !ok {
+				ports[number] = false
+			}
+		}
+	}
+	return ports
+}
+
+// numbers are the ports in scope that the rules of a policy name by number.
+func (p applied) numbers() []uint16 {
+	var numbers []uint16
+	for _, r := range p.rules {
+		for _, to := range r.to {
+			for _, port := range to.ports {
+				if port.Type == intstr.Int && p.scope.has(uint16(port.IntVal)) {
+					numbers = append(numbers, uint16(port.IntVal))
+				}
+			}
+		}
+	}
+	return numbers
+}
+
+func inboundPort(w *world.World, view *world.View, number uint16, http bool, policies []applied) model.InboundPort {
+	return model.InboundPort{Number: number, HTTP: http, Access: access(w, view, number, policies)}
+}

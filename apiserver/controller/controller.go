@@ -1,0 +1,136 @@
+// Copyright The mesh-apiserver Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package controller joins the rooms: informers fill the world, compile and
+// envoy make resources of what has changed, xds delivers them, and status says
+// what came of it.
+package controller
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"k8s.io/client-go/informers"
+	"k8s.io/client-go/tools/cache"
+	"k8s.io/klog/v2"
+
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/status"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/xds"
+	"github.com/openservicemesh/mesh-apiserver/generated/clientset/versioned"
+	"github.com/openservicemesh/mesh-apiserver/generated/informers/externalversions"
+)
+
+// Delivery is what the controller needs of the xDS server.
+type Delivery interface {
+	status.Proxies
+	// Apply takes in what one batch has changed.
+	Apply(xds.Update)
+	// SetReady says that all there is has been applied once.
+	SetReady()
+}
+
+// Options are what a Controller works with.
+type Options struct {
+	// Host and Mesh are the informers of the cluster and of our own kinds, made
+	// with Trim as their transform. The caller starts them, after New.
+	Host informers.SharedInformerFactory
+	Mesh externalversions.SharedInformerFactory
+	// Client writes the status of our own kinds.
+	Client versioned.Interface
+	// Delivery gets the resources.
+	Delivery Delivery
+}
+
+// Controller turns the world into resources, for as long as it runs.
+type Controller struct {
+	inbox    *inbox
+	synced   []cache.InformerSynced
+	delivery Delivery
+	status   *status.Writer
+	ready    atomic.Bool
+}
+
+// New makes a Controller and registers it with the informers.
+func New(o Options) (*Controller, error) {
+	registerMetrics()
+	in := newInbox()
+	synced, err := watchAll(in, o)
+	if err != nil {
+		return nil, err
+	}
+	return &Controller{
+		inbox:    in,
+		synced:   synced,
+		delivery: o.Delivery,
+		status:   status.New(o.Client, o.Mesh, o.Delivery),
+	}, nil
+}
+
+// SetRoots gives the certificates that workloads trust, in PEM. Nothing is
+// delivered before it has been called.
+func (c *Controller) SetRoots(pem []byte) {
+	c.inbox.put(func(e *engine) { e.setRoots(pem) })
+}
+
+// Notify says that the proxies of a view have come, gone, or answered. It is
+// the Notify of the xDS server's options.
+func (c *Controller) Notify(view string) { c.status.Notify(view) }
+
+// Ready is nil once everything that there was at the start has been applied.
+func (c *Controller) Ready() error {
+	if !c.ready.Load() {
+		return errors.New("waiting for the informers and the workload roots")
+	}
+	return nil
+}
+
+// Run works until ctx ends. It compiles nothing before the informers have told
+// all that there is: a half-known world would refuse what it need not refuse.
+func (c *Controller) Run(ctx context.Context) error {
+	ctx = klog.NewContext(ctx, klog.FromContext(ctx).WithName("controller"))
+	if !cache.WaitForCacheSync(ctx.Done(), c.synced...) {
+		return fmt.Errorf("wait for the informers: %w", context.Cause(ctx))
+	}
+	var writer sync.WaitGroup
+	writer.Go(func() { c.status.Run(ctx) })
+	defer writer.Wait()
+
+	e := newEngine()
+	for {
+		c.batch(ctx, e)
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-c.inbox.wake:
+		}
+	}
+}
+
+// batch takes all events that wait and delivers what they change. It waits for
+// no more: what comes meanwhile is the next batch.
+func (c *Controller) batch(ctx context.Context, e *engine) {
+	start := time.Now()
+	for _, event := range c.inbox.take() {
+		event(e)
+	}
+	if len(e.roots) == 0 {
+		// Nothing can be said without roots; the proxies wait.
+		return
+	}
+	out := e.step(ctx)
+	c.delivery.Apply(out.update)
+	for key, report := range out.reports {
+		c.status.Report(key, report)
+	}
+	if out.config != nil {
+		c.status.InUse(out.config)
+	}
+	if !c.ready.Swap(true) {
+		c.delivery.SetReady()
+	}
+	batchSeconds.Observe(time.Since(start).Seconds())
+}

@@ -1,0 +1,237 @@
+// Copyright The mesh-apiserver Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controller
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"maps"
+	"runtime/debug"
+	"slices"
+	"time"
+
+	"k8s.io/klog/v2"
+
+	"github.com/openservicemesh/mesh-apiserver/apis/mesh/v1alpha1"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/compile"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/envoy"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/world"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/xds"
+)
+
+// engine joins world, compile and envoy: it knows what each unit gave last, and
+// compiles only what a change has made stale. One goroutine uses it.
+type engine struct {
+	world *world.World
+	// roots are the certificates that workloads trust, in PEM.
+	roots  []byte
+	ledger *ledger
+	// policies are, by view, the policies that have a part of it as target.
+	policies map[string][]world.Key
+	// chains are, by view, the generations of its filter chains.
+	chains map[string]envoy.Generations
+	// everything is set if the next step compiles every unit.
+	everything bool
+	// config is the MeshConfig that was reported last.
+	config *v1alpha1.MeshConfig
+}
+
+func newEngine() *engine {
+	return &engine{
+		world:      world.New(),
+		ledger:     newLedger(),
+		policies:   map[string][]world.Key{},
+		chains:     map[string]envoy.Generations{},
+		everything: true,
+	}
+}
+
+// outcome is what one step has to tell others.
+type outcome struct {
+	update xds.Update
+	// reports of policies that may say something new; nil for one that is gone.
+	reports map[world.Key]*compile.Report
+	// config is a MeshConfig that is in use from now on, or nil.
+	config *v1alpha1.MeshConfig
+}
+
+// setRoots replaces the certificates that workloads trust. Every workload has
+// them in the validation contexts of its ports.
+func (e *engine) setRoots(pem []byte) {
+	if !bytes.Equal(e.roots, pem) {
+		e.roots = pem
+		e.everything = true
+	}
+}
+
+// step compiles what the events since the last step have made stale.
+func (e *engine) step(ctx context.Context) outcome {
+	dirty := e.world.TakeDirty()
+	if e.everything || dirty.All {
+		e.addAll(&dirty)
+		e.common(ctx)
+		e.everything = false
+	}
+	for key := range dirty.Services {
+		e.service(ctx, key)
+	}
+	for view := range dirty.Views {
+		e.workload(ctx, view, dirty.Policies)
+	}
+	out := outcome{reports: map[world.Key]*compile.Report{}}
+	for key := range dirty.Policies {
+		out.reports[key] = e.report(ctx, key)
+	}
+	out.update.Set, out.update.Remove = e.ledger.take()
+	out.update.Proxies, out.update.GoneProxies = e.proxies(dirty.Proxies)
+	if config := e.world.Config(); config != e.config {
+		e.config, out.config = config, config
+	}
+	return out
+}
+
+// addAll makes everything that there is dirty.
+func (e *engine) addAll(dirty *world.Dirty) {
+	for _, key := range e.world.Services() {
+		dirty.Services[key] = struct{}{}
+	}
+	for _, view := range e.world.Views() {
+		dirty.Views[view] = struct{}{}
+	}
+	for _, key := range e.world.Policies() {
+		dirty.Policies[key] = struct{}{}
+	}
+}
+
+func (e *engine) common(ctx context.Context) {
+	u := unit{kind: kindCommon}
+	var resources []envoy.Resource
+	err := guarded(kindCommon, func() (err error) {
+		resources, err = envoy.Common(compile.Mesh(e.world), e.roots)
+		return err
+	})
+	if err != nil {
+		failed(ctx, u, err, "what was sent before stays")
+		return
+	}
+	e.ledger.put(u, resources)
+}
+
+func (e *engine) service(ctx context.Context, key world.Key) {
+	u := unit{kindService, key.String()}
+	build := func(compiled func(*world.World, world.Key) (model.Service, bool)) error {
+		return guarded(kindService, func() error {
+			service, ok := compiled(e.world, key)
+			if !ok {
+				e.ledger.put(u, nil)
+				return nil
+			}
+			resources, err := envoy.Service(compile.Mesh(e.world), service)
+			if err == nil {
+				e.ledger.put(u, resources)
+			}
+			return err
+		})
+	}
+	if err := build(compile.Service); err != nil {
+		failed(ctx, u, err, "its addresses refuse")
+		if err := build(compile.RefusingService); err != nil {
+			failed(ctx, u, err, "what was sent before stays")
+		}
+	}
+}
+
+// workload compiles a view, and marks the policies whose report it concerns:
+// those that had a part of it as target, and those that have now.
+func (e *engine) workload(ctx context.Context, view string, policies map[world.Key]struct{}) {
+	u := unit{kindWorkload, view}
+	for _, key := range e.policies[view] {
+		policies[key] = struct{}{}
+	}
+	delete(e.policies, view)
+	build := func(compiled func(*world.World, string) (model.Workload, []world.Key, bool)) error {
+		return guarded(kindWorkload, func() error {
+			workload, targeting, ok := compiled(e.world, view)
+			if !ok {
+				e.ledger.put(u, nil)
+				delete(e.chains, view)
+				return nil
+			}
+			chains := envoy.NextGenerations(e.chains[view], workload)
+			resources, err := envoy.Workload(compile.Mesh(e.world), workload, e.roots, chains)
+			if err != nil {
+				return err
+			}
+			e.ledger.put(u, resources)
+			e.chains[view] = chains
+			if len(targeting) > 0 {
+				e.policies[view] = targeting
+			}
+			return nil
+		})
+	}
+	if err := build(compile.Workload); err != nil {
+		failed(ctx, u, err, "it admits nobody")
+		if err := build(compile.ClosedWorkload); err != nil {
+			failed(ctx, u, err, "what was sent before stays")
+		}
+	}
+	for _, key := range e.policies[view] {
+		policies[key] = struct{}{}
+	}
+}
+
+// report says what there is to say of a policy, nil if it is gone.
+func (e *engine) report(ctx context.Context, key world.Key) *compile.Report {
+	var out *compile.Report
+	err := guarded(kindPolicy, func() error {
+		if report, ok := compile.Policy(e.world, key); ok {
+			out = &report
+		}
+		return nil
+	})
+	if err == nil {
+		return out
+	}
+	failed(ctx, unit{kindPolicy, key.String()}, err, "its workloads admit nobody")
+	policy := e.world.Policy(key)
+	return &compile.Report{
+		UID:        policy.UID,
+		Generation: policy.Generation,
+		Reason:     compile.ReasonInvalid,
+		Message:    "the policy cannot be compiled; the workloads that it may speak of admit nobody",
+	}
+}
+
+// proxies tells which of the proxies that changed are there, and which are gone.
+func (e *engine) proxies(changed map[model.ProxyID]struct{}) (there []model.Proxy, gone []model.ProxyID) {
+	ids := slices.SortedFunc(maps.Keys(changed), compareProxies)
+	for _, id := range ids {
+		if proxy, ok := e.world.Proxy(id); ok {
+			there = append(there, proxy)
+		} else {
+			gone = append(gone, id)
+		}
+	}
+	return there, gone
+}
+
+// guarded runs the compilation of one unit. A panic becomes its error, so that
+// one bad object never hurts its neighbours.
+func guarded(kind string, compile func() error) (err error) {
+	defer timed(kind, time.Now())
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("panic: %v\n%s", r, debug.Stack())
+		}
+	}()
+	return compile()
+}
+
+func failed(ctx context.Context, u unit, err error, effect string) {
+	compileFailures.WithLabelValues(u.kind).Inc()
+	klog.FromContext(ctx).Error(err, "Cannot compile", "kind", u.kind, "name", u.name, "effect", effect)
+}

@@ -1,0 +1,186 @@
+// Copyright The mesh-apiserver Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controller
+
+import (
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/openservicemesh/mesh-apiserver/apis/mesh/v1alpha1"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/envoy"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/world"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/world/worldtest"
+)
+
+var update = flag.Bool("update", false, "write the golden files")
+
+// testRoots stands for certificates; the engine does not read them.
+var testRoots = []byte("-----BEGIN CERTIFICATE-----\ntest\n-----END CERTIFICATE-----\n")
+
+// TestGolden follows Kubernetes objects to the resources that Envoy gets: the
+// objects are those of the compile package's golden pairs.
+func TestGolden(t *testing.T) {
+	for _, feature := range []string{"allow-service", "endpoints-identity"} {
+		t.Run(feature, func(t *testing.T) {
+			e := loaded(worldtest.Load(t, filepath.Join("compile/testdata", feature+".in.yaml")))
+			got, err := envoy.YAML(e.step(t.Context()).update.Set)
+			if err != nil {
+				t.Fatal(err)
+			}
+			golden := filepath.Join("testdata", feature+".envoy.yaml")
+			if *update {
+				if err := os.WriteFile(golden, got, 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(golden)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(string(want), string(got)); diff != "" {
+				t.Errorf("the resources differ (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func loaded(objects []metav1.Object) *engine {
+	e := newEngine()
+	e.setRoots(testRoots)
+	for _, object := range objects {
+		worldtest.Set(e.world, object)
+	}
+	return e
+}
+
+// TestStepSendsOnlyWhatChanged holds that work and traffic are in proportion to
+// a change.
+func TestStepSendsOnlyWhatChanged(t *testing.T) {
+	const input = "compile/testdata/allow-service.in.yaml"
+	for _, test := range []struct {
+		name string
+		// change gets the same objects once more.
+		change func(w *world.World, objects []metav1.Object)
+		want   []string
+	}{{
+		name: "the same objects again",
+		change: func(w *world.World, objects []metav1.Object) {
+			for _, object := range objects {
+				worldtest.Set(w, object)
+			}
+		},
+	}, {
+		name: "a status of a policy",
+		change: func(w *world.World, objects []metav1.Object) {
+			policy := the[*v1alpha1.MeshPolicy](objects)
+			policy.Status.Conditions = []metav1.Condition{{Type: "Accepted"}}
+			w.SetPolicy(policy)
+		},
+	}, {
+		name: "an endpoint leaves",
+		change: func(w *world.World, objects []metav1.Object) {
+			worldtest.Delete(w, the[*discoveryv1.EndpointSlice](objects))
+		},
+		// The cluster says whom it expects to meet: there is nobody now.
+		want: []string{"Cluster out/bookstore/bookstore:80", "ClusterLoadAssignment out/bookstore/bookstore:80"},
+	}, {
+		name: "an HTTP rule widens",
+		change: func(w *world.World, objects []metav1.Object) {
+			policy := the[*v1alpha1.MeshPolicy](objects)
+			policy.Generation++
+			policy.Spec.Rules[0].To[0].HTTP.Methods = []string{"GET", "HEAD"}
+			w.SetPolicy(policy)
+		},
+		want: []string{"RouteConfiguration in/433c4796807761b7/14001"},
+	}} {
+		t.Run(test.name, func(t *testing.T) {
+			e := loaded(worldtest.Load(t, input))
+			e.step(t.Context())
+			test.change(e.world, worldtest.Load(t, input))
+			out := e.step(t.Context())
+			var got []string
+			for _, r := range out.update.Set {
+				got = append(got, r.TypeURL[strings.LastIndex(r.TypeURL, ".")+1:]+" "+r.Name)
+			}
+			if diff := cmp.Diff(test.want, got); diff != "" {
+				t.Errorf("sent (-want +got):\n%s", diff)
+			}
+			if len(out.update.Remove)+len(out.update.Proxies)+len(out.update.GoneProxies) > 0 {
+				t.Errorf("more than resources changed: %+v", out.update)
+			}
+		})
+	}
+}
+
+// the gives the one object of its type.
+func the[T metav1.Object](objects []metav1.Object) T {
+	for _, object := range objects {
+		if o, ok := object.(T); ok {
+			return o
+		}
+	}
+	panic("there is none")
+}
+
+// TestUnitThatCannotBeCompiledRefuses gives Envoy's rooms a workload that they
+// cannot take: its proxies admit nobody, and its neighbours do not notice.
+func TestUnitThatCannotBeCompiledRefuses(t *testing.T) {
+	objects := worldtest.Load(t, "compile/testdata/allow-selector.in.yaml")
+	healthy := loaded(objects)
+	healthy.step(t.Context())
+	for _, object := range objects {
+		if policy, ok := object.(*v1alpha1.MeshPolicy); ok {
+			policy.Spec.Rules[0].From = []v1alpha1.PolicySource{{Principals: []string{"spiffe://cluster.local/\xff"}}}
+			policy.Spec.Rules[0].To = []v1alpha1.PolicyDestination{{All: &v1alpha1.AllPorts{}}}
+		}
+	}
+	e := loaded(objects)
+	e.step(t.Context())
+
+	sick := viewOf(t, e.world, "bookstore")
+	closed := model.Workload{View: sick, Namespace: "bookstore", Ports: []model.InboundPort{{Access: model.Access{Closed: true}}}}
+	want, err := envoy.Workload(model.Mesh{TrustDomain: "cluster.local", Egress: model.EgressPassthrough}, closed, testRoots, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range want {
+		if e.ledger.versions[r.Key] != r.Version {
+			t.Errorf("%s %s is not what refuses everybody", r.TypeURL, r.Name)
+		}
+	}
+	if got := len(e.ledger.units[unit{kindWorkload, sick}]); got != len(want) {
+		t.Errorf("the workload has %d resources, want the %d that refuse everybody", got, len(want))
+	}
+	for key, version := range healthy.ledger.versions {
+		if key.View != sick && e.ledger.versions[key] != version {
+			t.Errorf("a neighbour's %s %s differs", key.TypeURL, key.Name)
+		}
+	}
+}
+
+func viewOf(t *testing.T, w *world.World, app string) string {
+	t.Helper()
+	for _, name := range w.Views() {
+		if w.View(name).Labels["app"] == app {
+			return name
+		}
+	}
+	t.Fatalf("no view has the label app=%s", app)
+	return ""
+}
+
+func TestPanicIsTheErrorOfItsUnit(t *testing.T) {
+	err := guarded(kindService, func() error { panic("out of range") })
+	if err == nil || !strings.Contains(err.Error(), "out of range") {
+		t.Errorf("guarded gave %v, want the panic", err)
+	}
+}

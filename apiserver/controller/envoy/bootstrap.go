@@ -1,0 +1,197 @@
+// Copyright The mesh-apiserver Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package envoy
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"path"
+	"time"
+
+	bootstrapv3 "github.com/envoyproxy/go-control-plane/envoy/config/bootstrap/v3"
+	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
+	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
+	tlsv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/transport_sockets/tls/v3"
+	discoveryv3 "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/anypb"
+
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
+)
+
+// clusterXDS is the control plane.
+const clusterXDS = "xds"
+
+// BootstrapParams is what mesh-init knows about the pod and the control plane.
+type BootstrapParams struct {
+	// NodeID is the pod; the control plane refuses a stream whose certificate
+	// names another.
+	NodeID model.ProxyID
+	// XDSHost and XDSPort are the control plane's: a DNS name or an IP address.
+	XDSHost string
+	XDSPort uint16
+	// XDSServerName is the one DNS SAN that the control plane's certificate may
+	// have: mesh-apiserver.<system namespace>.svc.
+	XDSServerName string
+	// PodIPs are the pod's own addresses, the primary one (where the kubelet
+	// probes) first. At least one.
+	PodIPs []netip.Addr
+	// Probes are the rewritten probes of the pod's containers.
+	Probes []ProbeRoute
+	// MaxHeapBytes is the memory at which the proxy sheds load, at most what its
+	// container may use. 0 leaves memory unwatched.
+	MaxHeapBytes uint64
+	// MaxConnections bounds the connections that the proxy has open downstream,
+	// those of probes and metrics apart. 0 means 65,536.
+	MaxConnections uint32
+}
+
+// Bootstrap makes the three files that mesh-init writes to model.Bootstrap,
+// model.IdentitySDS and model.ControlPlaneRootsSDS, as YAML.
+func Bootstrap(p BootstrapParams) (bootstrap, identitySDS, controlPlaneRootsSDS []byte, err error) {
+	config, err := bootstrapConfig(p)
+	if err != nil {
+		return nil, nil, nil, fmt.Errorf("make bootstrap: %w", err)
+	}
+	if bootstrap, err = messageYAML(config); err != nil {
+		return nil, nil, nil, fmt.Errorf("render bootstrap: %w", err)
+	}
+	if identitySDS, err = secretFile(identitySecret()); err != nil {
+		return nil, nil, nil, fmt.Errorf("render identity secret: %w", err)
+	}
+	if controlPlaneRootsSDS, err = secretFile(controlPlaneRootsSecret()); err != nil {
+		return nil, nil, nil, fmt.Errorf("render control plane roots: %w", err)
+	}
+	return bootstrap, identitySDS, controlPlaneRootsSDS, nil
+}
+
+func bootstrapConfig(p BootstrapParams) (*bootstrapv3.Bootstrap, error) {
+	if err := p.check(); err != nil {
+		return nil, err
+	}
+	probes, err := probeClusters(p)
+	if err != nil {
+		return nil, err
+	}
+	return &bootstrapv3.Bootstrap{
+		Node:  &corev3.Node{Id: p.NodeID.String(), Cluster: p.NodeID.Namespace},
+		Admin: &bootstrapv3.Admin{Address: pipeAddress(model.AdminSocket)},
+		DynamicResources: &bootstrapv3.Bootstrap_DynamicResources{
+			AdsConfig: adsConfig(),
+			LdsConfig: fromADS(),
+			CdsConfig: fromADS(),
+		},
+		StaticResources: &bootstrapv3.Bootstrap_StaticResources{
+			Clusters:  append([]*clusterv3.Cluster{xdsCluster(p), adminCluster()}, probes...),
+			Listeners: []*listenerv3.Listener{probeListener(p), readinessListener(p), prometheusListener(p)},
+		},
+		StatsConfig:     statsConfig(),
+		OverloadManager: overloadManager(p),
+		LayeredRuntime:  runtime(),
+	}, nil
+}
+
+func (p BootstrapParams) check() error {
+	switch {
+	case p.NodeID.Namespace == "" || p.NodeID.Pod == "" || p.NodeID.UID == "":
+		return fmt.Errorf("node ID %q lacks a part", p.NodeID)
+	case p.XDSHost == "" || p.XDSPort == 0 || p.XDSServerName == "":
+		return fmt.Errorf("control plane %q, port %d, name %q: all three are needed", p.XDSHost, p.XDSPort, p.XDSServerName)
+	case len(p.PodIPs) == 0:
+		return errors.New("no pod IP")
+	}
+	return nil
+}
+
+// adsConfig asks for deltas, and comes back soon after the control plane was
+// away: base and cap of the backoff, with Envoy's jitter.
+func adsConfig() *corev3.ApiConfigSource {
+	return &corev3.ApiConfigSource{
+		ApiType:             corev3.ApiConfigSource_DELTA_GRPC,
+		TransportApiVersion: corev3.ApiVersion_V3,
+		GrpcServices: []*corev3.GrpcService{{
+			TargetSpecifier: &corev3.GrpcService_EnvoyGrpc_{EnvoyGrpc: &corev3.GrpcService_EnvoyGrpc{
+				ClusterName: clusterXDS,
+				RetryPolicy: &corev3.RetryPolicy{RetryBackOff: &corev3.BackoffStrategy{
+					BaseInterval: dur(250 * time.Millisecond),
+					MaxInterval:  dur(5 * time.Second),
+				}},
+			}},
+		}},
+	}
+}
+
+// xdsCluster shows the workload's certificate and accepts, of those that the
+// published roots vouch for, the one with the control plane's DNS name.
+func xdsCluster(p BootstrapParams) *clusterv3.Cluster {
+	options := http2Options()
+	options.ConnectionKeepalive = &corev3.KeepaliveSettings{Interval: dur(30 * time.Second), Timeout: dur(5 * time.Second)}
+	tls := commonTLS("h2")
+	tls.ValidationContextType = &tlsv3.CommonTlsContext_CombinedValidationContext{
+		CombinedValidationContext: &tlsv3.CommonTlsContext_CombinedCertificateValidationContext{
+			DefaultValidationContext: &tlsv3.CertificateValidationContext{
+				MatchTypedSubjectAltNames: []*tlsv3.SubjectAltNameMatcher{{
+					SanType: tlsv3.SubjectAltNameMatcher_DNS,
+					Matcher: exactly(p.XDSServerName),
+				}},
+			},
+			ValidationContextSdsSecretConfig: &tlsv3.SdsSecretConfig{
+				Name:      SecretControlPlaneRoots,
+				SdsConfig: fromFile(model.ControlPlaneRootsSDS),
+			},
+		},
+	}
+	c := staticCluster(clusterXDS, socketAddress(p.XDSHost, p.XDSPort))
+	if !isIP(p.XDSHost) {
+		c.ClusterDiscoveryType = &clusterv3.Cluster_Type{Type: clusterv3.Cluster_STRICT_DNS}
+		c.DnsLookupFamily = clusterv3.Cluster_ALL
+	}
+	c.TypedExtensionProtocolOptions = http2Upstream(options)
+	c.TransportSocket = tlsTransport(&tlsv3.UpstreamTlsContext{
+		CommonTlsContext: tls,
+		Sni:              p.XDSServerName,
+		MaxSessionKeys:   u32(0),
+	})
+	return c
+}
+
+// identitySecret reads certificate chain and key from the kubelet's one file,
+// so that they always belong together. The watched directory is the volume's:
+// the kubelet replaces "..data" in it.
+func identitySecret() *tlsv3.Secret {
+	bundle := fileSource(model.CredentialBundle)
+	return &tlsv3.Secret{
+		Name: SecretIdentity,
+		Type: &tlsv3.Secret_TlsCertificate{TlsCertificate: &tlsv3.TlsCertificate{
+			CertificateChain: bundle,
+			PrivateKey:       bundle,
+			WatchedDirectory: watchedDirectory(model.CredentialBundle),
+		}},
+	}
+}
+
+func controlPlaneRootsSecret() *tlsv3.Secret {
+	return &tlsv3.Secret{
+		Name: SecretControlPlaneRoots,
+		Type: &tlsv3.Secret_ValidationContext{ValidationContext: &tlsv3.CertificateValidationContext{
+			TrustedCa:        fileSource(model.ControlPlaneRoots),
+			WatchedDirectory: watchedDirectory(model.ControlPlaneRoots),
+		}},
+	}
+}
+
+func fileSource(name string) *corev3.DataSource {
+	return &corev3.DataSource{Specifier: &corev3.DataSource_Filename{Filename: name}}
+}
+
+func watchedDirectory(file string) *corev3.WatchedDirectory {
+	return &corev3.WatchedDirectory{Path: path.Dir(file)}
+}
+
+// secretFile is the form in which Envoy reads resources from a file.
+func secretFile(s proto.Message) ([]byte, error) {
+	return messageYAML(&discoveryv3.DiscoveryResponse{Resources: []*anypb.Any{pack(s)}})
+}

@@ -1,0 +1,107 @@
+// Copyright The mesh-apiserver Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package envoy
+
+import (
+	"net/netip"
+
+	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
+	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+	endpointv3 "github.com/envoyproxy/go-control-plane/envoy/config/endpoint/v3"
+	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
+	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
+	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
+
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
+)
+
+// clusterAdmin is Envoy's admin interface. The listeners show two of its paths
+// and nothing else.
+const clusterAdmin = "admin"
+
+func adminCluster() *clusterv3.Cluster {
+	return staticCluster(clusterAdmin, pipeAddress(model.AdminSocket))
+}
+
+// readinessListener answers /ready, 200 once everything that was asked for at
+// the start is there.
+func readinessListener(p BootstrapParams) *listenerv3.Listener {
+	return adminListener(p, "readiness", model.PortReadiness, "/ready")
+}
+
+// prometheusListener answers /stats/prometheus.
+func prometheusListener(p BootstrapParams) *listenerv3.Listener {
+	return adminListener(p, "prometheus", model.PortPrometheus, "/stats/prometheus")
+}
+
+func adminListener(p BootstrapParams, name string, port uint16, path string) *listenerv3.Listener {
+	return staticListener(p, name, port, []*routev3.Route{
+		route(name, exactPath(path), &routev3.RouteAction{
+			ClusterSpecifier: &routev3.RouteAction_Cluster{Cluster: clusterAdmin},
+		}),
+	})
+}
+
+func exactPath(path string) *routev3.RouteMatch {
+	return &routev3.RouteMatch{PathSpecifier: &routev3.RouteMatch_Path{Path: path}}
+}
+
+// staticListener answers GET and HEAD on the given routes, and 404 to all else.
+// It is left out of the global connection limit: a busy proxy is not a dead one.
+//
+// It serves the pod's own addresses alone. The outbound listener hands a call to
+// another pod's port of this number over to it, since it owns the port on every
+// address; without the match the caller's proxy would answer for the callee.
+func staticListener(p BootstrapParams, name string, port uint16, routes []*routev3.Route) *listenerv3.Listener {
+	for _, r := range routes {
+		r.Match.Headers = []*routev3.HeaderMatcher{headerMatcher(":method", wholly("GET|HEAD"))}
+	}
+	m := connectionManager(name, "")
+	m.UpgradeConfigs = nil
+	m.HttpFilters = []*hcmv3.HttpFilter{router()}
+	m.RouteSpecifier = &hcmv3.HttpConnectionManager_RouteConfig{RouteConfig: &routev3.RouteConfiguration{
+		Name:         name,
+		VirtualHosts: []*routev3.VirtualHost{{Name: name, Domains: []string{"*"}, Routes: routes}},
+	}}
+	return &listenerv3.Listener{
+		Name:                          name,
+		Address:                       socketAddress("0.0.0.0", port),
+		AdditionalAddresses:           []*listenerv3.AdditionalAddress{{Address: socketAddress("::", port)}},
+		PerConnectionBufferLimitBytes: u32(bufferLimit),
+		IgnoreGlobalConnLimit:         true,
+		FilterChains: []*listenerv3.FilterChain{{
+			Name:             name,
+			FilterChainMatch: &listenerv3.FilterChainMatch{PrefixRanges: ownAddresses(p)},
+			Filters:          []*listenerv3.Filter{managerFilter(m)},
+		}},
+	}
+}
+
+func ownAddresses(p BootstrapParams) []*corev3.CidrRange {
+	own := []*corev3.CidrRange{
+		{AddressPrefix: "127.0.0.0", PrefixLen: u32(8)},
+		{AddressPrefix: "::1", PrefixLen: u32(128)},
+	}
+	for _, ip := range p.PodIPs {
+		own = append(own, &corev3.CidrRange{AddressPrefix: ip.String(), PrefixLen: u32(uint32(ip.BitLen()))})
+	}
+	return own
+}
+
+func staticCluster(name string, address *corev3.Address) *clusterv3.Cluster {
+	c := cluster(name)
+	c.ClusterDiscoveryType = &clusterv3.Cluster_Type{Type: clusterv3.Cluster_STATIC}
+	c.LoadAssignment = &endpointv3.ClusterLoadAssignment{
+		ClusterName: name,
+		Endpoints: []*endpointv3.LocalityLbEndpoints{{LbEndpoints: []*endpointv3.LbEndpoint{{
+			HostIdentifier: &endpointv3.LbEndpoint_Endpoint{Endpoint: &endpointv3.Endpoint{Address: address}},
+		}}}},
+	}
+	return c
+}
+
+func isIP(host string) bool {
+	_, err := netip.ParseAddr(host)
+	return err == nil
+}

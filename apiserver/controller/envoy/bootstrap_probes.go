@@ -1,0 +1,110 @@
+// Copyright The mesh-apiserver Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package envoy
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
+	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
+	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
+	tlsv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/transport_sockets/tls/v3"
+
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
+)
+
+// ProbeScheme is how the application is asked.
+type ProbeScheme string
+
+// The schemes of a container's httpGet probe.
+const (
+	ProbeHTTP  ProbeScheme = "HTTP"
+	ProbeHTTPS ProbeScheme = "HTTPS"
+)
+
+// ProbeRoute answers one rewritten probe: a GET of Path on model.PortProbes
+// becomes a GET of OriginalPath on Port, and of nothing beside it.
+type ProbeRoute struct {
+	// Path is /probe/<container>/<liveness|readiness|startup>.
+	Path string
+	// Port and OriginalPath (with its query, if any) are the container's own.
+	Port         uint16
+	OriginalPath string
+	// Scheme is HTTP if empty. HTTPS is not verified: the kubelet does not either.
+	Scheme ProbeScheme
+	// Host replaces the Host header unless it is empty.
+	Host string
+	// Headers replace those of the request.
+	Headers []ProbeHeader
+}
+
+// ProbeHeader is a header of a probe.
+type ProbeHeader struct {
+	Name, Value string
+}
+
+func probeListener(p BootstrapParams) *listenerv3.Listener {
+	var routes []*routev3.Route
+	for _, r := range p.Probes {
+		routes = append(routes, probeRoute(r))
+	}
+	return staticListener(p, "probes", model.PortProbes, routes)
+}
+
+func probeRoute(r ProbeRoute) *routev3.Route {
+	action := &routev3.RouteAction{
+		ClusterSpecifier: &routev3.RouteAction_Cluster{Cluster: probeClusterName(r)},
+		PrefixRewrite:    cmp.Or(r.OriginalPath, "/"),
+		Timeout:          dur(0),
+	}
+	if r.Host != "" {
+		action.HostRewriteSpecifier = &routev3.RouteAction_HostRewriteLiteral{HostRewriteLiteral: r.Host}
+	}
+	out := route(r.Path, exactPath(r.Path), action)
+	for _, h := range r.Headers {
+		out.RequestHeadersToAdd = append(out.RequestHeadersToAdd, &corev3.HeaderValueOption{
+			Header:       &corev3.HeaderValue{Key: h.Name, Value: h.Value},
+			AppendAction: corev3.HeaderValueOption_OVERWRITE_IF_EXISTS_OR_ADD,
+		})
+	}
+	return out
+}
+
+func probeClusterName(r ProbeRoute) string {
+	return fmt.Sprintf("probe/%s/%d", cmp.Or(r.Scheme, ProbeHTTP), r.Port)
+}
+
+// probeClusters are the applications' ports that probes go to, each once. Each
+// probe opens its own connection, as the kubelet's does.
+func probeClusters(p BootstrapParams) ([]*clusterv3.Cluster, error) {
+	byName := map[string]*clusterv3.Cluster{}
+	for _, r := range p.Probes {
+		c := staticCluster(probeClusterName(r), socketAddress(p.PodIPs[0].String(), r.Port))
+		c.UpstreamBindConfig = inboundSource()
+		c.TypedExtensionProtocolOptions = oneRequestAConnection()
+		switch r.Scheme {
+		case "", ProbeHTTP:
+		case ProbeHTTPS:
+			c.TransportSocket = unverifiedTLS()
+		default:
+			return nil, fmt.Errorf("probe %s: scheme %q is neither %s nor %s", r.Path, r.Scheme, ProbeHTTP, ProbeHTTPS)
+		}
+		byName[c.Name] = c
+	}
+	var out []*clusterv3.Cluster
+	for _, c := range byName {
+		out = append(out, c)
+	}
+	slices.SortFunc(out, func(a, b *clusterv3.Cluster) int { return cmp.Compare(a.Name, b.Name) })
+	return out, nil
+}
+
+func unverifiedTLS() *corev3.TransportSocket {
+	return tlsTransport(&tlsv3.UpstreamTlsContext{CommonTlsContext: &tlsv3.CommonTlsContext{
+		TlsParams: &tlsv3.TlsParameters{TlsMaximumProtocolVersion: tlsv3.TlsParameters_TLSv1_3},
+	}})
+}

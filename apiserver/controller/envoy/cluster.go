@@ -1,0 +1,124 @@
+// Copyright The mesh-apiserver Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package envoy
+
+import (
+	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
+	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+	rawbufferv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/transport_sockets/raw_buffer/v3"
+	typev3 "github.com/envoyproxy/go-control-plane/envoy/type/v3"
+
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
+)
+
+// serviceCluster is the Service port as its callers reach it: mTLS to the
+// identities of the pods behind it, plaintext only for endpoints that say so.
+func serviceCluster(s model.ServiceKey, p model.ServicePort) (Resource, error) {
+	name := ServicePortName(s, p.Number)
+	c := cluster(name)
+	c.ClusterDiscoveryType = &clusterv3.Cluster_Type{Type: clusterv3.Cluster_EDS}
+	c.EdsClusterConfig = &clusterv3.Cluster_EdsClusterConfig{EdsConfig: fromADS()}
+	c.LbPolicy = clusterv3.Cluster_LEAST_REQUEST
+	c.CommonLbConfig = &clusterv3.Cluster_CommonLbConfig{
+		// With a threshold Envoy calls endpoints that it knows to be unhealthy.
+		HealthyPanicThreshold: &typev3.Percent{Value: 0},
+		// An endpoint's change acts at once.
+		UpdateMergeWindow: dur(0),
+	}
+	c.Metadata = serviceMetadata(s, p.Number)
+	c.TypedExtensionProtocolOptions = protocolOptions(upstreamProtocol(p))
+	c.TransportSocket = clientTLS(alpn(p.Protocol), p.Identities)
+	c.TransportSocketMatches = []*clusterv3.Cluster_TransportSocketMatch{{
+		Name:            keyPlaintext,
+		Match:           plaintext(),
+		TransportSocket: rawBuffer(),
+	}}
+	return Encode(name, "", c)
+}
+
+// passthroughCluster connects to where the application wanted to go.
+func passthroughCluster() (Resource, error) {
+	return Encode(ClusterPassthrough, "", originalDst(ClusterPassthrough))
+}
+
+// inboundCluster connects to the port of the pod's own address that was called,
+// from 127.0.0.6 or ::6: connections from there are not captured again, and what
+// listens on loopback alone stays private.
+func inboundCluster(name string, protocol model.Protocol) (Resource, error) {
+	c := originalDst(name)
+	c.UpstreamBindConfig = inboundSource()
+	c.TypedExtensionProtocolOptions = protocolOptions(protocol)
+	return Encode(name, "", c)
+}
+
+func inboundSource() *corev3.BindConfig {
+	v4, v6 := socketAddress("127.0.0.6", 0), socketAddress("::6", 0)
+	return &corev3.BindConfig{
+		SourceAddress:        v4.GetSocketAddress(),
+		ExtraSourceAddresses: []*corev3.ExtraSourceAddress{{Address: v6.GetSocketAddress()}},
+	}
+}
+
+func originalDst(name string) *clusterv3.Cluster {
+	c := cluster(name)
+	c.ClusterDiscoveryType = &clusterv3.Cluster_Type{Type: clusterv3.Cluster_ORIGINAL_DST}
+	c.LbPolicy = clusterv3.Cluster_CLUSTER_PROVIDED
+	return c
+}
+
+func cluster(name string) *clusterv3.Cluster {
+	return &clusterv3.Cluster{
+		Name:                          name,
+		ConnectTimeout:                dur(connectTimeout),
+		PerConnectionBufferLimitBytes: u32(bufferLimit),
+		CircuitBreakers: &clusterv3.CircuitBreakers{Thresholds: []*clusterv3.CircuitBreakers_Thresholds{
+			unlimited(corev3.RoutingPriority_DEFAULT),
+			unlimited(corev3.RoutingPriority_HIGH),
+		}},
+	}
+}
+
+func unlimited(p corev3.RoutingPriority) *clusterv3.CircuitBreakers_Thresholds {
+	return &clusterv3.CircuitBreakers_Thresholds{
+		Priority:           p,
+		MaxConnections:     u32(noLimit),
+		MaxPendingRequests: u32(noLimit),
+		MaxRequests:        u32(noLimit),
+		MaxRetries:         u32(noLimit),
+	}
+}
+
+func rawBuffer() *corev3.TransportSocket {
+	return &corev3.TransportSocket{
+		Name:       "envoy.transport_sockets.raw_buffer",
+		ConfigType: &corev3.TransportSocket_TypedConfig{TypedConfig: pack(&rawbufferv3.RawBuffer{})},
+	}
+}
+
+// alpn tells the callee's proxy what the application speaks.
+func alpn(p model.Protocol) string {
+	switch p {
+	case model.ProtocolHTTP1:
+		return model.ALPNHTTP1
+	case model.ProtocolHTTP2, model.ProtocolGRPC:
+		return model.ALPNHTTP2
+	default:
+		return model.ALPNTCP
+	}
+}
+
+// upstreamProtocol is what travels to the endpoints: between proxies HTTP/1.1
+// is carried as HTTP/2. A cluster speaks one protocol to all its endpoints, so
+// that one with an endpoint outside the mesh keeps to what that understands.
+func upstreamProtocol(p model.ServicePort) model.Protocol {
+	if p.Protocol != model.ProtocolHTTP1 {
+		return p.Protocol
+	}
+	for _, e := range p.Endpoints {
+		if e.Plaintext {
+			return model.ProtocolHTTP1
+		}
+	}
+	return model.ProtocolHTTP2
+}

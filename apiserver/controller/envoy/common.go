@@ -1,0 +1,25 @@
+// Copyright The mesh-apiserver Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package envoy
+
+import (
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
+)
+
+// Common makes what every proxy has: the outbound listener with passthrough or
+// refusal of the unknown, the clusters of passthrough and of the inbound side,
+// and the validation context with the workload roots (PEM).
+func Common(m model.Mesh, roots []byte) ([]Resource, error) {
+	if len(roots) == 0 {
+		return nil, errNoRoots
+	}
+	var out collector
+	out.add(Encode(ListenerOutbound, "", outboundListener(m.Egress)))
+	out.add(passthroughCluster())
+	out.add(inboundCluster(ClusterInboundTCP, model.ProtocolTCP))
+	out.add(inboundCluster(ClusterInboundHTTP1, model.ProtocolHTTP1))
+	out.add(inboundCluster(ClusterInboundHTTP2, model.ProtocolHTTP2))
+	out.add(rootsSecret(roots))
+	return out.result("common resources")
+}

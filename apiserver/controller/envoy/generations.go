@@ -1,0 +1,155 @@
+// Copyright The mesh-apiserver Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package envoy
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"strings"
+
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
+)
+
+// Generations says, for each inbound port of a workload, under which access its
+// TCP chain was last made anew. Envoy asks a TCP connection's access once, so
+// the connections that a narrower access refuses end only with their chain: a
+// chain gets a new name (and its connections end) when access narrows, and
+// keeps the name when it widens.
+//
+// It is the only memory of this package, and the caller keeps it: one value a
+// view, replaced by NextGenerations when the workload changes. Losing it, as by
+// a restart, costs a new name for those ports that had widened since they last
+// narrowed; the others get the name that they had.
+type Generations map[uint16]Generation
+
+// Generation is one port's.
+type Generation struct {
+	// Name is 8 hex digits, a hash of the TCP access that the chain began with.
+	Name   string
+	access tcpAccess
+}
+
+// NextGenerations compares what w admits with what was admitted before. prev is
+// nil for a workload that was not there.
+func NextGenerations(prev Generations, w model.Workload) Generations {
+	next := Generations{}
+	for _, p := range w.Ports {
+		access := tcpAccessOf(p.Access)
+		next[p.Number] = Generation{Name: chainName(prev, p.Number, access), access: access}
+	}
+	return next
+}
+
+func chainName(prev Generations, port uint16, access tcpAccess) string {
+	old, known := prev[port]
+	if known && access.includes(old.access) {
+		return old.Name
+	}
+	name := access.hash("")
+	if known && name == old.Name {
+		// It widened and is again what it was: the connections between must end.
+		name = access.hash(old.Name)
+	}
+	return name
+}
+
+// tcpAccess is what counts for a connection, each list being alternatives.
+type tcpAccess struct {
+	closed      bool
+	deny, allow []caller
+}
+
+// caller is one identity (or prefix of identities; "" with prefix is anybody)
+// at one IP block, "" being everywhere.
+type caller struct {
+	id     string
+	prefix bool
+	block  string
+}
+
+func tcpAccessOf(a model.Access) tcpAccess {
+	t := tcpAccess{closed: a.Closed}
+	for _, r := range a.Deny {
+		if len(permissions(r.To, denyConnection)) > 0 {
+			t.deny = append(t.deny, callers(r.From)...)
+		}
+	}
+	if !a.Closed {
+		return t
+	}
+	for _, r := range a.Allow {
+		if len(r.From) > 0 && len(permissions(r.To, allowConnection)) > 0 {
+			t.allow = append(t.allow, callers(r.From)...)
+		}
+	}
+	return t
+}
+
+func callers(from []model.Source) []caller {
+	if len(from) == 0 {
+		return []caller{{prefix: true}}
+	}
+	var out []caller
+	for _, s := range from {
+		principals := s.Principals
+		if len(principals) == 0 {
+			principals = []model.Principal{{Prefix: true}}
+		}
+		blocks := []string{""}
+		if len(s.IPBlocks) > 0 {
+			blocks = nil
+		}
+		for _, b := range s.IPBlocks {
+			blocks = append(blocks, b.CIDR+" except "+strings.Join(b.Except, ","))
+		}
+		for _, p := range principals {
+			for _, b := range blocks {
+				out = append(out, caller{id: p.ID, prefix: p.Prefix, block: b})
+			}
+		}
+	}
+	return out
+}
+
+// includes is true if whoever passed before passes now.
+func (t tcpAccess) includes(before tcpAccess) bool {
+	if !allCovered(t.deny, before.deny) {
+		return false
+	}
+	return !t.closed || before.closed && allCovered(before.allow, t.allow)
+}
+
+func allCovered(callers, by []caller) bool {
+	for _, c := range callers {
+		if !c.coveredByAny(by) {
+			return false
+		}
+	}
+	return true
+}
+
+func (c caller) coveredByAny(by []caller) bool {
+	for _, b := range by {
+		if b.covers(c) {
+			return true
+		}
+	}
+	return false
+}
+
+func (c caller) covers(d caller) bool {
+	if c.block != "" && c.block != d.block {
+		return false
+	}
+	if c.prefix {
+		return strings.HasPrefix(d.id, c.id)
+	}
+	return !d.prefix && c.id == d.id
+}
+
+func (t tcpAccess) hash(salt string) string {
+	sum := sha256.Sum256(fmt.Appendf(nil, "%+v%s", t, salt))
+	return hex.EncodeToString(sum[:4])
+}

@@ -1,0 +1,98 @@
+// Copyright The mesh-apiserver Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package envoy
+
+import (
+	"testing"
+
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
+)
+
+const (
+	buyer = "spiffe://cluster.local/ns/bookbuyer/sa/bookbuyer"
+	thief = "spiffe://cluster.local/ns/bookthief/sa/bookthief"
+)
+
+func from(ids ...string) []model.Source {
+	s := model.Source{Authenticated: true}
+	for _, id := range ids {
+		s.Principals = append(s.Principals, model.Principal{ID: id})
+	}
+	return []model.Source{s}
+}
+
+func rule(from []model.Source, kind model.MatchKind) []model.Rule {
+	return []model.Rule{{Name: "ns/policy/0", From: from, To: []model.Match{{Kind: kind}}}}
+}
+
+func TestChainIsRenamedWhenAccessNarrows(t *testing.T) {
+	open := model.Access{}
+	both := model.Access{Closed: true, Allow: rule(from(buyer, thief), model.MatchAny)}
+	onlyBuyer := model.Access{Closed: true, Allow: rule(from(buyer), model.MatchAny)}
+	namespace := model.Access{Closed: true, Allow: rule([]model.Source{{
+		Authenticated: true, Principals: []model.Principal{{ID: "spiffe://cluster.local/ns/bookbuyer/", Prefix: true}},
+	}}, model.MatchAny)}
+	everybody := model.Access{Closed: true, Allow: rule([]model.Source{{Authenticated: true}}, model.MatchAny)}
+	blocked := model.Access{Closed: true, Allow: rule([]model.Source{{
+		Authenticated: true, Principals: []model.Principal{{ID: buyer}}, IPBlocks: []model.IPBlock{{CIDR: "198.18.0.0/24"}},
+	}}, model.MatchAny)}
+	http := model.Access{Closed: true, Allow: rule(from(buyer), model.MatchHTTP)}
+	grpc := model.Access{Closed: true, Allow: rule(from(buyer), model.MatchGRPC)}
+	denyThief := model.Access{Deny: rule(from(thief), model.MatchAny)}
+	denyThiefHTTP := model.Access{Deny: rule(from(thief), model.MatchHTTP)}
+	denyAll := model.Access{Deny: rule(nil, model.MatchAny)}
+	closed := model.Access{Closed: true}
+
+	for _, c := range []struct {
+		name         string
+		before, then model.Access
+		renamed      bool
+	}{
+		{"nothing changes", both, both, false},
+		{"a port closes", open, closed, true},
+		{"a port closes for all but some", open, both, true},
+		{"a port opens", onlyBuyer, open, false},
+		{"an identity is admitted", onlyBuyer, both, false},
+		{"an identity is not admitted any more", both, onlyBuyer, true},
+		{"its namespace is admitted instead of an identity", onlyBuyer, namespace, false},
+		{"an identity is admitted instead of its namespace", namespace, onlyBuyer, true},
+		{"everybody is admitted instead of a namespace", namespace, everybody, false},
+		{"an identity is held to addresses", onlyBuyer, blocked, true},
+		{"an identity is freed of addresses", blocked, onlyBuyer, false},
+		{"requests instead of connections are admitted", onlyBuyer, http, true},
+		{"other requests are admitted", http, grpc, false},
+		{"an identity is denied", open, denyThief, true},
+		{"a denial goes", denyThief, open, false},
+		{"a denial of connections becomes one of requests", denyThief, denyThiefHTTP, false},
+		{"a denial widens to everybody", denyThief, denyAll, true},
+		{"a denial shrinks to an identity", denyAll, denyThief, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			before := NextGenerations(nil, onePort(c.before))
+			then := NextGenerations(before, onePort(c.then))
+			if renamed := before[9090].Name != then[9090].Name; renamed != c.renamed {
+				t.Errorf("renamed: %t, want %t", renamed, c.renamed)
+			}
+		})
+	}
+}
+
+func TestNarrowingAfterWideningIsSeen(t *testing.T) {
+	one := onePort(model.Access{Closed: true, Allow: rule(from(buyer), model.MatchAny)})
+	two := onePort(model.Access{Closed: true, Allow: rule(from(buyer, thief), model.MatchAny)})
+	first := NextGenerations(nil, two)
+	narrowed := NextGenerations(first, one)
+	widened := NextGenerations(narrowed, two)
+	if widened[9090].Name != narrowed[9090].Name {
+		t.Error("widening renamed the chain")
+	}
+	again := NextGenerations(widened, one)
+	if again[9090].Name == widened[9090].Name {
+		t.Error("the second narrowing kept the chain, and with it the connections that it refuses")
+	}
+}
+
+func onePort(a model.Access) model.Workload {
+	return model.Workload{View: "0123456789abcdef", Namespace: "bookstore", Ports: []model.InboundPort{{Number: 9090, Access: a}}}
+}

@@ -1,0 +1,107 @@
+// Copyright The mesh-apiserver Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package envoy
+
+import (
+	"bytes"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"sigs.k8s.io/yaml"
+
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
+)
+
+var update = flag.Bool("update", false, "write testdata/*.out.yaml anew")
+
+const testRoots = "-----BEGIN CERTIFICATE-----\nMIIBgDCC\n-----END CERTIFICATE-----\n"
+
+// input is a testdata/*.in.yaml: a mesh and one thing of it.
+type input struct {
+	Mesh      model.Mesh
+	Common    bool
+	Service   *model.Service
+	Workload  *model.Workload
+	Bootstrap *BootstrapParams
+}
+
+func (in input) resources(t *testing.T, roots []byte) []Resource {
+	t.Helper()
+	var rs []Resource
+	var err error
+	switch {
+	case in.Common:
+		rs, err = Common(in.Mesh, roots)
+	case in.Service != nil:
+		rs, err = Service(in.Mesh, *in.Service)
+	case in.Workload != nil:
+		rs, err = Workload(in.Mesh, *in.Workload, roots, nil)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return rs
+}
+
+func (in input) render(t *testing.T) []byte {
+	t.Helper()
+	if in.Bootstrap != nil {
+		bootstrap, identity, roots, err := Bootstrap(*in.Bootstrap)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return bytes.Join([][]byte{bootstrap, identity, roots}, []byte("---\n"))
+	}
+	out, err := YAML(in.resources(t, []byte(testRoots)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+func readInputs(t *testing.T) map[string]input {
+	t.Helper()
+	files, err := filepath.Glob("testdata/*.in.yaml")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("find inputs: %v, %v", files, err)
+	}
+	inputs := map[string]input{}
+	for _, f := range files {
+		b, err := os.ReadFile(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var in input
+		if err := yaml.UnmarshalStrict(b, &in); err != nil {
+			t.Fatalf("%s: %v", f, err)
+		}
+		inputs[strings.TrimSuffix(filepath.Base(f), ".in.yaml")] = in
+	}
+	return inputs
+}
+
+func TestGolden(t *testing.T) {
+	for name, in := range readInputs(t) {
+		t.Run(name, func(t *testing.T) {
+			got := in.render(t)
+			file := filepath.Join("testdata", name+".out.yaml")
+			if *update {
+				if err := os.WriteFile(file, got, 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(string(want), string(got)); diff != "" {
+				t.Errorf("%s (-want +got), -update writes it anew:\n%s", file, diff)
+			}
+		})
+	}
+}

@@ -1,0 +1,110 @@
+// Copyright The mesh-apiserver Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package envoy
+
+import (
+	"time"
+
+	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+	routerv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/router/v3"
+	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
+	preservev3 "github.com/envoyproxy/go-control-plane/envoy/extensions/http/header_formatters/preserve_case/v3"
+)
+
+// Limits of HTTP connections; the sizes and windows are those that Envoy's
+// "Configuring Envoy as an edge proxy" gives, but for the buffer.
+const (
+	maxHeaders            = 100
+	maxHeadersKB          = 60
+	maxConcurrentStreams  = 1024
+	streamWindow          = 64 << 10
+	connectionWindow      = 1 << 20
+	streamIdleTimeout     = 5 * time.Minute
+	requestHeadersTimeout = 10 * time.Second
+	// maxHTTPConnection is the shortest lifetime that a workload certificate can
+	// have: a connection never outlives the certificate that opened it. It ends
+	// by GOAWAY or "connection: close", so no request is lost.
+	maxHTTPConnection = time.Hour
+)
+
+// connectionManager is what both directions have in common: routes by RDS,
+// paths normalised before anything looks at them, headers of the application
+// left as they are.
+func connectionManager(statPrefix, routes string) *hcmv3.HttpConnectionManager {
+	return &hcmv3.HttpConnectionManager{
+		StatPrefix: statPrefix,
+		CodecType:  hcmv3.HttpConnectionManager_AUTO,
+		RouteSpecifier: &hcmv3.HttpConnectionManager_Rds{Rds: &hcmv3.Rds{
+			ConfigSource:    fromADS(),
+			RouteConfigName: routes,
+		}},
+		CommonHttpProtocolOptions: &corev3.HttpProtocolOptions{
+			MaxHeadersCount: u32(maxHeaders),
+			// As without a mesh. Over HTTP/2 a refusal would be a reset stream.
+			HeadersWithUnderscoresAction: corev3.HttpProtocolOptions_ALLOW,
+		},
+		HttpProtocolOptions: &corev3.Http1ProtocolOptions{
+			AcceptHttp_10:   true,
+			EnableTrailers:  true,
+			HeaderKeyFormat: keepCase(),
+		},
+		Http2ProtocolOptions:         http2Options(),
+		MaxRequestHeadersKb:          u32(maxHeadersKB),
+		StreamIdleTimeout:            dur(streamIdleTimeout),
+		RequestHeadersTimeout:        dur(requestHeadersTimeout),
+		ServerHeaderTransformation:   hcmv3.HttpConnectionManager_PASS_THROUGH,
+		UseRemoteAddress:             no(),
+		SkipXffAppend:                true,
+		PreserveExternalRequestId:    true,
+		NormalizePath:                yes(),
+		MergeSlashes:                 true,
+		PathWithEscapedSlashesAction: hcmv3.HttpConnectionManager_KEEP_UNCHANGED,
+		UpgradeConfigs:               []*hcmv3.HttpConnectionManager_UpgradeConfig{{UpgradeType: "websocket"}},
+	}
+}
+
+// outboundManager serves what the pod's own applications call. Escaped slashes
+// stay: nothing is decided here by them, and the callee may be unmeshed.
+func outboundManager(name string) *hcmv3.HttpConnectionManager {
+	m := connectionManager(name, name)
+	m.HttpFilters = []*hcmv3.HttpFilter{router()}
+	return m
+}
+
+// inboundManager serves calls that other proxies make.
+func inboundManager(statPrefix, routes string) *hcmv3.HttpConnectionManager {
+	m := connectionManager(statPrefix, routes)
+	m.CommonHttpProtocolOptions.MaxConnectionDuration = dur(maxHTTPConnection)
+	m.PathWithEscapedSlashesAction = hcmv3.HttpConnectionManager_REJECT_REQUEST
+	m.HttpFilters = []*hcmv3.HttpFilter{
+		httpRBACFilter(httpDenyFilter, denyEverything()),
+		httpRBACFilter(httpAllowFilter, allowNothing()),
+		router(),
+	}
+	return m
+}
+
+// router adds no x-envoy- header of its own.
+func router() *hcmv3.HttpFilter {
+	return httpFilter("envoy.filters.http.router", &routerv3.Router{SuppressEnvoyHeaders: true})
+}
+
+func http2Options() *corev3.Http2ProtocolOptions {
+	return &corev3.Http2ProtocolOptions{
+		MaxConcurrentStreams:        u32(maxConcurrentStreams),
+		InitialStreamWindowSize:     u32(streamWindow),
+		InitialConnectionWindowSize: u32(connectionWindow),
+		// A WebSocket travels between proxies as an extended CONNECT (RFC 8441).
+		AllowConnect: true,
+	}
+}
+
+// keepCase keeps the case of HTTP/1.1 header names.
+func keepCase() *corev3.Http1ProtocolOptions_HeaderKeyFormat {
+	return &corev3.Http1ProtocolOptions_HeaderKeyFormat{
+		HeaderFormat: &corev3.Http1ProtocolOptions_HeaderKeyFormat_StatefulFormatter{
+			StatefulFormatter: extension("envoy.http.stateful_header_formatters.preserve_case", &preservev3.PreserveCaseFormatterConfig{}),
+		},
+	}
+}

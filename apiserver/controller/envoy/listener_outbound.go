@@ -1,0 +1,98 @@
+// Copyright The mesh-apiserver Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package envoy
+
+import (
+	"strconv"
+
+	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
+	originaldstv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/listener/original_dst/v3"
+	tcpproxyv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/tcp_proxy/v3"
+
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
+)
+
+// proxyPorts are the proxy's own. A captured connection to one of them would
+// be answered by a proxy that it was not meant for.
+var proxyPorts = [...]uint16{model.PortOutbound, model.PortInbound, model.PortProbes, model.PortReadiness, model.PortPrometheus}
+
+// outboundListener takes every connection that the pod opens and hands it to
+// the unbound listener of its original destination. What none of them owns
+// stays here, and is passed through or refused.
+func outboundListener(egress model.EgressMode) *listenerv3.Listener {
+	l := captureListener(ListenerOutbound, model.PortOutbound)
+	l.TrafficDirection = corev3.TrafficDirection_OUTBOUND
+	l.UseOriginalDst = yes()
+	l.FilterChains = refuseProxyPorts()
+	if egress == model.EgressPassthrough {
+		l.DefaultFilterChain = &listenerv3.FilterChain{
+			Name:    ClusterPassthrough,
+			Filters: []*listenerv3.Filter{networkFilter(tcpProxyFilter, tcpProxy(ClusterPassthrough, ClusterPassthrough))},
+		}
+	}
+	return l
+}
+
+// captureListener listens in both families on a port to which the pod's
+// connections are redirected.
+func captureListener(name string, port uint16) *listenerv3.Listener {
+	return &listenerv3.Listener{
+		Name:                          name,
+		Address:                       socketAddress("0.0.0.0", port),
+		AdditionalAddresses:           []*listenerv3.AdditionalAddress{{Address: socketAddress("::", port)}},
+		PerConnectionBufferLimitBytes: u32(bufferLimit),
+		ListenerFilters: []*listenerv3.ListenerFilter{
+			listenerFilter("envoy.filters.listener.original_dst", &originaldstv3.OriginalDst{}),
+		},
+	}
+}
+
+// refuseProxyPorts are chains without filters: such a connection is closed.
+func refuseProxyPorts() []*listenerv3.FilterChain {
+	var chains []*listenerv3.FilterChain
+	for _, port := range proxyPorts {
+		chains = append(chains, &listenerv3.FilterChain{
+			Name:             "refuse/" + strconv.Itoa(int(port)),
+			FilterChainMatch: &listenerv3.FilterChainMatch{DestinationPort: u32(uint32(port))},
+		})
+	}
+	return chains
+}
+
+// serviceListeners are the unbound listeners of a Service's port, one for each
+// address. They hold nothing that changes while the address and the protocol
+// stay: routes come by RDS, a tcp_proxy by ECDS.
+func serviceListeners(s model.Service, p model.ServicePort) ([]Resource, error) {
+	var out []Resource
+	for _, ip := range s.Addresses {
+		name := ServiceListenerName(ip, p.Number)
+		r, err := Encode(name, "", &listenerv3.Listener{
+			Name:                          name,
+			StatPrefix:                    ServicePortName(s.Key, p.Number),
+			Address:                       socketAddress(ip.String(), p.Number),
+			BindToPort:                    no(),
+			TrafficDirection:              corev3.TrafficDirection_OUTBOUND,
+			Metadata:                      serviceMetadata(s.Key, p.Number),
+			PerConnectionBufferLimitBytes: u32(bufferLimit),
+			FilterChains: []*listenerv3.FilterChain{{
+				Name:    name,
+				Filters: []*listenerv3.Filter{serviceFilter(s.Key, p)},
+			}},
+		})
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, r)
+	}
+	return out, nil
+}
+
+func serviceFilter(s model.ServiceKey, p model.ServicePort) *listenerv3.Filter {
+	name := ServicePortName(s, p.Number)
+	if p.Protocol.IsHTTP() {
+		return managerFilter(outboundManager(name))
+	}
+	return discoveredFilter(name, &tcpproxyv3.TcpProxy{})
+}

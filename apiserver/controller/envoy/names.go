@@ -1,0 +1,54 @@
+// Copyright The mesh-apiserver Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package envoy
+
+import (
+	"fmt"
+	"net/netip"
+
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
+)
+
+// Names of the resources that every proxy has. The others are made by the
+// functions below: a name tells whose resource it is, and the view where
+// proxies differ, so that one name has the same bytes for all.
+const (
+	ListenerOutbound = "outbound"
+	ListenerInbound  = "inbound"
+
+	ClusterPassthrough  = "passthrough"
+	ClusterInboundTCP   = "inbound/tcp"
+	ClusterInboundHTTP1 = "inbound/http1"
+	ClusterInboundHTTP2 = "inbound/http2"
+
+	// SecretRoots is the validation context with the workload roots.
+	SecretRoots = "roots"
+	// SecretIdentity and SecretControlPlaneRoots are read from the files that
+	// mesh-init writes; the control plane never sends them.
+	SecretIdentity          = "identity"
+	SecretControlPlaneRoots = "control-plane-roots"
+)
+
+// ServicePortName names the RDS, ECDS, CDS and EDS resource of a Service's
+// port: out/<namespace>/<service>:<port>.
+func ServicePortName(s model.ServiceKey, port uint16) string {
+	return fmt.Sprintf("out/%s/%s:%d", s.Namespace, s.Name, port)
+}
+
+// ServiceListenerName names the unbound listener of an address that a Service
+// owns: out/<ip>:<port>, an IPv6 address in brackets.
+func ServiceListenerName(ip netip.Addr, port uint16) string {
+	return "out/" + netip.AddrPortFrom(ip, port).String()
+}
+
+// InboundPortName names the RDS and the SDS resource of an inbound port:
+// in/<view>/<port>. Port 0 stands for every port that the workload does not list.
+func InboundPortName(view string, port uint16) string {
+	return fmt.Sprintf("in/%s/%d", view, port)
+}
+
+// inboundDenyName and inboundAllowName name the two network RBAC filters (ECDS)
+// of an inbound port.
+func inboundDenyName(view string, port uint16) string  { return InboundPortName(view, port) + "/deny" }
+func inboundAllowName(view string, port uint16) string { return InboundPortName(view, port) + "/allow" }

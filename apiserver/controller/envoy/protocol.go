@@ -1,0 +1,52 @@
+// Copyright The mesh-apiserver Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package envoy
+
+import (
+	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+	httpv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/upstreams/http/v3"
+	"google.golang.org/protobuf/types/known/anypb"
+
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
+)
+
+// protocolOptions makes a cluster speak p to its endpoints; nil for TCP.
+func protocolOptions(p model.Protocol) map[string]*anypb.Any {
+	switch p {
+	case model.ProtocolHTTP1:
+		return http1Upstream(nil)
+	case model.ProtocolHTTP2, model.ProtocolGRPC:
+		return http2Upstream(http2Options())
+	default:
+		return nil
+	}
+}
+
+func http1Upstream(common *corev3.HttpProtocolOptions) map[string]*anypb.Any {
+	return upstreamOptions(common, &httpv3.HttpProtocolOptions_ExplicitHttpConfig{
+		ProtocolConfig: &httpv3.HttpProtocolOptions_ExplicitHttpConfig_HttpProtocolOptions{
+			HttpProtocolOptions: &corev3.Http1ProtocolOptions{EnableTrailers: true, HeaderKeyFormat: keepCase()},
+		},
+	})
+}
+
+func http2Upstream(options *corev3.Http2ProtocolOptions) map[string]*anypb.Any {
+	return upstreamOptions(nil, &httpv3.HttpProtocolOptions_ExplicitHttpConfig{
+		ProtocolConfig: &httpv3.HttpProtocolOptions_ExplicitHttpConfig_Http2ProtocolOptions{Http2ProtocolOptions: options},
+	})
+}
+
+// oneRequestAConnection is HTTP/1.1 without keep-alive.
+func oneRequestAConnection() map[string]*anypb.Any {
+	return http1Upstream(&corev3.HttpProtocolOptions{MaxRequestsPerConnection: u32(1)})
+}
+
+func upstreamOptions(common *corev3.HttpProtocolOptions, explicit *httpv3.HttpProtocolOptions_ExplicitHttpConfig) map[string]*anypb.Any {
+	return map[string]*anypb.Any{
+		"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": pack(&httpv3.HttpProtocolOptions{
+			CommonHttpProtocolOptions: common,
+			UpstreamProtocolOptions:   &httpv3.HttpProtocolOptions_ExplicitHttpConfig_{ExplicitHttpConfig: explicit},
+		}),
+	}
+}

@@ -1,0 +1,101 @@
+// Copyright The mesh-apiserver Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package envoy
+
+import (
+	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
+	previoushostsv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/retry/host/previous_hosts/v3"
+	matcherv3 "github.com/envoyproxy/go-control-plane/envoy/type/matcher/v3"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
+)
+
+// serviceRoutes is the RDS resource of a Service's HTTP port: everything goes
+// to the port's cluster, and is tried again only if it was surely not served.
+func serviceRoutes(s model.ServiceKey, p model.ServicePort) (Resource, error) {
+	name := ServicePortName(s, p.Number)
+	to := &routev3.RouteAction{
+		ClusterSpecifier: &routev3.RouteAction_Cluster{Cluster: name},
+		RetryPolicy:      defaultRetry(),
+	}
+	return Encode(name, "", routeConfiguration(name, to))
+}
+
+// inboundRoutes is the RDS resource of an inbound port. Who may send which
+// request is an override of the manager's RBAC filters, which deny everything
+// by themselves; so an edit of access sends this resource alone.
+func inboundRoutes(m model.Mesh, view string, p model.InboundPort) (Resource, error) {
+	deny, err := httpDeny(m, p.Access)
+	if err != nil {
+		return Resource{}, err
+	}
+	allow, err := httpAllow(m, p.Access)
+	if err != nil {
+		return Resource{}, err
+	}
+	name := InboundPortName(view, p.Number)
+	c := routeConfiguration(name, &routev3.RouteAction{ClusterSpecifier: &routev3.RouteAction_ClusterSpecifierPlugin{
+		ClusterSpecifierPlugin: upstreamPlugin,
+	}})
+	c.ClusterSpecifierPlugins = []*routev3.ClusterSpecifierPlugin{upstreamByALPN()}
+	c.TypedPerFilterConfig = perRouteRBAC(deny, allow)
+	return Encode(name, view, c)
+}
+
+// routeConfiguration has no timeout of its own. WebSockets and gRPC streams may
+// be silent for as long as they like; other streams end when they are idle.
+func routeConfiguration(name string, to *routev3.RouteAction) *routev3.RouteConfiguration {
+	to.Timeout = dur(0)
+	patient := proto.CloneOf(to)
+	patient.IdleTimeout = dur(0)
+	return &routev3.RouteConfiguration{
+		Name:             name,
+		ValidateClusters: no(),
+		VirtualHosts: []*routev3.VirtualHost{{
+			Name:    name,
+			Domains: []string{"*"},
+			Routes: []*routev3.Route{
+				route("websocket", &routev3.RouteMatch{PathSpecifier: anyPath(), Headers: []*routev3.HeaderMatcher{websocket()}}, patient),
+				route("grpc", &routev3.RouteMatch{PathSpecifier: anyPath(), Grpc: &routev3.RouteMatch_GrpcRouteMatchOptions{}}, patient),
+				route("default", &routev3.RouteMatch{PathSpecifier: anyPath()}, to),
+			},
+		}},
+	}
+}
+
+func route(name string, match *routev3.RouteMatch, to *routev3.RouteAction) *routev3.Route {
+	return &routev3.Route{Name: name, Match: match, Action: &routev3.Route_Route{Route: to}}
+}
+
+// anyPath is every path, that of "OPTIONS *" included.
+func anyPath() *routev3.RouteMatch_Prefix { return &routev3.RouteMatch_Prefix{} }
+
+func websocket() *routev3.HeaderMatcher {
+	m := exactly("websocket")
+	m.IgnoreCase = true
+	return headerMatcher("upgrade", m)
+}
+
+func headerMatcher(name string, m *matcherv3.StringMatcher) *routev3.HeaderMatcher {
+	return &routev3.HeaderMatcher{
+		Name:                 name,
+		HeaderMatchSpecifier: &routev3.HeaderMatcher_StringMatch{StringMatch: m},
+	}
+}
+
+// defaultRetry retries what no application has seen, on another endpoint.
+func defaultRetry() *routev3.RetryPolicy {
+	return &routev3.RetryPolicy{
+		RetryOn:                       "connect-failure,refused-stream",
+		NumRetries:                    u32(2),
+		HostSelectionRetryMaxAttempts: 5,
+		RetryHostPredicate: []*routev3.RetryPolicy_RetryHostPredicate{{
+			Name: "envoy.retry_host_predicates.previous_hosts",
+			ConfigType: &routev3.RetryPolicy_RetryHostPredicate_TypedConfig{
+				TypedConfig: pack(&previoushostsv3.PreviousHostsPredicate{}),
+			},
+		}},
+	}
+}

@@ -1,0 +1,24 @@
+// Copyright The mesh-apiserver Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package envoy
+
+import "github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
+
+// Service makes what callers need to reach one Service by its addresses: for
+// each address and port an unbound listener, and for each port a cluster, its
+// endpoints, and routes (HTTP) or a tcp_proxy (TCP).
+func Service(_ model.Mesh, s model.Service) ([]Resource, error) {
+	var out collector
+	for _, p := range s.Ports {
+		out.add(serviceCluster(s.Key, p))
+		out.add(serviceEndpoints(s.Key, p))
+		if p.Protocol.IsHTTP() {
+			out.add(serviceRoutes(s.Key, p))
+		} else {
+			out.add(serviceTCP(s.Key, p))
+		}
+		out.addAll(serviceListeners(s, p))
+	}
+	return out.result("service " + s.Key.String())
+}

@@ -1,0 +1,44 @@
+// Copyright The mesh-apiserver Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package envoy
+
+import (
+	"time"
+
+	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
+	tcpproxyv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/tcp_proxy/v3"
+
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
+)
+
+const tcpProxyFilter = "envoy.filters.network.tcp_proxy"
+
+// maxTCPConnection is the default lifetime of a workload certificate.
+const maxTCPConnection = 24 * time.Hour
+
+func tcpProxy(statPrefix, cluster string) *tcpproxyv3.TcpProxy {
+	return &tcpproxyv3.TcpProxy{
+		StatPrefix:       statPrefix,
+		ClusterSpecifier: &tcpproxyv3.TcpProxy_Cluster{Cluster: cluster},
+	}
+}
+
+// serviceTCP is the tcp_proxy of a Service's TCP port, by ECDS: a route or
+// weight changes it and cuts nothing.
+func serviceTCP(s model.ServiceKey, p model.ServicePort) (Resource, error) {
+	name := ServicePortName(s, p.Number)
+	return Encode(name, "", extension(name, tcpProxy(name, name)))
+}
+
+// inboundTCP hands a connection to the application. It connects only when the
+// TLS handshake is done, so that a client whom the handshake refuses is not
+// noticed by the application and hears nothing from a protocol in which the
+// server speaks first.
+func inboundTCP(statPrefix string) *listenerv3.Filter {
+	p := tcpProxy(statPrefix, ClusterInboundTCP)
+	p.UpstreamConnectMode = tcpproxyv3.UpstreamConnectMode_ON_DOWNSTREAM_TLS_HANDSHAKE
+	p.MaxEarlyDataBytes = u32(0)
+	p.MaxDownstreamConnectionDuration = dur(maxTCPConnection)
+	return networkFilter(tcpProxyFilter, p)
+}

@@ -1,0 +1,56 @@
+// Copyright The mesh-apiserver Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package envoy
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
+)
+
+// Workload makes what the proxies of one view have for themselves: the inbound
+// listener, and for each port its HTTP routes and access (RDS), its TCP access
+// (ECDS) and whom its handshake accepts (SDS).
+//
+// roots are the workload roots in PEM. chains are the view's generations, by
+// NextGenerations; nil stands for those of a workload seen for the first time.
+func Workload(m model.Mesh, w model.Workload, roots []byte, chains Generations) ([]Resource, error) {
+	if len(roots) == 0 {
+		return nil, fmt.Errorf("workload %s: %w", w.View, errNoRoots)
+	}
+	if chains == nil {
+		chains = NextGenerations(nil, w)
+	}
+	var out collector
+	for _, p := range w.Ports {
+		if err := checkAccess(p.Access); err != nil {
+			return nil, fmt.Errorf("workload %s, port %d: %w", w.View, p.Number, err)
+		}
+		out.addAll(inboundAccess(m, w.View, p, roots))
+	}
+	out.add(Encode(ListenerInbound, w.View, inboundListener(m, w, chains)))
+	return out.result("workload " + w.View)
+}
+
+var errNoRoots = errors.New("no workload roots")
+
+func inboundAccess(m model.Mesh, view string, p model.InboundPort, roots []byte) ([]Resource, error) {
+	deny, err := networkDeny(m, p.Access)
+	if err != nil {
+		return nil, err
+	}
+	allow, err := networkAllow(m, p.Access)
+	if err != nil {
+		return nil, err
+	}
+	var out collector
+	out.add(networkRBAC(inboundDenyName(view, p.Number), view, inboundStatPrefix(p)+"/deny", deny))
+	out.add(networkRBAC(inboundAllowName(view, p.Number), view, inboundStatPrefix(p)+"/allow", allow))
+	out.add(inboundValidation(m, view, p, roots))
+	if p.HTTP {
+		out.add(inboundRoutes(m, view, p))
+	}
+	return out.resources, out.err
+}

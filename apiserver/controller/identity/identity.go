@@ -1,0 +1,97 @@
+// Copyright The mesh-apiserver Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package identity puts the mesh's certificate authority together: the root and
+// its published bundle, the admission that protects the signer, the signer of
+// workload certificates, and the certificate of the control plane itself.
+package identity
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"net/http"
+	"sync"
+
+	"k8s.io/apiserver/pkg/server/healthz"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/events"
+
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/identity/admission"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/identity/authority"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/identity/controlplane"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/identity/signer"
+)
+
+// Settings are what MeshConfig says about certificates.
+type Settings = signer.Settings
+
+// Identity is the mesh's certificate authority.
+type Identity struct {
+	authority    *authority.Authority
+	admission    *admission.Watch
+	signer       *signer.Signer
+	controlPlane *controlplane.Server
+}
+
+// New makes an Identity that talks to the cluster of config with a client of its
+// own, unthrottled and in protobuf: a pod does not start before its certificate.
+// settings is asked at every signature; recorder is told when issuing stops.
+func New(config *rest.Config, systemNamespace string, settings func() Settings, recorder events.EventRecorder) (*Identity, error) {
+	own := rest.CopyConfig(config)
+	own.QPS = -1
+	own.ContentType = "application/vnd.kubernetes.protobuf"
+	own.AcceptContentTypes = "application/vnd.kubernetes.protobuf,application/json"
+	client, err := kubernetes.NewForConfig(own)
+	if err != nil {
+		return nil, fmt.Errorf("make the identity client: %w", err)
+	}
+	a := authority.New(client, systemNamespace, recorder)
+	w := admission.NewWatch(client)
+	return &Identity{
+		authority:    a,
+		admission:    w,
+		signer:       signer.New(client, a, w, settings),
+		controlPlane: controlplane.New(systemNamespace, a.Issuer, a.Roots),
+	}, nil
+}
+
+// Start reads or creates the root and publishes it; call it before the listeners
+// open. A root that was lost is no error: the server runs, and Checks say so.
+func (i *Identity) Start(ctx context.Context) error {
+	return i.authority.Start(ctx)
+}
+
+// Run keeps the bundle and answers certificate requests until the context ends.
+func (i *Identity) Run(ctx context.Context) {
+	var running sync.WaitGroup
+	running.Go(func() { i.authority.Run(ctx) })
+	running.Go(func() { i.admission.Run(ctx) })
+	running.Go(func() { i.signer.Run(ctx) })
+	running.Wait()
+}
+
+// Roots are the trust anchors of workload traffic and of xDS, PEM; nil before Start.
+func (i *Identity) Roots() []byte { return i.authority.Roots() }
+
+// OnRoots calls f with the roots after every change, and at once if they are
+// known. Calls are never concurrent; f must not block.
+func (i *Identity) OnRoots(f func(roots []byte)) { i.authority.OnRoots(f) }
+
+// XDSServerTLS is the configuration of the xDS listener.
+func (i *Identity) XDSServerTLS() *tls.Config { return i.controlPlane.TLSConfig() }
+
+// Checks are for /readyz: the root can sign and is published, the control plane
+// has its certificate, the signer sees requests, and admission protects them.
+func (i *Identity) Checks() []healthz.HealthChecker {
+	check := func(name string, ready func() error) healthz.HealthChecker {
+		return healthz.NamedCheck(name, func(*http.Request) error { return ready() })
+	}
+	return []healthz.HealthChecker{
+		check("mesh-root", i.authority.Ready),
+		check("mesh-control-plane-certificate", i.controlPlane.Ready),
+		check("mesh-signer", i.signer.Ready),
+		check("mesh-podcertificate-admission", i.admission.Ready),
+	}
+}

@@ -1,0 +1,139 @@
+// Copyright The mesh-apiserver Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package signer
+
+import (
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"time"
+
+	certificatesv1 "k8s.io/api/certificates/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/identity/leaf"
+)
+
+// Limits that the API server holds certificates of pods to
+// (PodCertificateRequestSpec.maxExpirationSeconds, and validation of status).
+const (
+	minLife        = time.Hour
+	refreshMargin  = 10 * time.Minute
+	defaultMaxLife = 24 * time.Hour
+)
+
+// backdate is how far back a leaf's life begins, for clocks that are behind. The
+// API server allows 5 minutes by its own clock, which may be ahead of ours.
+const backdate = 2 * time.Minute
+
+// Settings are what MeshConfig says about certificates.
+type Settings struct {
+	// TrustDomain is the SPIFFE trust domain; empty: not known yet.
+	TrustDomain string
+	// Lifetime is the longest life of a leaf, at least 1 h; a pod may ask for less.
+	Lifetime time.Duration
+}
+
+// validity is the life of a leaf: the shorter of what MeshConfig and the pod
+// want, within the issuer's own life.
+func validity(settings Settings, maxExpirationSeconds *int32, issuer *x509.Certificate, now time.Time) (leaf.Validity, error) {
+	life := defaultMaxLife
+	if maxExpirationSeconds != nil {
+		life = time.Duration(*maxExpirationSeconds) * time.Second
+	}
+	life = min(life, settings.Lifetime).Truncate(time.Second)
+	notBefore := now.Add(-backdate).UTC().Truncate(time.Second)
+	if notBefore.Before(issuer.NotBefore) {
+		notBefore = issuer.NotBefore
+	}
+	notAfter := notBefore.Add(life)
+	if notAfter.After(issuer.NotAfter) {
+		notAfter = issuer.NotAfter
+	}
+	if left := notAfter.Sub(notBefore); left < minLife {
+		return leaf.Validity{}, fmt.Errorf("certificate would live %s, the API server takes none under %s", left, minLife)
+	}
+	return leaf.Validity{NotBefore: notBefore, NotAfter: notAfter}, nil
+}
+
+// refreshAt lies between one half and two thirds of a leaf's life, where the UID
+// puts it: pods that started together do not refresh together, and a third of
+// the life is left to get over an outage. The API server wants 10 minutes before
+// and after it.
+func refreshAt(v leaf.Validity, uid string) time.Time {
+	life := v.NotAfter.Sub(v.NotBefore)
+	hash := fnv.New32a()
+	hash.Write([]byte(uid))
+	spread := time.Duration(float64(life/6) * float64(hash.Sum32()) / (1 << 32))
+	at := (life/2 + spread).Truncate(time.Second)
+	return v.NotBefore.Add(min(max(at, refreshMargin), life-refreshMargin))
+}
+
+// issue signs what a verdict allows and gives the status that carries it. The
+// chain is verified against the published roots first: a certificate that nobody
+// would believe is an error of ours, and nothing to hand out.
+func issue(v Verdict, settings Settings, maxExpirationSeconds *int32, issuer leaf.Issuer, roots []byte, now time.Time) (certificatesv1.PodCertificateRequestStatus, error) {
+	none := certificatesv1.PodCertificateRequestStatus{}
+	if settings.TrustDomain == "" {
+		return none, errors.New("the trust domain is not known yet")
+	}
+	life, err := validity(settings, maxExpirationSeconds, issuer.Certificate, now)
+	if err != nil {
+		return none, err
+	}
+	template, err := leaf.Template(v.Name, settings.TrustDomain, life)
+	if err != nil {
+		return none, err
+	}
+	der, err := leaf.Sign(template, v.Key, issuer)
+	if err != nil {
+		return none, err
+	}
+	if err := verify(der, v.Name, settings.TrustDomain, roots, now); err != nil {
+		return none, fmt.Errorf("certificate for %s would not be believed: %w", v.Name.ProxyID(), err)
+	}
+	begin := metav1.NewTime(refreshAt(life, v.Name.UID))
+	notBefore, notAfter := metav1.NewTime(life.NotBefore), metav1.NewTime(life.NotAfter)
+	return certificatesv1.PodCertificateRequestStatus{
+		Conditions:       []metav1.Condition{condition(certificatesv1.PodCertificateRequestConditionTypeIssued, "Issued", "signed for "+v.Name.SPIFFEID(settings.TrustDomain), now)},
+		CertificateChain: string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})),
+		NotBefore:        &notBefore,
+		BeginRefreshAt:   &begin,
+		NotAfter:         &notAfter,
+	}, nil
+}
+
+// verify reads a leaf as its peers will: by the published roots, by Parse.
+func verify(der []byte, name leaf.Name, trustDomain string, roots []byte, now time.Time) error {
+	certificate, err := x509.ParseCertificate(der)
+	if err != nil {
+		return err
+	}
+	pool := x509.NewCertPool()
+	pool.AppendCertsFromPEM(roots)
+	if _, err := certificate.Verify(x509.VerifyOptions{Roots: pool, CurrentTime: now, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}}); err != nil {
+		return err
+	}
+	got, err := leaf.Parse(certificate, trustDomain)
+	if err != nil {
+		return err
+	}
+	if got != name {
+		return fmt.Errorf("it names %+v", got)
+	}
+	return nil
+}
+
+// denial is the status of a refusal.
+func denial(v Verdict, now time.Time) certificatesv1.PodCertificateRequestStatus {
+	return certificatesv1.PodCertificateRequestStatus{
+		Conditions: []metav1.Condition{condition(certificatesv1.PodCertificateRequestConditionTypeDenied, v.Reason, v.Message, now)},
+	}
+}
+
+func condition(kind, reason, message string, now time.Time) metav1.Condition {
+	return metav1.Condition{Type: kind, Status: metav1.ConditionTrue, Reason: reason, Message: message, LastTransitionTime: metav1.NewTime(now)}
+}

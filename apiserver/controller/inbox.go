@@ -1,0 +1,42 @@
+// Copyright The mesh-apiserver Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controller
+
+import "sync"
+
+// event is a change to what the engine knows.
+type event func(*engine)
+
+// inbox holds events until the loop takes them, all at once. It takes any
+// number: informers must not be held up.
+type inbox struct {
+	mu     sync.Mutex
+	events []event
+	// wake has a value in it whenever there are events.
+	wake chan struct{}
+}
+
+func newInbox() *inbox {
+	return &inbox{wake: make(chan struct{}, 1)}
+}
+
+func (i *inbox) put(e event) {
+	i.mu.Lock()
+	i.events = append(i.events, e)
+	queueLength.Set(float64(len(i.events)))
+	i.mu.Unlock()
+	select {
+	case i.wake <- struct{}{}:
+	default:
+	}
+}
+
+func (i *inbox) take() []event {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	events := i.events
+	i.events = nil
+	queueLength.Set(0)
+	return events
+}

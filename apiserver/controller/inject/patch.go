@@ -1,0 +1,81 @@
+// Copyright The mesh-apiserver Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package inject
+
+import (
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
+)
+
+// Operation is one operation of a JSON patch (RFC 6902). Operations are made by
+// hand and not by comparing two encodings of the pod: a diff would drop fields
+// that this build of the API types does not know.
+type Operation struct {
+	Op    string `json:"op"`
+	Path  string `json:"path"`
+	From  string `json:"from,omitempty"`
+	Value any    `json:"value,omitempty"`
+}
+
+// Result is what admission does to a pod: operations in the order in which they
+// apply, none if the pod is as it should be, and warnings for whoever made it.
+type Result struct {
+	Operations []Operation
+	Warnings   []string
+}
+
+// Patch puts a pod in the mesh. The caller has found that the mesh's webhook
+// selects this pod, so a pod is left out only if its own label says so, or if
+// it has no network of its own. It can be called again with what it made, and
+// with what others made of that: it then gives only the operations that are
+// missing. An error is a refusal, a sentence for whoever made the pod.
+//
+// Nothing in the pod is believed: containers, volumes and probes that look
+// like the mesh's are compared with what Patch would make.
+func Patch(pod *corev1.Pod, namespace Namespace, settings Settings) (Result, error) {
+	if pod.Labels[model.InjectLabel] == model.InjectDisabled {
+		return Result{}, nil
+	}
+	if err := refuseReserved(pod); err != nil {
+		return Result{}, err
+	}
+	if _, mirror := pod.Annotations[corev1.MirrorPodAnnotationKey]; mirror {
+		return unmeshed("it mirrors a static pod"), nil
+	}
+	if pod.Spec.HostNetwork && pod.Labels[model.InjectLabel] != model.InjectEnabled {
+		return unmeshed("it uses the node's network"), nil
+	}
+	if err := refuse(pod, namespace, settings); err != nil {
+		return Result{}, err
+	}
+
+	probes, err := rewriteProbes(&pod.Spec)
+	if err != nil {
+		return Result{}, err
+	}
+	result := Result{Operations: probes.operations, Warnings: probes.warnings}
+	if pod.Spec.DNSPolicy == corev1.DNSDefault || pod.Spec.DNSPolicy == corev1.DNSNone {
+		result.Warnings = append(result.Warnings, fmt.Sprintf(
+			"dnsPolicy %s: the pod starts only if its resolver knows %s", pod.Spec.DNSPolicy, controlPlaneHost(settings)))
+	}
+
+	volumes, err := addVolumes(&pod.Spec, settings)
+	if err != nil {
+		return Result{}, err
+	}
+	containers, err := addContainers(&pod.Spec, settings, probes.routes)
+	if err != nil {
+		return Result{}, err
+	}
+	// Probes first: their paths count containers as they stand in the pod.
+	result.Operations = append(append(result.Operations, volumes...), containers...)
+	return result, nil
+}
+
+func unmeshed(why string) Result {
+	return Result{Warnings: []string{"this pod is not in the mesh: " + why}}
+}

@@ -1,0 +1,245 @@
+// Copyright The mesh-apiserver Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package inject
+
+import (
+	"encoding/json"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	jsonpatch "gopkg.in/evanphx/json-patch.v4"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	"k8s.io/apimachinery/pkg/util/intstr"
+	"sigs.k8s.io/yaml"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+var settings = Settings{
+	InitImage:  "docker.io/local/mesh-apiserver:dev",
+	ProxyImage: "docker.io/local/envoy:1.40.0",
+	Resources: corev1.ResourceRequirements{Requests: corev1.ResourceList{
+		corev1.ResourceCPU:    resource.MustParse("50m"),
+		corev1.ResourceMemory: resource.MustParse("96Mi"),
+	}},
+	LogLevel:            "warning",
+	Concurrency:         2,
+	DrainTime:           30 * time.Second,
+	TerminationDrain:    25 * time.Second,
+	CertificateLifetime: 24 * time.Hour,
+	SystemNamespace:     "mesh-system",
+	ClusterDomain:       "cluster.local",
+	PodIdentity:         true,
+}
+
+var bookstore = Namespace{Name: "bookstore", Labels: map[string]string{
+	"mesh.openservicemesh.io/inject":     "enabled",
+	"pod-security.kubernetes.io/enforce": "privileged",
+}}
+
+// TestPatch holds pairs of a pod and what it becomes. What it becomes must
+// need nothing more, since the API server calls twice.
+func TestPatch(t *testing.T) {
+	inputs, err := filepath.Glob("testdata/*.in.yaml")
+	if err != nil || len(inputs) == 0 {
+		t.Fatalf("no golden pairs: %v", err)
+	}
+	for _, input := range inputs {
+		name := strings.TrimSuffix(filepath.Base(input), ".in.yaml")
+		t.Run(name, func(t *testing.T) {
+			pod := apply(t, readPod(t, input))
+			got, err := yaml.Marshal(pod)
+			if err != nil {
+				t.Fatal(err)
+			}
+			golden := filepath.Join("testdata", name+".out.yaml")
+			if *update {
+				if err := os.WriteFile(golden, got, 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(golden)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(string(want), string(got)); diff != "" {
+				t.Errorf("-want +got; -update rewrites %s:\n%s", golden, diff)
+			}
+			wantUnchanged(t, pod)
+		})
+	}
+}
+
+func TestReinvocation(t *testing.T) {
+	injected := func(t *testing.T) *corev1.Pod { return apply(t, readPod(t, "testdata/probes.in.yaml")) }
+
+	t.Run("after the API server's own plugins", func(t *testing.T) {
+		pod := injected(t)
+		for i := range pod.Spec.InitContainers {
+			c := &pod.Spec.InitContainers[i]
+			c.ImagePullPolicy = corev1.PullAlways
+			c.TerminationMessagePath = corev1.TerminationMessagePathDefault
+			c.TerminationMessagePolicy = corev1.TerminationMessageReadFile
+			c.Resources.Limits = corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("1")}
+			for _, probe := range []*corev1.Probe{c.StartupProbe, c.ReadinessProbe} {
+				if probe != nil {
+					protocol := corev1.HTTPProtocolHTTP1
+					probe.HTTPGet.Protocol = &protocol
+				}
+			}
+		}
+		wantUnchanged(t, pod)
+	})
+
+	t.Run("a later webhook's container joins", func(t *testing.T) {
+		pod := injected(t)
+		late := corev1.Container{Name: "late", Image: "late", LivenessProbe: httpProbe(9000)}
+		pod.Spec.Containers = append([]corev1.Container{late}, pod.Spec.Containers...)
+		early := corev1.Container{Name: "early", Image: "early"}
+		pod.Spec.InitContainers = append([]corev1.Container{early}, pod.Spec.InitContainers...)
+
+		again := apply(t, pod)
+		if got := names(again.Spec.InitContainers); got != "mesh-init mesh-proxy early migrate cache" {
+			t.Errorf("init containers are %q", got)
+		}
+		if got := again.Spec.Containers[0].LivenessProbe.HTTPGet; got.Path != "/probe/late/liveness" || got.Port.IntValue() != 15020 {
+			t.Errorf("the late probe is %v", got)
+		}
+		args := strings.Join(again.Spec.InitContainers[0].Args, " ")
+		for _, route := range []string{"--probe=late/liveness=http:9000:/", "--probe=app/readiness=https:8443:/ready"} {
+			if !strings.Contains(args, route) {
+				t.Errorf("mesh-init has no %s: %s", route, args)
+			}
+		}
+		wantUnchanged(t, again)
+	})
+
+	t.Run("a later webhook takes a container away", func(t *testing.T) {
+		pod := injected(t)
+		pod.Spec.Containers = pod.Spec.Containers[1:]
+		again := apply(t, pod)
+		if args := strings.Join(again.Spec.InitContainers[0].Args, " "); strings.Contains(args, "--probe=app/") {
+			t.Errorf("mesh-init still lets probes of app through: %s", args)
+		}
+		wantUnchanged(t, again)
+	})
+}
+
+func TestWarnings(t *testing.T) {
+	pod := readPod(t, "testdata/probes.in.yaml")
+	pod.Spec.DNSPolicy = corev1.DNSDefault
+	result, err := Patch(pod, bookstore, settings)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{
+		"container outside: readinessProbe.httpGet.host: the kubelet calls 198.18.128.1 itself; the probe is left as it is",
+		"dnsPolicy Default: the pod starts only if its resolver knows mesh-apiserver.mesh-system.svc.cluster.local",
+	}
+	if diff := cmp.Diff(want, result.Warnings); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
+func TestProbeRouteIsReadAsWritten(t *testing.T) {
+	for _, want := range []ProbeRoute{
+		{Container: "app", Kind: "liveness", Port: 8080, Path: "/"},
+		{Container: "app", Kind: "readiness", HTTPS: true, Port: 65535, Path: "/a=b:c?d=e:f"},
+	} {
+		got, err := ParseProbeRoute(want.String())
+		if err != nil || got != want {
+			t.Errorf("%q reads as %+v, %v", want, got, err)
+		}
+	}
+	for _, bad := range []string{"", "app/liveness", "app/hook=http:80:/", "app/liveness=ftp:80:/", "app/liveness=http:0:/", "app/liveness=http:70000:/", "app/liveness=http:80:x"} {
+		if got, err := ParseProbeRoute(bad); err == nil {
+			t.Errorf("%q reads as %+v, want an error", bad, got)
+		}
+	}
+}
+
+func BenchmarkPatch(b *testing.B) {
+	pod := readPod(b, "testdata/probes.in.yaml")
+	for b.Loop() {
+		if _, err := Patch(pod, bookstore, settings); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// apply patches the pod as the API server does, and checks that Patch left its
+// input alone.
+func apply(t *testing.T, pod *corev1.Pod) *corev1.Pod {
+	t.Helper()
+	before := pod.DeepCopy()
+	result, err := Patch(pod, bookstore, settings)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(before, pod); diff != "" {
+		t.Errorf("Patch changed its input:\n%s", diff)
+	}
+	operations, err := json.Marshal(result.Operations)
+	if err != nil {
+		t.Fatal(err)
+	}
+	patch, err := jsonpatch.DecodePatch(operations)
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw, err := json.Marshal(pod)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if raw, err = patch.Apply(raw); err != nil {
+		t.Fatalf("apply %s: %v", operations, err)
+	}
+	patched := &corev1.Pod{}
+	if err := yaml.UnmarshalStrict(raw, patched); err != nil {
+		t.Fatal(err)
+	}
+	return patched
+}
+
+func wantUnchanged(t *testing.T, pod *corev1.Pod) {
+	t.Helper()
+	again, err := Patch(pod, bookstore, settings)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(again.Operations) != 0 {
+		t.Errorf("the second call wants %+v", again.Operations)
+	}
+}
+
+func readPod(t testing.TB, file string) *corev1.Pod {
+	t.Helper()
+	raw, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pod := &corev1.Pod{}
+	if err := yaml.UnmarshalStrict(raw, pod); err != nil {
+		t.Fatal(err)
+	}
+	return pod
+}
+
+func httpProbe(port int32) *corev1.Probe {
+	return &corev1.Probe{ProbeHandler: corev1.ProbeHandler{HTTPGet: &corev1.HTTPGetAction{Path: "/", Port: intstr.FromInt32(port)}}}
+}
+
+func names(containers []corev1.Container) string {
+	var all []string
+	for _, c := range containers {
+		all = append(all, c.Name)
+	}
+	return strings.Join(all, " ")
+}

@@ -1,0 +1,208 @@
+// Copyright The mesh-apiserver Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package inject
+
+import (
+	"strings"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
+	"k8s.io/utils/ptr"
+
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
+)
+
+// TestRefusals holds a pod that would be injected but for one thing, and the
+// sentence that its author reads.
+func TestRefusals(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		change func(*corev1.Pod, *Namespace, *Settings)
+		want   string
+	}{
+		{"host without pod certificates", func(_ *corev1.Pod, _ *Namespace, s *Settings) { s.PodIdentity = false },
+			"this cluster does not serve PodCertificateRequest in certificates.k8s.io/v1, by which a meshed pod gets its identity: use Kubernetes 1.37 or later, or label the pod mesh.openservicemesh.io/inject=disabled"},
+		{"host network on the pod's own demand", func(p *corev1.Pod, _ *Namespace, _ *Settings) {
+			p.Spec.HostNetwork = true
+			p.Labels = map[string]string{model.InjectLabel: model.InjectEnabled}
+		}, "hostNetwork: a pod on the node's network cannot be in the mesh: remove hostNetwork, or the pod's label mesh.openservicemesh.io/inject"},
+		{"Windows", func(p *corev1.Pod, _ *Namespace, _ *Settings) { p.Spec.OS = &corev1.PodOS{Name: corev1.Windows} },
+			"os.name: a Windows pod cannot be in the mesh: label the pod mesh.openservicemesh.io/inject=disabled"},
+		{"PodSecurity baseline", func(_ *corev1.Pod, n *Namespace, _ *Settings) {
+			n.Labels = map[string]string{"pod-security.kubernetes.io/enforce": "baseline"}
+		}, `namespace bookstore enforces PodSecurity "baseline", which forbids NET_ADMIN, and mesh-init needs it to redirect the pod's traffic: label the namespace pod-security.kubernetes.io/enforce=privileged, or label the pod mesh.openservicemesh.io/inject=disabled`},
+		{"PodSecurity restricted", func(_ *corev1.Pod, n *Namespace, _ *Settings) {
+			n.Labels = map[string]string{"pod-security.kubernetes.io/enforce": "restricted"}
+		}, `namespace bookstore enforces PodSecurity "restricted"`},
+
+		{"container as uid 1337", container(func(c *corev1.Container) { c.SecurityContext = &corev1.SecurityContext{RunAsUser: ptr.To[int64](1337)} }),
+			"container app runs as uid 1337, whose traffic the mesh does not capture: choose another runAsUser, have an administrator label the namespace mesh.openservicemesh.io/privileged-workloads=allowed, or label the pod mesh.openservicemesh.io/inject=disabled"},
+		{"pod as uid 1337", func(p *corev1.Pod, _ *Namespace, _ *Settings) {
+			p.Spec.SecurityContext = &corev1.PodSecurityContext{RunAsUser: ptr.To[int64](1337)}
+		}, "container app runs as uid 1337"},
+		{"init container as uid 1337", func(p *corev1.Pod, _ *Namespace, _ *Settings) {
+			p.Spec.InitContainers = []corev1.Container{{Name: "setup", SecurityContext: &corev1.SecurityContext{RunAsUser: ptr.To[int64](1337)}}}
+		}, "container setup runs as uid 1337"},
+
+		{"NET_ADMIN", container(adds("NET_ADMIN")), "container app adds capability NET_ADMIN and can step around the mesh: remove it, have an administrator label the namespace mesh.openservicemesh.io/privileged-workloads=allowed, or label the pod mesh.openservicemesh.io/inject=disabled"},
+		{"NET_RAW", container(adds("NET_RAW")), "container app adds capability NET_RAW"},
+		{"a capability in another spelling", container(adds("cap_net_admin")), "container app adds capability cap_net_admin"},
+		{"all capabilities", container(adds("all")), "container app adds capability all"},
+		{"privileged", container(func(c *corev1.Container) { c.SecurityContext = &corev1.SecurityContext{Privileged: ptr.To(true)} }),
+			"container app is privileged and can step around the mesh: remove it"},
+		{"one process namespace", func(p *corev1.Pod, _ *Namespace, _ *Settings) { p.Spec.ShareProcessNamespace = ptr.To(true) },
+			"shareProcessNamespace lets the pod's containers read the proxy's key: remove it"},
+		{"the node's processes", func(p *corev1.Pod, _ *Namespace, _ *Settings) { p.Spec.HostPID = true },
+			"hostPID lets the pod's containers read the proxy's key: remove it"},
+
+		{"a port of the proxy", container(func(c *corev1.Container) { c.Ports = []corev1.ContainerPort{{ContainerPort: 15090}} }),
+			"container app declares port 15090, which the mesh's proxy listens on: choose another port, or label the pod mesh.openservicemesh.io/inject=disabled"},
+
+		{"TCP probe", container(func(c *corev1.Container) {
+			c.ReadinessProbe = &corev1.Probe{ProbeHandler: corev1.ProbeHandler{TCPSocket: &corev1.TCPSocketAction{Port: intstr.FromInt32(80)}}}
+		}), "container app: readinessProbe.tcpSocket: the mesh does not carry TCP probes yet, and the proxy would answer in the app's place: use httpGet or exec"},
+		{"gRPC probe", container(func(c *corev1.Container) {
+			c.StartupProbe = &corev1.Probe{ProbeHandler: corev1.ProbeHandler{GRPC: &corev1.GRPCAction{Port: 80}}}
+		}), "container app: startupProbe.grpc: the mesh does not carry gRPC probes yet: use httpGet or exec"},
+		{"HTTP/2 probe", container(func(c *corev1.Container) {
+			c.LivenessProbe = httpProbe(80)
+			c.LivenessProbe.HTTPGet.Protocol = ptr.To(corev1.HTTPProtocolHTTP2)
+		}), "container app: livenessProbe.httpGet.protocol: the mesh does not carry HTTP2 probes yet: use HTTP1 or exec"},
+		{"a probe's port without a name", container(func(c *corev1.Container) {
+			c.LivenessProbe = httpProbe(0)
+			c.LivenessProbe.HTTPGet.Port = intstr.FromString("web")
+		}), `container app: livenessProbe.httpGet.port: "web" is not the name of a port of container app`},
+		{"a probe to the proxy's admin side", container(func(c *corev1.Container) { c.LivenessProbe = httpProbe(15090) }),
+			"container app: livenessProbe.httpGet.port: 15090 belongs to the mesh: name the app's own port"},
+		{"a probe that poses as rewritten", container(func(c *corev1.Container) {
+			c.LivenessProbe = httpProbe(15020)
+			c.LivenessProbe.HTTPGet.Path = "/probe/app/liveness"
+		}), "container app: livenessProbe.httpGet.port: 15020 belongs to the mesh: name the app's own port"},
+		{"HTTP hook", container(func(c *corev1.Container) {
+			c.Lifecycle = &corev1.Lifecycle{PreStop: &corev1.LifecycleHandler{HTTPGet: &corev1.HTTPGetAction{Port: intstr.FromInt32(80)}}}
+		}), "container app: lifecycle.preStop.httpGet is plaintext from the kubelet, which the mesh refuses: use exec or sleep"},
+
+		{"an app with the proxy's name", container(func(c *corev1.Container) { c.Name = "mesh-proxy" }),
+			"container mesh-proxy: the name belongs to the mesh: choose another"},
+		{"a sidecar with the proxy's name", func(p *corev1.Pod, _ *Namespace, _ *Settings) {
+			p.Spec.InitContainers = []corev1.Container{{Name: "mesh-proxy", Image: "mine"}}
+		}, "container mesh-proxy: the name belongs to the mesh, and this is not the container that the mesh makes: remove it from the manifest, the mesh adds its own"},
+		{"a volume with the mesh's name", func(p *corev1.Pod, _ *Namespace, _ *Settings) {
+			p.Spec.Volumes = []corev1.Volume{{Name: "mesh-run"}}
+		}, "volume mesh-run: the name belongs to the mesh, and this is not the volume that the mesh makes: remove it from the manifest, the mesh adds its own"},
+		{"an app that mounts the proxy's key", container(func(c *corev1.Container) {
+			c.VolumeMounts = []corev1.VolumeMount{{Name: "mesh-identity", MountPath: "/key"}}
+		}), "container app mounts volume mesh-identity, which belongs to the mesh: remove the mount"},
+		{"an app that asks for a certificate of its own", func(p *corev1.Pod, _ *Namespace, _ *Settings) {
+			p.Spec.Volumes = []corev1.Volume{{Name: "mine", VolumeSource: corev1.VolumeSource{Projected: &corev1.ProjectedVolumeSource{
+				Sources: []corev1.VolumeProjection{{PodCertificate: &corev1.PodCertificateProjection{SignerName: model.Signer}}},
+			}}}}
+		}, "volume mine asks for a certificate of signer mesh.openservicemesh.io/workload, which the mesh gives to its proxies alone: remove it"},
+		{"host network that poses as meshed", func(p *corev1.Pod, _ *Namespace, _ *Settings) {
+			p.Spec.HostNetwork = true
+			p.Spec.Containers[0].Name = "mesh-proxy"
+		}, "container mesh-proxy: the name belongs to the mesh: choose another"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			pod, namespace, settings := readPod(t, "testdata/nothing-there.in.yaml"), bookstore, settings
+			test.change(pod, &namespace, &settings)
+			result, err := Patch(pod, namespace, settings)
+			if err == nil {
+				t.Fatalf("admitted with %+v, want %q", result, test.want)
+			}
+			if !strings.HasPrefix(err.Error(), test.want) {
+				t.Errorf("refused with\n %s\nwant\n %s", err, test.want)
+			}
+		})
+	}
+}
+
+// TestForgeries changes an injected pod in each way that would profit its author.
+func TestForgeries(t *testing.T) {
+	const wrong = "and this is not the"
+	for name, forge := range map[string]func(*corev1.PodSpec){
+		"image":      func(s *corev1.PodSpec) { s.InitContainers[1].Image = "mine" },
+		"user":       func(s *corev1.PodSpec) { s.InitContainers[1].SecurityContext.RunAsUser = ptr.To[int64](0) },
+		"capability": func(s *corev1.PodSpec) { s.InitContainers[0].SecurityContext.Capabilities.Add = nil },
+		"environment": func(s *corev1.PodSpec) {
+			s.InitContainers[1].Env[0] = corev1.EnvVar{Name: "POD_NAMESPACE", Value: "other"}
+		},
+		"control plane":       func(s *corev1.PodSpec) { s.InitContainers[0].Args[3] = "--control-plane=mine:15012" },
+		"mount":               func(s *corev1.PodSpec) { s.InitContainers[1].VolumeMounts[3].Name = "kube-api-access" },
+		"no startup probe":    func(s *corev1.PodSpec) { s.InitContainers[1].StartupProbe = nil },
+		"no sidecar":          func(s *corev1.PodSpec) { s.InitContainers[1].RestartPolicy = nil },
+		"identity of another": func(s *corev1.PodSpec) { s.Volumes[0].Projected.Sources[0].PodCertificate.SignerName = "other/signer" },
+		"roots of another": func(s *corev1.PodSpec) {
+			s.Volumes[1].Projected.Sources[0].ClusterTrustBundle.SignerName = ptr.To("other/signer")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			pod := apply(t, readPod(t, "testdata/nothing-there.in.yaml"))
+			forge(&pod.Spec)
+			if result, err := Patch(pod, bookstore, settings); err == nil || !strings.Contains(err.Error(), wrong) {
+				t.Errorf("got %+v, %v; want a refusal", result, err)
+			}
+		})
+	}
+	t.Run("a probe's way to the proxy itself", func(t *testing.T) {
+		pod := apply(t, readPod(t, "testdata/probes.in.yaml"))
+		pod.Spec.InitContainers[0].Args[5] = "--probe=cache/startup=http:15090:/stats"
+		if result, err := Patch(pod, bookstore, settings); err == nil {
+			t.Errorf("admitted with %+v", result)
+		}
+	})
+}
+
+func TestLeftOutOfTheMesh(t *testing.T) {
+	for _, test := range []struct {
+		name    string
+		change  func(*corev1.Pod)
+		warning string
+	}{
+		{"the pod's label wins", func(p *corev1.Pod) { p.Labels = map[string]string{model.InjectLabel: model.InjectDisabled} }, ""},
+		{"host network", func(p *corev1.Pod) { p.Spec.HostNetwork = true }, "this pod is not in the mesh: it uses the node's network"},
+		{"mirror pod", func(p *corev1.Pod) { p.Annotations = map[string]string{corev1.MirrorPodAnnotationKey: "x"} }, "this pod is not in the mesh: it mirrors a static pod"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			pod := readPod(t, "testdata/nothing-there.in.yaml")
+			test.change(pod)
+			result, err := Patch(pod, bookstore, settings)
+			if err != nil || len(result.Operations) != 0 {
+				t.Errorf("got %+v, %v; want no operations", result, err)
+			}
+			if got := strings.Join(result.Warnings, "\n"); got != test.warning {
+				t.Errorf("warning is %q, want %q", got, test.warning)
+			}
+		})
+	}
+}
+
+func TestPrivilegedNamespaceMayStepAround(t *testing.T) {
+	namespace := Namespace{Name: "network", Labels: map[string]string{"mesh.openservicemesh.io/privileged-workloads": "allowed"}}
+	pod := readPod(t, "testdata/nothing-there.in.yaml")
+	pod.Spec.ShareProcessNamespace = ptr.To(true)
+	pod.Spec.Containers[0].SecurityContext = &corev1.SecurityContext{Privileged: ptr.To(true), RunAsUser: ptr.To[int64](1337)}
+	if result, err := Patch(pod, namespace, settings); err != nil || len(result.Operations) == 0 {
+		t.Errorf("got %+v, %v; want it injected", result, err)
+	}
+}
+
+func TestUDPPortOfTheProxysNumberIsFree(t *testing.T) {
+	pod := readPod(t, "testdata/nothing-there.in.yaml")
+	pod.Spec.Containers[0].Ports = []corev1.ContainerPort{{ContainerPort: 15090, Protocol: corev1.ProtocolUDP}}
+	if _, err := Patch(pod, bookstore, settings); err != nil {
+		t.Error(err)
+	}
+}
+
+func container(change func(*corev1.Container)) func(*corev1.Pod, *Namespace, *Settings) {
+	return func(p *corev1.Pod, _ *Namespace, _ *Settings) { change(&p.Spec.Containers[0]) }
+}
+
+func adds(capability corev1.Capability) func(*corev1.Container) {
+	return func(c *corev1.Container) {
+		c.SecurityContext = &corev1.SecurityContext{Capabilities: &corev1.Capabilities{Add: []corev1.Capability{capability}}}
+	}
+}

@@ -1,0 +1,149 @@
+// Copyright The mesh-apiserver Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package inject
+
+import (
+	"fmt"
+	"path"
+	"strconv"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
+	"k8s.io/utils/ptr"
+
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
+)
+
+// startupOutage is the outage of the control plane that a starting pod sits out
+// before the kubelet restarts its proxy.
+const startupOutage = 11 * time.Minute
+
+// initContainer redirects the pod's traffic and writes the proxy's files. It is
+// root because only root's capabilities reach a process without file
+// capabilities; of these it keeps NET_ADMIN alone.
+func initContainer(settings Settings, routes []ProbeRoute) corev1.Container {
+	args := []string{
+		"--node=" + nodeID,
+		"--pod-ips=$(POD_IPS)",
+		"--proxy-memory=$(PROXY_MEMORY)",
+		"--control-plane=" + controlPlaneHost(settings) + ":" + strconv.Itoa(model.PortXDS),
+		"--control-plane-name=" + controlPlaneName(settings),
+	}
+	for _, route := range routes {
+		args = append(args, route.argument())
+	}
+	return corev1.Container{
+		Name:    model.InitContainer,
+		Image:   settings.InitImage,
+		Command: []string{"mesh-apiserver", "init"},
+		Args:    args,
+		Env: append(podEnv(), downward("POD_IPS", "status.podIPs"), corev1.EnvVar{
+			Name: "PROXY_MEMORY", ValueFrom: &corev1.EnvVarSource{ResourceFieldRef: &corev1.ResourceFieldSelector{
+				ContainerName: model.ProxyContainer, Resource: "limits.memory",
+			}},
+		}),
+		Resources: settings.Resources,
+		VolumeMounts: []corev1.VolumeMount{
+			{Name: model.VolumeRun, MountPath: model.RunDirectory},
+			{Name: volumeNoToken, MountPath: tokenPath, ReadOnly: true},
+		},
+		SecurityContext: &corev1.SecurityContext{
+			RunAsUser:                ptr.To[int64](0),
+			RunAsGroup:               ptr.To[int64](0),
+			RunAsNonRoot:             ptr.To(false),
+			Privileged:               ptr.To(false),
+			AllowPrivilegeEscalation: ptr.To(false),
+			ReadOnlyRootFilesystem:   ptr.To(true),
+			Capabilities:             &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}, Add: []corev1.Capability{"NET_ADMIN"}},
+			SeccompProfile:           &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
+		},
+	}
+}
+
+// proxyContainer is Envoy as a native sidecar (KEP-753): it is ready before the
+// next container starts, and ends after the last one.
+func proxyContainer(settings Settings) corev1.Container {
+	return corev1.Container{
+		Name:    model.ProxyContainer,
+		Image:   settings.ProxyImage,
+		Command: []string{"envoy"},
+		Args: []string{
+			"--config-path", model.Bootstrap,
+			"--service-node", nodeID,
+			"--concurrency", strconv.Itoa(int(settings.Concurrency)),
+			"--drain-time-s", seconds(settings.DrainTime),
+			"--drain-strategy", "gradual",
+			"--log-level", settings.LogLevel,
+			"--disable-hot-restart",
+		},
+		Env:           podEnv(),
+		Resources:     settings.Resources,
+		RestartPolicy: ptr.To(corev1.ContainerRestartPolicyAlways),
+		VolumeMounts: []corev1.VolumeMount{
+			{Name: model.VolumeIdentity, MountPath: path.Dir(model.CredentialBundle), ReadOnly: true},
+			{Name: model.VolumeRoots, MountPath: path.Dir(model.ControlPlaneRoots), ReadOnly: true},
+			{Name: model.VolumeRun, MountPath: model.RunDirectory},
+			{Name: volumeNoToken, MountPath: tokenPath, ReadOnly: true},
+		},
+		StartupProbe:   ready(1, int32(startupOutage/time.Second)),
+		ReadinessProbe: ready(5, 3),
+		Lifecycle: &corev1.Lifecycle{PreStop: &corev1.LifecycleHandler{Exec: &corev1.ExecAction{
+			Command: []string{model.Binary, "drain", "--timeout=" + settings.TerminationDrain.String()},
+		}}},
+		SecurityContext: &corev1.SecurityContext{
+			RunAsUser:                ptr.To[int64](model.ProxyUID),
+			RunAsGroup:               ptr.To[int64](model.ProxyUID),
+			RunAsNonRoot:             ptr.To(true),
+			Privileged:               ptr.To(false),
+			AllowPrivilegeEscalation: ptr.To(false),
+			ReadOnlyRootFilesystem:   ptr.To(true),
+			Capabilities:             &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}},
+			SeccompProfile:           &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
+		},
+	}
+}
+
+func ready(period, failures int32) *corev1.Probe {
+	return &corev1.Probe{
+		ProbeHandler: corev1.ProbeHandler{HTTPGet: &corev1.HTTPGetAction{
+			Path: "/ready", Port: intstr.FromInt32(model.PortReadiness), Scheme: corev1.URISchemeHTTP,
+		}},
+		TimeoutSeconds:   2,
+		PeriodSeconds:    period,
+		SuccessThreshold: 1,
+		FailureThreshold: failures,
+	}
+}
+
+// nodeID is the string of the certificate's extension. The kubelet fills it in:
+// a pod made by a controller has neither name nor UID at admission.
+const nodeID = "$(POD_NAMESPACE)/$(POD_NAME)/$(POD_UID)"
+
+func podEnv() []corev1.EnvVar {
+	return []corev1.EnvVar{
+		downward("POD_NAMESPACE", "metadata.namespace"),
+		downward("POD_NAME", "metadata.name"),
+		downward("POD_UID", "metadata.uid"),
+	}
+}
+
+func downward(name, field string) corev1.EnvVar {
+	return corev1.EnvVar{Name: name, ValueFrom: &corev1.EnvVarSource{
+		FieldRef: &corev1.ObjectFieldSelector{APIVersion: "v1", FieldPath: field},
+	}}
+}
+
+func seconds(d time.Duration) string { return strconv.Itoa(int(d.Seconds())) }
+
+// controlPlaneName is the one DNS SAN of the control plane's certificate.
+func controlPlaneName(settings Settings) string {
+	return fmt.Sprintf("mesh-apiserver.%s.svc", settings.SystemNamespace)
+}
+
+// controlPlaneHost is what the proxy resolves: the whole name, so that it needs
+// no search list.
+func controlPlaneHost(settings Settings) string {
+	return controlPlaneName(settings) + "." + settings.ClusterDomain
+}

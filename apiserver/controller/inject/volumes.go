@@ -1,0 +1,98 @@
+// Copyright The mesh-apiserver Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package inject
+
+import (
+	"fmt"
+	"path"
+
+	corev1 "k8s.io/api/core/v1"
+	apiequality "k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
+)
+
+// volumeNoToken is empty. It is mounted where the ServiceAccount admission
+// plugin would mount the app's token, which the mesh's containers do not need.
+const volumeNoToken = "mesh-no-token"
+
+// tokenPath is the path by which the ServiceAccount plugin sees that a
+// container has a token (serviceaccount.DefaultAPITokenMountPath).
+const tokenPath = "/var/run/secrets/kubernetes.io/serviceaccount"
+
+// runSize bounds mesh-run, which holds a copy of the binary (80 MB). It is on
+// disk because memory would count for the pod.
+const runSize = "256Mi"
+
+// fileMode is the API server's default for projected volumes. The kubelet
+// narrows it where the pod has an fsGroup, and the proxy is in that group.
+const fileMode int32 = 0o644
+
+func ourVolume(name string) bool {
+	switch name {
+	case model.VolumeIdentity, model.VolumeRoots, model.VolumeRun, volumeNoToken:
+		return true
+	}
+	return false
+}
+
+// volumes are what the mesh adds, with every default spelled out, so that they
+// compare equal after the API server has filled in its own.
+func volumes(settings Settings) []corev1.Volume {
+	return []corev1.Volume{
+		projected(model.VolumeIdentity, corev1.VolumeProjection{PodCertificate: &corev1.PodCertificateProjection{
+			SignerName:           model.Signer,
+			KeyType:              "ECDSAP256",
+			MaxExpirationSeconds: ptr.To(int32(settings.CertificateLifetime.Seconds())),
+			CredentialBundlePath: path.Base(model.CredentialBundle),
+		}}),
+		projected(model.VolumeRoots, corev1.VolumeProjection{ClusterTrustBundle: &corev1.ClusterTrustBundleProjection{
+			SignerName:    ptr.To(model.TrustBundleSigner),
+			LabelSelector: &metav1.LabelSelector{},
+			Path:          path.Base(model.ControlPlaneRoots),
+		}}),
+		emptyDir(model.VolumeRun, runSize),
+		emptyDir(volumeNoToken, "1Mi"),
+	}
+}
+
+func projected(name string, source corev1.VolumeProjection) corev1.Volume {
+	return corev1.Volume{Name: name, VolumeSource: corev1.VolumeSource{Projected: &corev1.ProjectedVolumeSource{
+		DefaultMode: ptr.To(fileMode),
+		Sources:     []corev1.VolumeProjection{source},
+	}}}
+}
+
+func emptyDir(name, limit string) corev1.Volume {
+	return corev1.Volume{Name: name, VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{
+		SizeLimit: ptr.To(resource.MustParse(limit)),
+	}}}
+}
+
+// addVolumes adds the volumes that are missing and refuses those that are not
+// what the mesh makes.
+func addVolumes(spec *corev1.PodSpec, settings Settings) ([]Operation, error) {
+	present := map[string]*corev1.Volume{}
+	for i := range spec.Volumes {
+		present[spec.Volumes[i].Name] = &spec.Volumes[i]
+	}
+	var operations []Operation
+	if spec.Volumes == nil {
+		operations = append(operations, Operation{Op: "add", Path: "/spec/volumes", Value: []corev1.Volume{}})
+	}
+	for _, want := range volumes(settings) {
+		have, ok := present[want.Name]
+		if !ok {
+			operations = append(operations, Operation{Op: "add", Path: "/spec/volumes/-", Value: want})
+			continue
+		}
+		if !apiequality.Semantic.DeepEqual(*have, want) {
+			return nil, fmt.Errorf("volume %s: the name belongs to the mesh, and this is not the volume that the mesh makes: remove it from the manifest, the mesh adds its own", want.Name)
+		}
+	}
+	return operations, nil
+}

@@ -1,0 +1,87 @@
+// Copyright The mesh-apiserver Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package meshconfig sees to it that the MeshConfig named default is there:
+// deleting it means going back to the defaults.
+package meshconfig
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/tools/cache"
+	"k8s.io/klog/v2"
+
+	"github.com/openservicemesh/mesh-apiserver/apis/mesh/v1alpha1"
+	"github.com/openservicemesh/mesh-apiserver/generated/clientset/versioned"
+	"github.com/openservicemesh/mesh-apiserver/generated/informers/externalversions"
+)
+
+// again is how soon a creation that failed is tried again: the object is to be
+// there within a second of its deletion.
+const again = 200 * time.Millisecond
+
+// Keeper makes the MeshConfig when it is missing.
+type Keeper struct {
+	client versioned.Interface
+	synced cache.InformerSynced
+	// missing has a value in it whenever the object may be missing.
+	missing chan struct{}
+}
+
+// New makes a Keeper and registers it with the informer, which the caller starts.
+func New(client versioned.Interface, informers externalversions.SharedInformerFactory) (*Keeper, error) {
+	k := &Keeper{client: client, missing: make(chan struct{}, 1)}
+	registration, err := informers.Mesh().V1alpha1().MeshConfigs().Informer().AddEventHandler(cache.ResourceEventHandlerFuncs{
+		DeleteFunc: func(any) { k.wake() },
+	})
+	if err != nil {
+		return nil, fmt.Errorf("watch MeshConfigs: %w", err)
+	}
+	k.synced = registration.HasSynced
+	k.wake()
+	return k, nil
+}
+
+func (k *Keeper) wake() {
+	select {
+	case k.missing <- struct{}{}:
+	default:
+	}
+}
+
+// Run works until ctx ends.
+func (k *Keeper) Run(ctx context.Context) error {
+	if !cache.WaitForCacheSync(ctx.Done(), k.synced) {
+		return fmt.Errorf("wait for MeshConfigs: %w", context.Cause(ctx))
+	}
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-k.missing:
+			k.create(ctx)
+		}
+	}
+}
+
+// create makes the object with nothing set, so that the API server's defaults
+// apply, and tries until it is there.
+func (k *Keeper) create(ctx context.Context) {
+	config := &v1alpha1.MeshConfig{ObjectMeta: metav1.ObjectMeta{Name: v1alpha1.MeshConfigName}}
+	for {
+		_, err := k.client.MeshV1alpha1().MeshConfigs().Create(ctx, config, metav1.CreateOptions{FieldManager: "mesh-apiserver"})
+		if err == nil || apierrors.IsAlreadyExists(err) || ctx.Err() != nil {
+			return
+		}
+		klog.FromContext(ctx).Error(err, "Cannot create the MeshConfig, will try again", "name", v1alpha1.MeshConfigName)
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(again):
+		}
+	}
+}

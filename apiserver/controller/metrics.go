@@ -1,0 +1,50 @@
+// Copyright The mesh-apiserver Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controller
+
+import (
+	"sync"
+	"time"
+
+	"k8s.io/component-base/metrics"
+	"k8s.io/component-base/metrics/legacyregistry"
+)
+
+var (
+	compileSeconds = metrics.NewHistogramVec(&metrics.HistogramOpts{
+		Name:           "mesh_controller_compile_seconds",
+		Help:           "How long it took to compile one unit into resources.",
+		Buckets:        metrics.ExponentialBuckets(0.00001, 4, 10),
+		StabilityLevel: metrics.ALPHA,
+	}, []string{"kind"})
+	compileFailures = metrics.NewCounterVec(&metrics.CounterOpts{
+		Name:           "mesh_controller_compile_failures_total",
+		Help:           "Units that could not be compiled and refuse instead.",
+		StabilityLevel: metrics.ALPHA,
+	}, []string{"kind"})
+	batchSeconds = metrics.NewHistogram(&metrics.HistogramOpts{
+		Name:           "mesh_controller_batch_seconds",
+		Help:           "How long one batch of events took, from taking it to handing the resources over.",
+		Buckets:        metrics.ExponentialBuckets(0.0001, 4, 10),
+		StabilityLevel: metrics.ALPHA,
+	})
+	queueLength = metrics.NewGauge(&metrics.GaugeOpts{
+		Name:           "mesh_controller_queue_length",
+		Help:           "Events that wait for the controller.",
+		StabilityLevel: metrics.ALPHA,
+	})
+	registerOnce sync.Once
+)
+
+func registerMetrics() {
+	registerOnce.Do(func() {
+		legacyregistry.MustRegister(compileSeconds, compileFailures, batchSeconds, queueLength)
+	})
+}
+
+// timed observes how long a unit took that began at start. The count of the
+// histogram is the number of units compiled.
+func timed(kind string, start time.Time) {
+	compileSeconds.WithLabelValues(kind).Observe(time.Since(start).Seconds())
+}

@@ -1,0 +1,72 @@
+// Copyright The mesh-apiserver Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controller
+
+import (
+	"errors"
+	"fmt"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/client-go/tools/cache"
+
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/world"
+)
+
+// watchAll registers the inbox with every informer that feeds the world. The
+// registrations say when the world has been told all that there was at first.
+func watchAll(in *inbox, o Options) ([]cache.InformerSynced, error) {
+	core := o.Host.Core().V1()
+	mesh := o.Mesh.Mesh().V1alpha1()
+	var synced []cache.InformerSynced
+	for _, source := range []struct {
+		informer cache.SharedIndexInformer
+		handler  cache.ResourceEventHandler
+	}{
+		{core.Services().Informer(), handler(in, (*world.World).SetService, (*world.World).DeleteService)},
+		{o.Host.Discovery().V1().EndpointSlices().Informer(), handler(in, (*world.World).SetSlice, (*world.World).DeleteSlice)},
+		{core.Pods().Informer(), handler(in, (*world.World).SetPod, (*world.World).DeletePod)},
+		{core.ServiceAccounts().Informer(), handler(in, (*world.World).SetServiceAccount, (*world.World).DeleteServiceAccount)},
+		{core.Namespaces().Informer(), handler(in, (*world.World).SetNamespace, (*world.World).DeleteNamespace)},
+		{mesh.MeshPolicies().Informer(), handler(in, (*world.World).SetPolicy, (*world.World).DeletePolicy)},
+		{mesh.MeshConfigs().Informer(), handler(in, (*world.World).SetConfig, (*world.World).DeleteConfig)},
+	} {
+		registration, err := source.informer.AddEventHandler(source.handler)
+		if err != nil {
+			return nil, fmt.Errorf("watch the world: %w", err)
+		}
+		synced = append(synced, registration.HasSynced)
+	}
+	return synced, nil
+}
+
+// handler turns what an informer sees of one type into events.
+func handler[T any](in *inbox, set func(*world.World, T), remove func(*world.World, world.Key)) cache.ResourceEventHandler {
+	changed := func(object any) {
+		if o, ok := object.(T); ok {
+			in.put(func(e *engine) { set(e.world, o) })
+		}
+	}
+	return cache.ResourceEventHandlerFuncs{
+		AddFunc:    changed,
+		UpdateFunc: func(_, object any) { changed(object) },
+		DeleteFunc: func(object any) {
+			if key, err := keyOf(object); err == nil {
+				in.put(func(e *engine) { remove(e.world, key) })
+			}
+		},
+	}
+}
+
+// keyOf names a deleted object, of which only the key may be left.
+func keyOf(object any) (world.Key, error) {
+	if gone, ok := object.(cache.DeletedFinalStateUnknown); ok {
+		namespace, name, err := cache.SplitMetaNamespaceKey(gone.Key)
+		return world.Key{Namespace: namespace, Name: name}, err
+	}
+	o, err := meta.Accessor(object)
+	if err != nil {
+		return world.Key{}, errors.New("not an object")
+	}
+	return world.Key{Namespace: o.GetNamespace(), Name: o.GetName()}, nil
+}

@@ -1,0 +1,71 @@
+// Copyright The mesh-apiserver Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package world
+
+import (
+	"reflect"
+
+	"github.com/openservicemesh/mesh-apiserver/apis/mesh/v1alpha1"
+)
+
+// Settings are what MeshConfig says about traffic. A value that is not known
+// counts as the strictest.
+type Settings struct {
+	// TrustDomain is the SPIFFE trust domain, such as "cluster.local".
+	TrustDomain string
+	// DefaultDeny closes every port that no Allow policy opens.
+	DefaultDeny bool
+	// RefuseUnmeshed keeps meshed callers from endpoints outside the mesh.
+	RefuseUnmeshed bool
+	// RefuseEgress keeps them from addresses that no Service names.
+	RefuseEgress bool
+}
+
+// SetConfig takes in the MeshConfig that counts, the one named "default".
+func (w *World) SetConfig(config *v1alpha1.MeshConfig) {
+	if config.Name != v1alpha1.MeshConfigName {
+		return
+	}
+	old := w.config
+	if old != nil && old.UID == config.UID && old.Generation == config.Generation {
+		return
+	}
+	if old == nil || !reflect.DeepEqual(old.Spec, config.Spec) {
+		w.dirty.All = true
+	}
+	w.config = config
+}
+
+// Config gives the MeshConfig in use, nil if there is none. Another pointer is
+// another generation.
+func (w *World) Config() *v1alpha1.MeshConfig { return w.config }
+
+// DeleteConfig goes back to the defaults: that is what deletion means.
+func (w *World) DeleteConfig(key Key) {
+	if key.Name == v1alpha1.MeshConfigName && w.config != nil {
+		w.config = nil
+		w.dirty.All = true
+	}
+}
+
+// Settings gives what MeshConfig says, or, without one, its defaults.
+func (w *World) Settings() Settings {
+	settings := Settings{TrustDomain: "cluster.local"}
+	if w.config == nil {
+		return settings
+	}
+	spec := &w.config.Spec
+	if spec.Certificate.TrustDomain != "" {
+		settings.TrustDomain = spec.Certificate.TrustDomain
+	}
+	settings.DefaultDeny = unlike(spec.Traffic.Access, v1alpha1.AccessOpen)
+	settings.RefuseUnmeshed = unlike(spec.Traffic.Unmeshed, v1alpha1.UnmeshedAllow)
+	settings.RefuseEgress = unlike(spec.Traffic.Egress, v1alpha1.EgressPassthrough)
+	return settings
+}
+
+// unlike tells whether a value is set and differs from the permissive default.
+func unlike[T ~string](value, permissive T) bool {
+	return value != "" && value != permissive
+}

@@ -1,0 +1,43 @@
+// Copyright The mesh-apiserver Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package world
+
+import (
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
+)
+
+// Dirty is what must be compiled anew, and nothing else.
+type Dirty struct {
+	// All is set by a change that every unit reads: MeshConfig.
+	All bool
+	// Services whose addresses, ports or endpoints may differ, or that are gone.
+	Services map[Key]struct{}
+	// Views whose inbound side may differ, or that have no pod any more.
+	Views map[string]struct{}
+	// Policies whose own condition may differ, or that are gone.
+	Policies map[Key]struct{}
+	// Proxies that appeared, moved to another view or account, or are gone.
+	Proxies map[model.ProxyID]struct{}
+}
+
+func newDirty() Dirty {
+	return Dirty{
+		Services: map[Key]struct{}{},
+		Views:    map[string]struct{}{},
+		Policies: map[Key]struct{}{},
+		Proxies:  map[model.ProxyID]struct{}{},
+	}
+}
+
+// Empty tells whether there is nothing to do.
+func (d Dirty) Empty() bool {
+	return !d.All && len(d.Services)+len(d.Views)+len(d.Policies)+len(d.Proxies) == 0
+}
+
+// TakeDirty gives what the changes since the last call have made stale.
+func (w *World) TakeDirty() Dirty {
+	d := w.dirty
+	w.dirty = newDirty()
+	return d
+}

@@ -1,0 +1,224 @@
+// Copyright The mesh-apiserver Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package world
+
+import (
+	"net/netip"
+	"reflect"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
+)
+
+// Pod is what the mesh reads of a pod. It is never changed once it is made.
+type Pod struct {
+	Key            Key
+	UID            string
+	ServiceAccount string
+	// Addresses are the pod's own; none for a pod on the host's network, whose
+	// addresses are the node's.
+	Addresses   []netip.Addr
+	HostNetwork bool
+	// Meshed is true if the pod carries our sidecar.
+	Meshed bool
+	// View is the name of the View it belongs to, "" unless it is meshed.
+	View string
+}
+
+// ProxyID names the proxy in a meshed pod.
+func (p *Pod) ProxyID() model.ProxyID {
+	return model.ProxyID{Namespace: p.Key.Namespace, Pod: p.Key.Name, UID: p.UID}
+}
+
+// Has tells whether the address is the pod's own.
+func (p *Pod) Has(address netip.Addr) bool {
+	for _, a := range p.Addresses {
+		if a == address {
+			return true
+		}
+	}
+	return false
+}
+
+// Meshed tells whether a pod carries our sidecar: the proxy as a native
+// sidecar, and the volume with a certificate of our signer. Only pods on a
+// network of their own can, since capture works in the pod's namespace.
+func Meshed(pod *corev1.Pod) bool {
+	return !pod.Spec.HostNetwork && hasProxy(pod) && hasIdentity(pod)
+}
+
+func hasProxy(pod *corev1.Pod) bool {
+	for i := range pod.Spec.InitContainers {
+		c := &pod.Spec.InitContainers[i]
+		if c.Name == model.ProxyContainer && isSidecar(c) {
+			return true
+		}
+	}
+	return false
+}
+
+func hasIdentity(pod *corev1.Pod) bool {
+	for _, v := range pod.Spec.Volumes {
+		if v.Name != model.VolumeIdentity || v.Projected == nil {
+			continue
+		}
+		for _, source := range v.Projected.Sources {
+			if source.PodCertificate != nil && source.PodCertificate.SignerName == model.Signer {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func isSidecar(c *corev1.Container) bool {
+	return c.RestartPolicy != nil && *c.RestartPolicy == corev1.ContainerRestartPolicyAlways
+}
+
+// live tells whether a pod may still hold its addresses: a pod that has ended
+// gives them back, and they may be another's by now.
+func live(pod *corev1.Pod) bool {
+	return pod.Status.Phase != corev1.PodSucceeded && pod.Status.Phase != corev1.PodFailed
+}
+
+func newPod(in *corev1.Pod) (*Pod, *View) {
+	pod := &Pod{
+		Key:            keyOf(in),
+		UID:            string(in.UID),
+		ServiceAccount: serviceAccount(in),
+		HostNetwork:    in.Spec.HostNetwork,
+		Meshed:         Meshed(in),
+	}
+	if !pod.HostNetwork {
+		pod.Addresses = podAddresses(in)
+	}
+	if !pod.Meshed {
+		return pod, nil
+	}
+	view := newView(in)
+	pod.View = view.Name
+	return pod, view
+}
+
+// serviceAccount applies the API server's default, which admission may not
+// have done for a static pod.
+func serviceAccount(pod *corev1.Pod) string {
+	if pod.Spec.ServiceAccountName == "" {
+		return "default"
+	}
+	return pod.Spec.ServiceAccountName
+}
+
+func podAddresses(pod *corev1.Pod) []netip.Addr {
+	var addresses []netip.Addr
+	for _, ip := range pod.Status.PodIPs {
+		if a, err := netip.ParseAddr(ip.IP); err == nil {
+			addresses = append(addresses, a)
+		}
+	}
+	if len(addresses) > 0 {
+		return addresses
+	}
+	if a, err := netip.ParseAddr(pod.Status.PodIP); err == nil {
+		return []netip.Addr{a}
+	}
+	return nil
+}
+
+// SetPod takes in a pod that was created or changed. One that has ended counts
+// as deleted.
+func (w *World) SetPod(in *corev1.Pod) {
+	if !live(in) {
+		w.DeletePod(keyOf(in))
+		return
+	}
+	pod, view := newPod(in)
+	old := w.pods[pod.Key]
+	if old != nil && reflect.DeepEqual(old, pod) {
+		return
+	}
+	if old != nil {
+		w.forgetPod(old)
+	}
+	w.pods[pod.Key] = pod
+	for _, a := range pod.Addresses {
+		w.podsByAddress.add(a, pod.Key)
+	}
+	if view != nil {
+		w.joinView(view, pod)
+	}
+	w.touchPod(pod)
+}
+
+// DeletePod forgets a pod.
+func (w *World) DeletePod(key Key) {
+	if old := w.pods[key]; old != nil {
+		w.forgetPod(old)
+		delete(w.pods, key)
+	}
+}
+
+func (w *World) forgetPod(pod *Pod) {
+	for _, a := range pod.Addresses {
+		w.podsByAddress.remove(a, pod.Key)
+	}
+	if pod.Meshed {
+		w.leaveView(pod)
+	}
+	w.touchPod(pod)
+}
+
+// touchPod marks what is compiled from this pod: the Services that have it
+// behind them, and its proxy.
+func (w *World) touchPod(pod *Pod) {
+	for slice := range w.slicesByPod[pod.Key] {
+		w.touchServiceOf(slice)
+	}
+	for _, a := range pod.Addresses {
+		for slice := range w.slicesByAddress[a] {
+			w.touchServiceOf(slice)
+		}
+	}
+	if pod.Meshed {
+		w.dirty.Proxies[pod.ProxyID()] = struct{}{}
+	}
+}
+
+// Pod gives the live pod of that name, or nil.
+func (w *World) Pod(key Key) *Pod { return w.pods[key] }
+
+// PodsAt gives the live pods that hold an address: one, or, while a cache lags
+// behind, several.
+func (w *World) PodsAt(address netip.Addr) []*Pod {
+	var pods []*Pod
+	for key := range w.podsByAddress[address] {
+		pods = append(pods, w.pods[key])
+	}
+	return pods
+}
+
+// Proxies gives every proxy of the mesh, in no order.
+func (w *World) Proxies() []model.Proxy {
+	var proxies []model.Proxy
+	for _, pod := range w.pods {
+		if pod.Meshed {
+			proxies = append(proxies, pod.proxy())
+		}
+	}
+	return proxies
+}
+
+// Proxy gives the proxy of that name; false if its pod is gone.
+func (w *World) Proxy(id model.ProxyID) (model.Proxy, bool) {
+	pod := w.pods[Key{Namespace: id.Namespace, Name: id.Pod}]
+	if pod == nil || pod.UID != id.UID || !pod.Meshed {
+		return model.Proxy{}, false
+	}
+	return pod.proxy(), true
+}
+
+func (p *Pod) proxy() model.Proxy {
+	return model.Proxy{ID: p.ProxyID(), ServiceAccount: p.ServiceAccount, View: p.View}
+}

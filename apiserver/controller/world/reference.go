@@ -1,0 +1,110 @@
+// Copyright The mesh-apiserver Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package world
+
+import (
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/openservicemesh/mesh-apiserver/apis/mesh/v1alpha1"
+)
+
+// Reference names something that a policy speaks of.
+type Reference struct {
+	Kind string
+	Key
+}
+
+// The kinds of Reference. A Namespace has its name in Key.Name.
+const (
+	KindService        = "Service"
+	KindServiceAccount = "ServiceAccount"
+	KindNamespace      = "Namespace"
+)
+
+// String gives "ServiceAccount ns/name", or "Namespace name".
+func (r Reference) String() string {
+	if r.Namespace == "" {
+		return r.Kind + " " + r.Name
+	}
+	return r.Kind + " " + r.Namespace + "/" + r.Name
+}
+
+// references are the things that a policy names, of which some may not exist.
+func references(policy *v1alpha1.MeshPolicy) []Reference {
+	var found []Reference
+	for _, target := range policy.Spec.TargetRefs {
+		found = append(found, Reference{Kind: KindService, Key: Key{Namespace: policy.Namespace, Name: target.Name}})
+	}
+	for i := range policy.Spec.Rules {
+		found = append(found, Callers(policy, &policy.Spec.Rules[i])...)
+	}
+	return found
+}
+
+// Callers gives the accounts and namespaces that a rule of a policy names, in
+// its order.
+func Callers(policy *v1alpha1.MeshPolicy, rule *v1alpha1.PolicyRule) []Reference {
+	var found []Reference
+	for _, from := range rule.From {
+		for _, account := range from.ServiceAccounts {
+			found = append(found, Reference{Kind: KindServiceAccount, Key: AccountKey(policy, account)})
+		}
+		for _, namespace := range from.Namespaces {
+			found = append(found, Reference{Kind: KindNamespace, Key: Key{Name: namespace}})
+		}
+	}
+	return found
+}
+
+// AccountKey resolves a reference to an account: the policy's own namespace
+// unless it names one.
+func AccountKey(policy *v1alpha1.MeshPolicy, account v1alpha1.ServiceAccountReference) Key {
+	if account.Namespace == "" {
+		return Key{Namespace: policy.Namespace, Name: account.Name}
+	}
+	return Key{Namespace: account.Namespace, Name: account.Name}
+}
+
+// SetServiceAccount takes in that an account exists.
+func (w *World) SetServiceAccount(account *corev1.ServiceAccount) {
+	w.learn(Reference{Kind: KindServiceAccount, Key: keyOf(account)})
+}
+
+// DeleteServiceAccount takes in that an account exists no more.
+func (w *World) DeleteServiceAccount(key Key) {
+	w.unlearn(Reference{Kind: KindServiceAccount, Key: key})
+}
+
+// SetNamespace takes in that a namespace exists.
+func (w *World) SetNamespace(namespace *corev1.Namespace) {
+	w.learn(Reference{Kind: KindNamespace, Key: keyOf(namespace)})
+}
+
+// DeleteNamespace takes in that a namespace exists no more.
+func (w *World) DeleteNamespace(key Key) {
+	w.unlearn(Reference{Kind: KindNamespace, Key: key})
+}
+
+func (w *World) learn(reference Reference) {
+	if _, ok := w.known[reference]; !ok {
+		w.known[reference] = struct{}{}
+		w.touchPoliciesNaming(reference)
+	}
+}
+
+func (w *World) unlearn(reference Reference) {
+	if _, ok := w.known[reference]; ok {
+		delete(w.known, reference)
+		w.touchPoliciesNaming(reference)
+	}
+}
+
+// Exists tells whether there is such a Service, account or namespace.
+func (w *World) Exists(reference Reference) bool {
+	if reference.Kind == KindService {
+		return w.services[reference.Key] != nil
+	}
+	_, ok := w.known[reference]
+	return ok
+}

@@ -1,0 +1,131 @@
+// Copyright The mesh-apiserver Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package world
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"hash"
+	"maps"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
+)
+
+// View is all meshed pods that the mesh cannot tell apart. It is never changed
+// once it is made; which pods are in it is kept beside it.
+type View struct {
+	// Name is a hash of the other fields, 16 lower-case hex digits.
+	Name           string
+	Namespace      string
+	ServiceAccount string
+	Labels         map[string]string
+	// Ports are the application's TCP ports in the order of the pod's spec: of
+	// two with one name, the first is meant.
+	Ports []Port
+}
+
+// Port is a container port.
+type Port struct {
+	// Name may be empty.
+	Name   string
+	Number uint16
+}
+
+func newView(pod *corev1.Pod) *View {
+	view := &View{
+		Namespace:      pod.Namespace,
+		ServiceAccount: serviceAccount(pod),
+		Labels:         pod.Labels,
+		Ports:          tcpPorts(pod),
+	}
+	view.Name = view.hash()
+	return view
+}
+
+// tcpPorts looks where Kubernetes looks for a named target port: containers,
+// then native sidecars. The proxy's own ports are no part of the workload.
+func tcpPorts(pod *corev1.Pod) []Port {
+	var ports []Port
+	add := func(c *corev1.Container) {
+		for _, p := range c.Ports {
+			if p.Protocol == corev1.ProtocolTCP || p.Protocol == "" {
+				ports = append(ports, Port{Name: p.Name, Number: uint16(p.ContainerPort)})
+			}
+		}
+	}
+	for i := range pod.Spec.Containers {
+		add(&pod.Spec.Containers[i])
+	}
+	for i := range pod.Spec.InitContainers {
+		if c := &pod.Spec.InitContainers[i]; isSidecar(c) && c.Name != model.ProxyContainer {
+			add(c)
+		}
+	}
+	return ports
+}
+
+func (v *View) hash() string {
+	h := sha256.New()
+	write(h, v.Namespace, v.ServiceAccount)
+	writeCount(h, len(v.Labels))
+	for _, name := range slices.Sorted(maps.Keys(v.Labels)) {
+		write(h, name, v.Labels[name])
+	}
+	for _, port := range v.Ports {
+		write(h, port.Name)
+		writeCount(h, int(port.Number))
+	}
+	return hex.EncodeToString(h.Sum(nil)[:8])
+}
+
+// write puts the length before each value, so that no two lists of values give
+// the same bytes.
+func write(h hash.Hash, values ...string) {
+	for _, v := range values {
+		writeCount(h, len(v))
+		h.Write([]byte(v))
+	}
+}
+
+func writeCount(h hash.Hash, n int) {
+	h.Write(binary.BigEndian.AppendUint32(nil, uint32(n)))
+}
+
+func (w *World) joinView(view *View, pod *Pod) {
+	if _, ok := w.views[view.Name]; !ok {
+		w.views[view.Name] = view
+		w.viewsByNamespace.add(view.Namespace, view.Name)
+		w.dirty.Views[view.Name] = struct{}{}
+	}
+	w.podsByView.add(view.Name, pod.Key)
+}
+
+func (w *World) leaveView(pod *Pod) {
+	w.podsByView.remove(pod.View, pod.Key)
+	if len(w.podsByView[pod.View]) > 0 {
+		return
+	}
+	delete(w.views, pod.View)
+	w.viewsByNamespace.remove(pod.Key.Namespace, pod.View)
+	w.dirty.Views[pod.View] = struct{}{}
+}
+
+// View gives the view of that name, or nil if no pod belongs to it.
+func (w *World) View(name string) *View { return w.views[name] }
+
+// Views gives the names of all views, sorted.
+func (w *World) Views() []string { return slices.Sorted(maps.Keys(w.views)) }
+
+// ViewsIn gives the views of a namespace, sorted by name.
+func (w *World) ViewsIn(namespace string) []*View {
+	var views []*View
+	for _, name := range slices.Sorted(maps.Keys(w.viewsByNamespace[namespace])) {
+		views = append(views, w.views[name])
+	}
+	return views
+}

@@ -1,0 +1,88 @@
+// Copyright The mesh-apiserver Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package world is one indexed picture of what the mesh reads of a cluster:
+// Services, EndpointSlices, Pods, Namespaces, ServiceAccounts and our own
+// kinds. Changes go in one by one; TakeDirty says what has to be compiled anew
+// because of them, so that work is in proportion to what changed and to whom it
+// concerns.
+//
+// A World is owned by one goroutine. The objects given to it are never changed.
+package world
+
+import (
+	"cmp"
+	"net/netip"
+
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/openservicemesh/mesh-apiserver/apis/mesh/v1alpha1"
+)
+
+// Key names an object by namespace and name.
+type Key = types.NamespacedName
+
+// World is the picture. Make it with New.
+type World struct {
+	config *v1alpha1.MeshConfig
+
+	services            map[Key]*corev1.Service
+	servicesByNamespace index[string, Key]
+	// claims are the Services that have an address as a cluster IP.
+	claims index[netip.Addr, Key]
+
+	slices          map[Key]*discoveryv1.EndpointSlice
+	slicesByService index[Key, Key]
+	slicesByAddress index[netip.Addr, Key]
+	slicesByPod     index[Key, Key]
+
+	pods          map[Key]*Pod
+	podsByAddress index[netip.Addr, Key]
+
+	views            map[string]*View
+	viewsByNamespace index[string, string]
+	podsByView       index[string, Key]
+
+	policies            map[Key]*v1alpha1.MeshPolicy
+	policiesByNamespace index[string, Key]
+	policiesByReference index[Reference, Key]
+
+	// known are the Namespaces and ServiceAccounts that exist.
+	known map[Reference]struct{}
+
+	dirty Dirty
+}
+
+// New gives an empty world.
+func New() *World {
+	return &World{
+		services:            map[Key]*corev1.Service{},
+		servicesByNamespace: index[string, Key]{},
+		claims:              index[netip.Addr, Key]{},
+		slices:              map[Key]*discoveryv1.EndpointSlice{},
+		slicesByService:     index[Key, Key]{},
+		slicesByAddress:     index[netip.Addr, Key]{},
+		slicesByPod:         index[Key, Key]{},
+		pods:                map[Key]*Pod{},
+		podsByAddress:       index[netip.Addr, Key]{},
+		views:               map[string]*View{},
+		viewsByNamespace:    index[string, string]{},
+		podsByView:          index[string, Key]{},
+		policies:            map[Key]*v1alpha1.MeshPolicy{},
+		policiesByNamespace: index[string, Key]{},
+		policiesByReference: index[Reference, Key]{},
+		known:               map[Reference]struct{}{},
+		dirty:               newDirty(),
+	}
+}
+
+func keyOf(object metav1.Object) Key {
+	return Key{Namespace: object.GetNamespace(), Name: object.GetName()}
+}
+
+func compareKeys(a, b Key) int {
+	return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))
+}

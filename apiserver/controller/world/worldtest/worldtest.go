@@ -1,0 +1,106 @@
+// Copyright The mesh-apiserver Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package worldtest fills a world from Kubernetes objects in YAML, for tests.
+package worldtest
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/serializer"
+
+	"github.com/openservicemesh/mesh-apiserver/apis/mesh/v1alpha1"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/world"
+)
+
+// Load reads a file of YAML documents.
+func Load(t *testing.T, path string) []metav1.Object {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return Decode(t, data)
+}
+
+// Decode reads YAML documents.
+func Decode(t *testing.T, data []byte) []metav1.Object {
+	t.Helper()
+	scheme := runtime.NewScheme()
+	for _, add := range []func(*runtime.Scheme) error{corev1.AddToScheme, discoveryv1.AddToScheme, v1alpha1.AddToScheme} {
+		if err := add(scheme); err != nil {
+			t.Fatal(err)
+		}
+	}
+	decoder := serializer.NewCodecFactory(scheme, serializer.EnableStrict).UniversalDeserializer()
+	var objects []metav1.Object
+	for _, document := range bytes.Split(data, []byte("\n---\n")) {
+		object, _, err := decoder.Decode(document, nil, nil)
+		if err != nil {
+			t.Fatalf("decode %s: %v", document, err)
+		}
+		objects = append(objects, object.(metav1.Object))
+	}
+	return objects
+}
+
+// World gives a world that holds the objects.
+func World(objects ...metav1.Object) *world.World {
+	w := world.New()
+	for _, object := range objects {
+		Set(w, object)
+	}
+	return w
+}
+
+// Set creates or changes an object.
+func Set(w *world.World, object metav1.Object) {
+	switch o := object.(type) {
+	case *corev1.Service:
+		w.SetService(o)
+	case *discoveryv1.EndpointSlice:
+		w.SetSlice(o)
+	case *corev1.Pod:
+		w.SetPod(o)
+	case *corev1.Namespace:
+		w.SetNamespace(o)
+	case *corev1.ServiceAccount:
+		w.SetServiceAccount(o)
+	case *v1alpha1.MeshPolicy:
+		w.SetPolicy(o)
+	case *v1alpha1.MeshConfig:
+		w.SetConfig(o)
+	default:
+		panic(fmt.Sprintf("worldtest: the mesh does not read a %T", object))
+	}
+}
+
+// Delete removes an object.
+func Delete(w *world.World, object metav1.Object) {
+	key := world.Key{Namespace: object.GetNamespace(), Name: object.GetName()}
+	switch object.(type) {
+	case *corev1.Service:
+		w.DeleteService(key)
+	case *discoveryv1.EndpointSlice:
+		w.DeleteSlice(key)
+	case *corev1.Pod:
+		w.DeletePod(key)
+	case *corev1.Namespace:
+		w.DeleteNamespace(key)
+	case *corev1.ServiceAccount:
+		w.DeleteServiceAccount(key)
+	case *v1alpha1.MeshPolicy:
+		w.DeletePolicy(key)
+	case *v1alpha1.MeshConfig:
+		w.DeleteConfig(key)
+	default:
+		panic(fmt.Sprintf("worldtest: the mesh does not read a %T", object))
+	}
+}

@@ -1,0 +1,78 @@
+// Copyright The mesh-apiserver Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package xds
+
+import (
+	"strconv"
+	"strings"
+
+	discovery "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
+)
+
+// maxMessage bounds what is kept of Envoy's words, in bytes.
+const maxMessage = 2048
+
+// answer takes the ACK or NACK that a request may be, and tells whether it
+// changed what View says of the stream. A stale nonce is no error.
+func (st *stream) answer(s *subscription, request *discovery.DeltaDiscoveryRequest) bool {
+	n64, err := strconv.ParseUint(request.GetResponseNonce(), 10, 32)
+	n := nonce(n64)
+	if err != nil || n == 0 || n > st.lastNonce {
+		return false
+	}
+	before := s.answered
+	s.answered = max(s.answered, n)
+	if st.warming.nonce == n && s.kind == clusters {
+		st.warming = warming{}
+		st.poke()
+	}
+	if detail := request.GetErrorDetail(); detail != nil {
+		nacks.WithLabelValues(s.kind.label()).Inc()
+		st.reject(s, n, detail.GetMessage())
+		return true
+	}
+	acks.WithLabelValues(s.kind.label()).Inc()
+	return s.accept(n) || before < s.lastOwn && s.answered >= s.lastOwn
+}
+
+// accept clears the NACKs of the resources that a response carried.
+func (s *subscription) accept(n nonce) bool {
+	cleared := false
+	for t := range s.rejected {
+		if s.known[t].nonce == n {
+			delete(s.rejected, t)
+			cleared = true
+		}
+	}
+	return cleared
+}
+
+// reject keeps a NACK with each resource that the response carried. Which of
+// several was bad is found by sending each again in a response of its own:
+// the good ones are then ACKed, so a NACK stays with the bad one alone.
+func (st *stream) reject(s *subscription, n nonce, message string) {
+	message = strings.TrimSpace(message)
+	if len(message) > maxMessage {
+		message = message[:maxMessage]
+	}
+	var carried []*topic
+	for t, k := range s.known {
+		if k.nonce == n && k.serial >= firstSerial {
+			carried = append(carried, t)
+			s.rejected[t] = message
+		}
+	}
+	if len(carried) == 1 {
+		st.log.Info("Proxy refused a resource", "type", s.kind.label(), "resource", carried[0].name, "message", message)
+		return
+	}
+	st.log.V(2).Info("Proxy refused a response, sending its resources one by one",
+		"type", s.kind.label(), "resources", len(carried), "message", message)
+	for _, t := range carried {
+		s.alone[t] = struct{}{}
+	}
+	if len(carried) > 0 {
+		st.markedNow()
+	}
+}

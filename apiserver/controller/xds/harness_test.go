@@ -1,0 +1,349 @@
+// Copyright The mesh-apiserver Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package xds
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"fmt"
+	"math/big"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
+	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+	endpointv3 "github.com/envoyproxy/go-control-plane/envoy/config/endpoint/v3"
+	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
+	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
+	tlsv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/transport_sockets/tls/v3"
+	discovery "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
+	statuspb "google.golang.org/genproto/googleapis/rpc/status"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/envoy"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
+)
+
+const patience = 10 * time.Second
+
+// harness is a Server on loopback with an authority of its own.
+type harness struct {
+	testing.TB
+	*Server
+	address string
+	ca      *authority
+	notices chan string
+	// stopServer stops the newest Server, and may be called again.
+	stopServer func()
+}
+
+// newHarness serves until the test ends. The store is not ready yet.
+func newHarness(t testing.TB) *harness {
+	t.Helper()
+	h := &harness{TB: t, ca: newAuthority(t), address: "127.0.0.1:0"}
+	h.serve()
+	return h
+}
+
+// serve starts a new Server, at the address of the one before.
+func (h *harness) serve() {
+	h.Helper()
+	notices := make(chan string, 100_000)
+	h.notices = notices
+	h.Server = New(Options{Identify: identifyByName, Notify: func(view string) { notices <- view }})
+	listener, err := net.Listen("tcp", h.address)
+	if err != nil {
+		h.Fatal(err)
+	}
+	h.address = listener.Addr().String()
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	server, config := h.Server, h.ca.serverConfig(h)
+	go func() { done <- server.Serve(ctx, listener, config) }()
+	h.stopServer = sync.OnceFunc(func() {
+		cancel()
+		if err := <-done; err != nil {
+			h.Errorf("Serve: %v", err)
+		}
+	})
+	h.Cleanup(h.stopServer)
+}
+
+// identifyByName reads the test's certificates: the name is the pod, the unit its account.
+func identifyByName(leaf *x509.Certificate) (Peer, error) {
+	parts := strings.Split(leaf.Subject.CommonName, "/")
+	if len(parts) != 3 {
+		return Peer{}, fmt.Errorf("no pod in %q", leaf.Subject.CommonName)
+	}
+	return Peer{
+		ID:             model.ProxyID{Namespace: parts[0], Pod: parts[1], UID: parts[2]},
+		ServiceAccount: leaf.Subject.OrganizationalUnit[0],
+	}, nil
+}
+
+// pod is a proxy in namespace "test", with account "default".
+func pod(name, view string) model.Proxy {
+	return model.Proxy{ID: model.ProxyID{Namespace: "test", Pod: name, UID: "uid-" + name}, ServiceAccount: "default", View: view}
+}
+
+// start makes the server know these proxies and resources, and ready.
+func (h *harness) start(proxies []model.Proxy, resources ...envoy.Resource) {
+	h.Apply(Update{Set: resources, Proxies: proxies})
+	h.SetReady()
+}
+
+// eventually waits until a condition holds; it is looked at whenever the
+// server gives notice.
+func (h *harness) eventually(what string, holds func() bool) {
+	h.Helper()
+	timeout := time.After(patience)
+	for !holds() {
+		select {
+		case <-h.notices:
+		case <-timeout:
+			h.Fatalf("never: %s", what)
+		}
+	}
+}
+
+// client is a thin delta client.
+type client struct {
+	t         testing.TB
+	id        string
+	conn      *grpc.ClientConn
+	stream    discovery.AggregatedDiscoveryService_DeltaAggregatedResourcesClient
+	cancel    context.CancelFunc
+	responses chan *discovery.DeltaDiscoveryResponse
+	failed    chan error
+	greeted   bool
+}
+
+// connect opens a stream as a pod and reads it.
+func (h *harness) connect(p model.Proxy) *client {
+	h.Helper()
+	c := h.open(h.ca.leaf(h, p.ID.String(), p.ServiceAccount, time.Hour))
+	c.id = p.ID.String()
+	go c.read()
+	return c
+}
+
+// open opens a stream that nobody reads yet.
+func (h *harness) open(certificate tls.Certificate) *client {
+	h.Helper()
+	conn, err := grpc.NewClient(h.address, grpc.WithTransportCredentials(credentials.NewTLS(h.ca.clientConfig(certificate))))
+	if err != nil {
+		h.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	stream, err := discovery.NewAggregatedDiscoveryServiceClient(conn).DeltaAggregatedResources(ctx)
+	if err != nil {
+		h.Fatal(err)
+	}
+	c := &client{
+		t: h.TB, conn: conn, stream: stream, cancel: cancel,
+		responses: make(chan *discovery.DeltaDiscoveryResponse, 1000), failed: make(chan error, 1),
+	}
+	h.Cleanup(c.close)
+	return c
+}
+
+func (c *client) close() {
+	c.cancel()
+	c.conn.Close()
+}
+
+func (c *client) read() {
+	for {
+		r, err := c.stream.Recv()
+		if err != nil {
+			c.failed <- err
+			return
+		}
+		c.responses <- r
+	}
+}
+
+// send sends a request; the first carries the node.
+func (c *client) send(r *discovery.DeltaDiscoveryRequest) {
+	c.t.Helper()
+	if !c.greeted && r.Node == nil {
+		r.Node = &corev3.Node{Id: c.id}
+	}
+	c.greeted = true
+	if err := c.stream.Send(r); err != nil {
+		c.t.Fatalf("send: %v", err)
+	}
+}
+
+func (c *client) subscribe(k kind, names ...string) {
+	c.t.Helper()
+	c.send(&discovery.DeltaDiscoveryRequest{TypeUrl: k.typeURL(), ResourceNamesSubscribe: names})
+}
+
+func (c *client) ack(r *discovery.DeltaDiscoveryResponse) {
+	c.t.Helper()
+	c.send(&discovery.DeltaDiscoveryRequest{TypeUrl: r.TypeUrl, ResponseNonce: r.Nonce})
+}
+
+func (c *client) nack(r *discovery.DeltaDiscoveryResponse, message string) {
+	c.t.Helper()
+	c.send(&discovery.DeltaDiscoveryRequest{TypeUrl: r.TypeUrl, ResponseNonce: r.Nonce, ErrorDetail: &statuspb.Status{Code: 13, Message: message}})
+}
+
+// next waits for the next response, whatever it is.
+func (c *client) next() *discovery.DeltaDiscoveryResponse {
+	c.t.Helper()
+	select {
+	case r := <-c.responses:
+		return r
+	case err := <-c.failed:
+		c.t.Fatalf("the stream ended: %v", err)
+	case <-time.After(patience):
+		c.t.Fatal("no response")
+	}
+	return nil
+}
+
+// expect demands that the next response be exactly this, in the form of describe.
+func (c *client) expect(want string) *discovery.DeltaDiscoveryResponse {
+	c.t.Helper()
+	r := c.next()
+	if got := describe(r); got != want {
+		c.t.Fatalf("the next response is\n\t%s\nwant\n\t%s", got, want)
+	}
+	return r
+}
+
+// expectAck is expect, and an ACK.
+func (c *client) expectAck(want string) *discovery.DeltaDiscoveryResponse {
+	c.t.Helper()
+	r := c.expect(want)
+	c.ack(r)
+	return r
+}
+
+// ending waits for the stream's end.
+func (c *client) ending() error {
+	c.t.Helper()
+	for {
+		select {
+		case err := <-c.failed:
+			return err
+		case <-c.responses:
+		case <-time.After(patience):
+			c.t.Fatal("the stream did not end")
+		}
+	}
+}
+
+// describe writes a response as "Cluster a b -c": what it sets and removes.
+func describe(r *discovery.DeltaDiscoveryResponse) string {
+	k, _ := kindOf(r.TypeUrl)
+	words := []string{k.label()}
+	for _, resource := range r.Resources {
+		words = append(words, resource.Name)
+	}
+	for _, name := range r.RemovedResources {
+		words = append(words, "-"+name)
+	}
+	return strings.Join(words, " ")
+}
+
+// encoded makes a resource of a kind; note makes versions differ.
+func encoded(t testing.TB, k kind, name, view, note string) envoy.Resource {
+	t.Helper()
+	messages := [kinds]proto.Message{
+		clusters:  &clusterv3.Cluster{Name: name, AltStatName: note},
+		endpoints: &endpointv3.ClusterLoadAssignment{ClusterName: name, Endpoints: []*endpointv3.LocalityLbEndpoints{{Locality: &corev3.Locality{Zone: note}}}},
+		secrets:   &tlsv3.Secret{Name: name, Type: &tlsv3.Secret_ValidationContext{ValidationContext: &tlsv3.CertificateValidationContext{TrustedCa: &corev3.DataSource{Specifier: &corev3.DataSource_InlineString{InlineString: note}}}}},
+		filters:   &corev3.TypedExtensionConfig{Name: name},
+		listeners: &listenerv3.Listener{Name: name, StatPrefix: note},
+		routes:    &routev3.RouteConfiguration{Name: name, VirtualHosts: []*routev3.VirtualHost{{Name: note}}},
+	}
+	if k == filters {
+		messages[k] = &corev3.TypedExtensionConfig{Name: name, TypedConfig: encoded(t, routes, note, "", note).Body}
+	}
+	r, err := envoy.Encode(name, view, messages[k])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// authority issues the test's certificates.
+type authority struct {
+	certificate *x509.Certificate
+	key         *ecdsa.PrivateKey
+}
+
+func newAuthority(t testing.TB) *authority {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "test root"},
+		NotBefore: time.Now().Add(-time.Minute), NotAfter: time.Now().Add(time.Hour),
+		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	certificate, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &authority{certificate: certificate, key: key}
+}
+
+// leaf issues a certificate for a pod, or for the server on loopback.
+func (a *authority) leaf(t testing.TB, name, account string, life time.Duration) tls.Certificate {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(time.Now().UnixNano()),
+		Subject:      pkix.Name{CommonName: name, OrganizationalUnit: []string{account}},
+		NotBefore:    time.Now().Add(-time.Second), NotAfter: time.Now().Add(life),
+		KeyUsage:    x509.KeyUsageDigitalSignature,
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth, x509.ExtKeyUsageServerAuth},
+		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, a.certificate, key.Public(), a.key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
+}
+
+func (a *authority) pool() *x509.CertPool {
+	pool := x509.NewCertPool()
+	pool.AddCert(a.certificate)
+	return pool
+}
+
+func (a *authority) serverConfig(t testing.TB) *tls.Config {
+	return &tls.Config{
+		Certificates: []tls.Certificate{a.leaf(t, "server", "server", time.Hour)},
+		ClientAuth:   tls.RequireAndVerifyClientCert, ClientCAs: a.pool(), MinVersion: tls.VersionTLS13,
+	}
+}
+
+func (a *authority) clientConfig(certificate tls.Certificate) *tls.Config {
+	return &tls.Config{Certificates: []tls.Certificate{certificate}, RootCAs: a.pool(), MinVersion: tls.VersionTLS13}
+}

@@ -1,0 +1,190 @@
+// Copyright The mesh-apiserver Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package xds
+
+import (
+	"context"
+	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
+)
+
+// holdUnknown is how long a proxy whose pod is not known is held. Its pod has
+// a certificate, so it exists; it is our informers that lag.
+const holdUnknown = 15 * time.Second
+
+// connect registers a stream. A proxy has one: an older one is dead, though
+// its connection may not know yet, and is ended.
+func (s *Server) connect(st *stream) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.stopping {
+		return status.Error(codes.Unavailable, "the server is shutting down")
+	}
+	if old, ok := s.streams[st.peer.ID]; ok {
+		old.end(status.Error(codes.Aborted, "replaced by a newer stream of the same proxy"))
+		s.leave(old)
+	}
+	s.streams[st.peer.ID] = st
+	connected.Inc()
+	s.tryAdmit(st)
+	return nil
+}
+
+// disconnect drops all that the server holds of a stream.
+func (s *Server) disconnect(st *stream) {
+	s.mu.Lock()
+	s.leave(st)
+	if s.streams[st.peer.ID] == st {
+		delete(s.streams, st.peer.ID)
+	}
+	connected.Dec()
+	view := st.view
+	s.mu.Unlock()
+	s.notify(view)
+}
+
+// leave takes a stream out of the indexes.
+func (s *Server) leave(st *stream) {
+	for _, view := range st.views() {
+		delete(view.streams, st)
+		for k := range kinds {
+			delete(view.wildcards[k], st)
+		}
+	}
+	for k, sub := range st.subscriptions {
+		if sub == nil {
+			continue
+		}
+		for t := range sub.known {
+			st.forget(sub, t)
+		}
+		st.subscriptions[k] = nil
+	}
+	st.unmark()
+	st.left = true
+	s.store.releaseView(st.view)
+}
+
+// know takes in a proxy that came or changed, and returns the views whose ack
+// state changes with it.
+func (s *Server) know(p model.Proxy) []string {
+	s.proxies[p.ID] = p
+	st, ok := s.streams[p.ID]
+	if !ok {
+		return nil
+	}
+	if !st.isAdmitted() {
+		s.tryAdmit(st)
+		return nil
+	}
+	if p.ServiceAccount != st.peer.ServiceAccount {
+		st.end(wrongAccount(st.peer, p))
+		return nil
+	}
+	if p.View == st.view {
+		return nil
+	}
+	old := st.view
+	s.move(st, p.View)
+	return []string{old, st.view}
+}
+
+// tryAdmit admits a stream if the store is ready and the proxy is known.
+func (s *Server) tryAdmit(st *stream) {
+	p, ok := s.proxies[st.peer.ID]
+	if !ok || !s.isReady() || st.isAdmitted() || st.left {
+		return
+	}
+	if p.ServiceAccount != st.peer.ServiceAccount {
+		refusals.WithLabelValues("account").Inc()
+		st.end(wrongAccount(st.peer, p))
+		return
+	}
+	st.view = p.View
+	for _, view := range st.views() {
+		view.streams[st] = struct{}{}
+	}
+	close(st.admitted)
+}
+
+func wrongAccount(peer Peer, p model.Proxy) error {
+	return status.Errorf(codes.PermissionDenied, "the certificate is for service account %q, but pod %s runs as %q",
+		peer.ServiceAccount, p.ID, p.ServiceAccount)
+}
+
+// move takes a stream to another view. What the old view had goes when what
+// the new one has was sent.
+func (s *Server) move(st *stream, view string) {
+	from := s.store.view(st.view)
+	old := st.view
+	st.view = view
+	to := s.store.view(view)
+	if old != "" {
+		delete(from.streams, st)
+	}
+	to.streams[st] = struct{}{}
+	for k, sub := range st.subscriptions {
+		if sub == nil {
+			continue
+		}
+		if sub.wildcard {
+			to.wildcards[k][st] = struct{}{}
+			if old != "" {
+				delete(from.wildcards[k], st)
+			}
+		}
+		for _, topics := range []map[*topic]struct{}{from.topics[k], to.topics[k]} {
+			for t := range topics {
+				if sub.wants(t) {
+					sub.mark(t)
+				}
+			}
+		}
+	}
+	st.markedNow()
+	s.store.releaseView(old)
+}
+
+func (s *Server) viewOf(st *stream) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return st.view
+}
+
+func (st *stream) isAdmitted() bool {
+	select {
+	case <-st.admitted:
+		return true
+	default:
+		return false
+	}
+}
+
+// awaitAdmission holds a stream until it is admitted.
+func (s *Server) awaitAdmission(ctx context.Context, st *stream) error {
+	select {
+	case <-s.ready:
+	case err := <-st.ended:
+		return err
+	case <-ctx.Done():
+		return status.FromContextError(ctx.Err()).Err()
+	}
+	timeout := time.NewTimer(s.hold)
+	defer timeout.Stop()
+	select {
+	case <-st.admitted:
+		return nil
+	case <-timeout.C:
+		refusals.WithLabelValues("unknown").Inc()
+		return status.Errorf(codes.Unavailable, "pod %s is not known", st.peer.ID)
+	case err := <-st.ended:
+		return err
+	case <-ctx.Done():
+		return status.FromContextError(ctx.Err()).Err()
+	}
+}

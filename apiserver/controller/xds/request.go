@@ -1,0 +1,88 @@
+// Copyright The mesh-apiserver Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package xds
+
+import (
+	"slices"
+
+	discovery "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+)
+
+// maxNames bounds the names of one type that one stream may hold, so that a
+// proxy cannot fill the server's memory with names that mean nothing.
+const maxNames = 100_000
+
+const wildcard = "*"
+
+// handle takes one request: an ACK or NACK, a change of what is wanted, or both.
+func (s *Server) handle(st *stream, request *discovery.DeltaDiscoveryRequest) error {
+	k, ok := kindOf(request.GetTypeUrl())
+	if !ok {
+		return status.Errorf(codes.InvalidArgument, "type %q is not served", request.GetTypeUrl())
+	}
+	s.mu.Lock()
+	if st.left {
+		s.mu.Unlock()
+		return status.Error(codes.Aborted, "the stream has ended")
+	}
+	changed, err := st.take(k, request)
+	view := st.view
+	s.mu.Unlock()
+	if changed {
+		s.notify(view)
+	}
+	return err
+}
+
+// take records a request, and tells whether the stream's ack state may have
+// changed.
+func (st *stream) take(k kind, request *discovery.DeltaDiscoveryRequest) (bool, error) {
+	s, first := st.subscribe(k)
+	changed := st.answer(s, request)
+	names, all := split(request.GetResourceNamesSubscribe())
+	gone, nothing := split(request.GetResourceNamesUnsubscribe())
+	// A first request that names nothing asks for everything ("How the client
+	// specifies what resources to return").
+	if first && len(request.GetResourceNamesSubscribe())+len(request.GetResourceNamesUnsubscribe()) == 0 {
+		all = true
+	}
+	if !k.takesWildcard() {
+		all = false
+	}
+	if len(s.known)+len(names)+len(request.GetInitialResourceVersions()) > maxNames {
+		return changed, status.Errorf(codes.ResourceExhausted, "more than %d names of type %s on one stream", maxNames, k.label())
+	}
+	var have map[string]string
+	if first {
+		have = request.GetInitialResourceVersions()
+	}
+	if nothing {
+		st.removeWildcard(s)
+	}
+	for _, name := range gone {
+		st.removeName(s, name)
+	}
+	if all {
+		st.addWildcard(s, have)
+	}
+	for _, name := range names {
+		st.addName(s, name, have[name])
+	}
+	if !all && !nothing && len(names)+len(gone) == 0 {
+		return changed, nil
+	}
+	st.markedNow()
+	return true, nil
+}
+
+// split takes the wildcard out of a list of names.
+func split(names []string) ([]string, bool) {
+	if !slices.Contains(names, wildcard) {
+		return names, false
+	}
+	named := slices.DeleteFunc(slices.Clone(names), func(n string) bool { return n == wildcard })
+	return named, true
+}

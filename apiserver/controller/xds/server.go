@@ -1,0 +1,241 @@
+// Copyright The mesh-apiserver Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package xds delivers Envoy resources to proxies over delta ADS, and knows
+// what each proxy has ACKed. The work of a change is proportional to what
+// changed and to the streams that want it: each resource is encoded once, an
+// index leads from it to its subscribers, and each stream has one slot in
+// which the latest version wins while a send is in flight.
+//
+// The rules of the protocol that are quoted are those of Envoy's "xDS REST and
+// gRPC protocol", https://www.envoyproxy.io/docs/envoy/v1.40.0/api-docs/xds_protocol.
+package xds
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"time"
+
+	discovery "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/keepalive"
+	"google.golang.org/grpc/peer"
+	"google.golang.org/grpc/status"
+	"k8s.io/klog/v2"
+
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
+)
+
+// shutdownGrace is how long streams have to end by themselves.
+const shutdownGrace = 5 * time.Second
+
+// Options are what a Server needs of others.
+type Options struct {
+	// Identify reads who a proxy is from its verified leaf. Required.
+	Identify func(*x509.Certificate) (Peer, error)
+	// Notify, if set, is called when what View(view) returns may have changed
+	// by what a stream did: connect, subscribe, ACK, NACK, move, disconnect.
+	// It must not block, and may be called by many at once.
+	Notify func(view string)
+	// Logger defaults to klog's.
+	Logger klog.Logger
+}
+
+// Peer is what a proxy's certificate says.
+type Peer struct {
+	ID             model.ProxyID
+	ServiceAccount string
+}
+
+// Server holds the resources and serves the streams.
+type Server struct {
+	options Options
+	log     klog.Logger
+	// hold and warmUp are constants but in tests.
+	hold, warmUp time.Duration
+	// ready is closed when the first full picture is there.
+	ready chan struct{}
+
+	// mu guards all that follows, and the streams' state. Nothing waits while
+	// it is held.
+	mu       sync.Mutex
+	store    *store
+	proxies  map[model.ProxyID]model.Proxy
+	streams  map[model.ProxyID]*stream
+	serving  bool
+	stopping bool
+}
+
+// New makes a Server without resources.
+func New(options Options) *Server {
+	log := options.Logger
+	if log.GetSink() == nil {
+		log = klog.Background()
+	}
+	return &Server{
+		options: options,
+		log:     klog.LoggerWithName(log, "xds"),
+		hold:    holdUnknown,
+		warmUp:  warmUp,
+		ready:   make(chan struct{}),
+		store:   newStore(),
+		proxies: map[model.ProxyID]model.Proxy{},
+		streams: map[model.ProxyID]*stream{},
+	}
+}
+
+// SetReady says that the first full picture was applied. Until then streams
+// wait without an answer, for a name that is not there yet must not be called
+// missing. Further calls do nothing.
+func (s *Server) SetReady() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.isReady() {
+		return
+	}
+	close(s.ready)
+	for _, st := range s.streams {
+		s.tryAdmit(st)
+	}
+}
+
+func (s *Server) isReady() bool {
+	select {
+	case <-s.ready:
+		return true
+	default:
+		return false
+	}
+}
+
+// Ready says why proxies cannot be served, or nil.
+func (s *Server) Ready() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.stopping:
+		return errors.New("xds: shutting down")
+	case !s.serving:
+		return errors.New("xds: not listening yet")
+	case !s.isReady():
+		return errors.New("xds: the first full picture of the mesh is not there yet")
+	}
+	return nil
+}
+
+// Serve serves proxies on a listener until ctx ends: then streams are ended,
+// and after a grace of five seconds connections are closed. tlsConfig must
+// require and verify client certificates.
+func (s *Server) Serve(ctx context.Context, listener net.Listener, tlsConfig *tls.Config) error {
+	if tlsConfig.ClientAuth != tls.RequireAndVerifyClientCert {
+		return errors.New("serve xds: the TLS configuration must require and verify client certificates")
+	}
+	g := grpc.NewServer(
+		grpc.Creds(credentials.NewTLS(tlsConfig)),
+		grpc.ForceServerCodecV2(newSharingCodec()),
+		grpc.KeepaliveParams(keepalive.ServerParameters{Time: 30 * time.Second, Timeout: 10 * time.Second}),
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 10 * time.Second, PermitWithoutStream: true}),
+		grpc.ConnectionTimeout(10*time.Second),
+		// One proxy has one stream, and requests are small: no buffer need be
+		// large, and none is kept while nothing is written.
+		grpc.MaxConcurrentStreams(8),
+		grpc.ReadBufferSize(4<<10),
+		grpc.SharedWriteBuffer(true),
+	)
+	discovery.RegisterAggregatedDiscoveryServiceServer(g, ads{server: s})
+	s.setServing()
+	failed := make(chan error, 1)
+	go func() { failed <- g.Serve(listener) }()
+	select {
+	case err := <-failed:
+		return fmt.Errorf("serve xds: %w", err)
+	case <-ctx.Done():
+	}
+	s.stop(g)
+	return nil
+}
+
+func (s *Server) setServing() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.serving = true
+}
+
+// stop ends every stream, then the connections, gracefully for a while.
+func (s *Server) stop(g *grpc.Server) {
+	s.mu.Lock()
+	s.stopping = true
+	for _, st := range s.streams {
+		st.end(status.Error(codes.Unavailable, "the server is shutting down"))
+	}
+	s.mu.Unlock()
+	hard := time.AfterFunc(shutdownGrace, g.Stop)
+	defer hard.Stop()
+	g.GracefulStop()
+}
+
+// notify tells that the ack state of a view may have changed. The lock must
+// not be held.
+func (s *Server) notify(view string) {
+	if s.options.Notify != nil {
+		s.options.Notify(view)
+	}
+}
+
+// ads is the gRPC service.
+type ads struct {
+	server *Server
+}
+
+var _ discovery.AggregatedDiscoveryServiceServer = ads{}
+
+// StreamAggregatedResources is the state-of-the-world variant.
+func (ads) StreamAggregatedResources(discovery.AggregatedDiscoveryService_StreamAggregatedResourcesServer) error {
+	return status.Error(codes.Unimplemented, "only delta ADS is served: set ads_config.api_type to DELTA_GRPC")
+}
+
+// DeltaAggregatedResources serves one proxy.
+func (a ads) DeltaAggregatedResources(conn discovery.AggregatedDiscoveryService_DeltaAggregatedResourcesServer) error {
+	s := a.server
+	who, leaf, err := s.identify(conn.Context())
+	if err != nil {
+		refusals.WithLabelValues("certificate").Inc()
+		return err
+	}
+	st := newStream(s, who, s.log)
+	if err := s.connect(st); err != nil {
+		return err
+	}
+	defer s.disconnect(st)
+	defer st.endBeforeExpiry(leaf)()
+	if err := s.awaitAdmission(conn.Context(), st); err != nil {
+		return err
+	}
+	s.notify(s.viewOf(st))
+	return st.run(conn)
+}
+
+// identify reads who the peer is from the leaf of its verified chain.
+func (s *Server) identify(ctx context.Context) (Peer, *x509.Certificate, error) {
+	p, ok := peer.FromContext(ctx)
+	if !ok {
+		return Peer{}, nil, status.Error(codes.Unauthenticated, "no peer")
+	}
+	info, ok := p.AuthInfo.(credentials.TLSInfo)
+	if !ok || len(info.State.VerifiedChains) == 0 {
+		return Peer{}, nil, status.Error(codes.Unauthenticated, "no verified client certificate")
+	}
+	leaf := info.State.VerifiedChains[0][0]
+	who, err := s.options.Identify(leaf)
+	if err != nil {
+		return Peer{}, nil, status.Errorf(codes.PermissionDenied, "client certificate: %v", err)
+	}
+	return who, leaf, nil
+}

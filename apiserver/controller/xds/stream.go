@@ -1,0 +1,177 @@
+// Copyright The mesh-apiserver Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package xds
+
+import (
+	"context"
+	"errors"
+	"io"
+	"time"
+
+	discovery "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"k8s.io/klog/v2"
+)
+
+// stream is one proxy's connection. The Server's lock guards all but the
+// channels and what never changes.
+type stream struct {
+	server *Server
+	peer   Peer
+	log    klog.Logger
+
+	// view is the proxy's own view, known once the stream is admitted.
+	view          string
+	subscriptions [kinds]*subscription
+	lastNonce     nonce
+	// warming is set while the proxy has not ACKed new clusters.
+	warming warming
+	// left: the stream is out of the indexes for good.
+	left bool
+	// marked is when the oldest change that waits in the slot came, or zero.
+	marked time.Time
+
+	// admitted is closed when the store is ready and the proxy is known.
+	admitted chan struct{}
+	// wake says that there may be something to send. One place is enough.
+	wake chan struct{}
+	// ended takes the first reason to end the stream.
+	ended chan error
+}
+
+// deltaStream is the part of gRPC's stream that is used here.
+type deltaStream interface {
+	Context() context.Context
+	Recv() (*discovery.DeltaDiscoveryRequest, error)
+	SendMsg(m any) error
+}
+
+func newStream(s *Server, p Peer, log klog.Logger) *stream {
+	return &stream{
+		server:   s,
+		peer:     p,
+		log:      klog.LoggerWithValues(log, "proxy", p.ID.String()),
+		admitted: make(chan struct{}),
+		wake:     make(chan struct{}, 1),
+		ended:    make(chan error, 1),
+	}
+}
+
+// end makes the stream end with this status; the first reason counts.
+func (st *stream) end(err error) {
+	select {
+	case st.ended <- err:
+	default:
+	}
+}
+
+// poke wakes the sender.
+func (st *stream) poke() {
+	select {
+	case st.wake <- struct{}{}:
+	default:
+	}
+}
+
+// views are the views that the stream belongs to: everybody's, and its own.
+func (st *stream) views() []*viewIndex {
+	if st.view == "" {
+		return []*viewIndex{st.server.store.view("")}
+	}
+	return []*viewIndex{st.server.store.view(""), st.server.store.view(st.view)}
+}
+
+// markChanged puts a changed topic in the stream's slot.
+func (st *stream) markChanged(t *topic) {
+	s := st.subscriptions[t.kind]
+	if s == nil {
+		return
+	}
+	s.mark(t)
+	st.markedNow()
+}
+
+// markedNow notes that something waits, and wakes the sender.
+func (st *stream) markedNow() {
+	if st.marked.IsZero() {
+		st.marked = time.Now()
+		sendQueue.Inc()
+	}
+	st.poke()
+}
+
+// run serves an admitted stream until it ends. Sending has a goroutine of its
+// own, so that a proxy that does not read cannot keep a stream that must end.
+func (st *stream) run(conn deltaStream) error {
+	go func() { st.end(st.receive(conn)) }()
+	go func() { st.end(st.send(conn)) }()
+	select {
+	case err := <-st.ended:
+		return err
+	case <-conn.Context().Done():
+		return status.FromContextError(conn.Context().Err()).Err()
+	}
+}
+
+// send empties the slot, again and again, until the stream ends.
+func (st *stream) send(conn deltaStream) error {
+	for {
+		responses, marked, wait := st.server.collect(st)
+		for _, r := range responses {
+			if err := conn.SendMsg(r); err != nil {
+				return err
+			}
+			countPush(r)
+		}
+		if len(responses) > 0 && !marked.IsZero() {
+			pushSeconds.Observe(time.Since(marked).Seconds())
+		}
+		var warm <-chan time.Time
+		if wait > 0 {
+			warm = time.After(wait)
+		}
+		select {
+		case <-st.wake:
+		case <-warm:
+		case <-conn.Context().Done():
+			return status.FromContextError(conn.Context().Err()).Err()
+		}
+	}
+}
+
+// receive takes requests until the proxy goes away or breaks the rules.
+func (st *stream) receive(conn deltaStream) error {
+	for first := true; ; first = false {
+		request, err := conn.Recv()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if err := st.checkNode(request, first); err != nil {
+			return err
+		}
+		if err := st.server.handle(st, request); err != nil {
+			return err
+		}
+	}
+}
+
+// checkNode holds every node that is sent against the certificate. A node is
+// due on the first request of a stream only.
+func (st *stream) checkNode(request *discovery.DeltaDiscoveryRequest, first bool) error {
+	if request.GetNode() == nil {
+		if first {
+			return status.Error(codes.InvalidArgument, "the first request of a stream must carry a node")
+		}
+		return nil
+	}
+	if id := request.GetNode().GetId(); id != st.peer.ID.String() {
+		refusals.WithLabelValues("node").Inc()
+		return status.Errorf(codes.PermissionDenied, "node.id is %q, but the certificate is that of %q", id, st.peer.ID)
+	}
+	return nil
+}

@@ -1,0 +1,193 @@
+// Copyright The mesh-apiserver Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package xds
+
+// subscription is what one stream wants of one type, and what it has. The
+// Server's lock guards it. Its size follows what the stream wants, never how
+// often that changes.
+type subscription struct {
+	kind kind
+	// wildcard: everything visible is wanted.
+	wildcard bool
+	// explicit are names asked for beside the wildcard. Without a wildcard it
+	// is not used: every known topic is then one that was asked for.
+	explicit map[*topic]struct{}
+	// known is what the proxy has, or has been told.
+	known map[*topic]knowledge
+	// dirty is the stream's slot: what may have to be sent. The latest version
+	// wins, for versions are looked up when the send begins.
+	dirty map[*topic]struct{}
+	// alone are topics to be sent again, each in a response of its own.
+	alone map[*topic]struct{}
+	// rejected holds Envoy's words about topics whose current version it refused.
+	rejected map[*topic]string
+	// answered is the newest nonce of this type that the proxy has ACKed or NACKed.
+	answered nonce
+	// lastOwn is the newest nonce of this type that carried a resource of the
+	// stream's own view.
+	lastOwn nonce
+	// owed: the proxy waits for a first answer, be it empty.
+	owed bool
+}
+
+// knowledge is which version of a resource the proxy was sent, and in which response.
+type knowledge struct {
+	serial serial
+	nonce  nonce
+}
+
+// nonce numbers the responses of a stream. 0 stands for none.
+type nonce uint32
+
+// wants tells whether the stream wants this topic.
+func (s *subscription) wants(t *topic) bool {
+	if s.wildcard {
+		return true
+	}
+	_, ok := s.known[t]
+	return ok
+}
+
+// mark puts a topic in the slot.
+func (s *subscription) mark(t *topic) {
+	s.dirty[t] = struct{}{}
+}
+
+// remember records what the proxy has of a topic.
+func (s *subscription) remember(t *topic, k knowledge) {
+	if _, ok := s.known[t]; !ok {
+		t.holders++
+	}
+	s.known[t] = k
+}
+
+// forget drops all that is held about a topic.
+func (st *stream) forget(s *subscription, t *topic) {
+	if _, ok := s.known[t]; !ok {
+		return
+	}
+	delete(s.known, t)
+	delete(s.dirty, t)
+	delete(s.alone, t)
+	delete(s.rejected, t)
+	delete(s.explicit, t)
+	delete(t.subscribers, st)
+	t.holders--
+	st.server.store.release(t)
+}
+
+// subscribe returns the stream's subscription of a kind, and whether it is new.
+func (st *stream) subscribe(k kind) (*subscription, bool) {
+	if s := st.subscriptions[k]; s != nil {
+		return s, false
+	}
+	s := &subscription{
+		kind:     k,
+		known:    map[*topic]knowledge{},
+		dirty:    map[*topic]struct{}{},
+		alone:    map[*topic]struct{}{},
+		rejected: map[*topic]string{},
+	}
+	st.subscriptions[k] = s
+	return s, true
+}
+
+// addName subscribes to one name. The proxy is sent the resource even if it
+// seems to have it, for it may have forgotten it ("Subscribing to Resources");
+// unless it says, by have, which version it has.
+func (st *stream) addName(s *subscription, name, have string) {
+	t := st.server.store.topic(s.kind, name)
+	if s.wildcard {
+		if s.explicit == nil {
+			s.explicit = map[*topic]struct{}{}
+		}
+		s.explicit[t] = struct{}{}
+	}
+	if t.subscribers == nil {
+		t.subscribers = map[*stream]struct{}{}
+	}
+	t.subscribers[st] = struct{}{}
+	s.remember(t, knowledge{serial: st.serialOf(t, have)})
+	s.mark(t)
+}
+
+// removeName unsubscribes from one name. Under a wildcard the proxy cannot
+// know whether the name is still part of it, and has to be told ("Unsubscribing
+// from Resources").
+func (st *stream) removeName(s *subscription, name string) {
+	t, ok := st.server.store.topics[s.kind][name]
+	if !ok {
+		return
+	}
+	if !s.wildcard {
+		st.forget(s, t)
+		return
+	}
+	if _, ok := s.explicit[t]; ok {
+		delete(s.explicit, t)
+		delete(t.subscribers, st)
+		s.remember(t, knowledge{serial: stale})
+		s.mark(t)
+	}
+}
+
+// addWildcard subscribes to all that is visible. have are the versions that
+// the proxy says it has; those no longer visible are removed.
+func (st *stream) addWildcard(s *subscription, have map[string]string) {
+	if s.wildcard {
+		for t, k := range s.known {
+			k.serial = stale
+			s.known[t] = k
+		}
+	} else if len(s.known) > 0 {
+		s.explicit = map[*topic]struct{}{}
+		for t := range s.known {
+			s.explicit[t] = struct{}{}
+		}
+	}
+	s.wildcard = true
+	s.owed = len(have) == 0
+	for name, version := range have {
+		t := st.server.store.topic(s.kind, name)
+		s.remember(t, knowledge{serial: st.serialOf(t, version)})
+		s.mark(t)
+	}
+	for _, view := range st.views() {
+		view.wildcards[s.kind][st] = struct{}{}
+		for t := range view.topics[s.kind] {
+			s.mark(t)
+		}
+	}
+}
+
+// removeWildcard goes back to the names that were asked for.
+func (st *stream) removeWildcard(s *subscription) {
+	if !s.wildcard {
+		return
+	}
+	for _, view := range st.views() {
+		delete(view.wildcards[s.kind], st)
+	}
+	for t := range s.known {
+		if _, ok := s.explicit[t]; !ok {
+			st.forget(s, t)
+		}
+	}
+	clear(s.dirty)
+	for t := range s.explicit {
+		s.mark(t)
+	}
+	s.wildcard, s.explicit, s.owed = false, nil, false
+}
+
+// serialOf turns a version that a proxy says it has into a serial.
+func (st *stream) serialOf(t *topic, version string) serial {
+	if version == "" {
+		return unknown
+	}
+	if r := t.visible(st.view); r != nil && r.version == version {
+		return r.serial
+	}
+	return stale
+}

@@ -1,0 +1,95 @@
+// Copyright The mesh-apiserver Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package xds
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
+)
+
+// ViewState is how far the proxies of a view are.
+type ViewState struct {
+	// Connected are the proxies with a stream.
+	Connected int
+	// Acked are those of them that have ACKed the current version of every
+	// resource of the view (those with its name as Key.View) that they want.
+	// A proxy that has not yet asked for any of them is not counted.
+	Acked int
+	// Nacks are the refusals of resources of the view that still stand, sorted.
+	Nacks []Nack
+}
+
+// Nack is a refusal: a proxy did not accept a version of a resource, and keeps
+// what it had. It stands until the proxy ACKs that resource.
+type Nack struct {
+	Proxy         model.ProxyID
+	TypeURL, Name string
+	// Message is Envoy's, cut at 2048 bytes.
+	Message string
+}
+
+// View tells how far the proxies of a view are. View "" is every proxy, for
+// the resources that all share; it walks all of them.
+func (s *Server) View(view string) ViewState {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var state ViewState
+	v, ok := s.store.views[view]
+	if !ok {
+		return state
+	}
+	for st := range v.streams {
+		state.Connected++
+		if st.hasAcked(v, view) {
+			state.Acked++
+		}
+		state.Nacks = append(state.Nacks, st.nacks(view)...)
+	}
+	slices.SortFunc(state.Nacks, func(a, b Nack) int {
+		return cmp.Or(cmp.Compare(a.Proxy.String(), b.Proxy.String()), cmp.Compare(a.TypeURL, b.TypeURL), cmp.Compare(a.Name, b.Name))
+	})
+	return state
+}
+
+// hasAcked tells whether the stream has ACKed the resources of a view that it wants.
+func (st *stream) hasAcked(v *viewIndex, view string) bool {
+	wanted, total := 0, 0
+	for k, s := range st.subscriptions {
+		total += len(v.topics[k])
+		if s == nil {
+			continue
+		}
+		for t := range v.topics[k] {
+			r := t.visible(st.view)
+			if !s.wants(t) || r.source.View != view {
+				continue
+			}
+			wanted++
+			have := s.known[t]
+			_, refused := s.rejected[t]
+			if refused || have.serial != r.serial || have.nonce > s.answered {
+				return false
+			}
+		}
+	}
+	return wanted > 0 || total == 0
+}
+
+// nacks are the refusals of resources of a view.
+func (st *stream) nacks(view string) []Nack {
+	var out []Nack
+	for k, s := range st.subscriptions {
+		if s == nil {
+			continue
+		}
+		for t, message := range s.rejected {
+			if t.variant(view) != nil && t.visible(st.view) == t.variant(view) {
+				out = append(out, Nack{Proxy: st.peer.ID, TypeURL: kind(k).typeURL(), Name: t.name, Message: message})
+			}
+		}
+	}
+	return out
+}

@@ -1,0 +1,129 @@
+// Copyright The mesh-apiserver Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package xds
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/envoy"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
+)
+
+func TestStreamSeesItsOwnViewAlone(t *testing.T) {
+	h := newHarness(t)
+	a, b := pod("a", "v1"), pod("b", "v2")
+	in1, in2 := encoded(t, listeners, "inbound", "v1", "1"), encoded(t, listeners, "inbound", "v2", "2")
+	h.start([]model.Proxy{a, b}, in1, in2,
+		encoded(t, listeners, "outbound", "", "shared"),
+		encoded(t, routes, "in/v1/80", "v1", "1"))
+	one, two := h.connect(a), h.connect(b)
+	one.subscribe(listeners)
+	two.subscribe(listeners)
+	first, second := one.expectAck("Listener inbound outbound"), two.expectAck("Listener inbound outbound")
+	if first.Resources[0].Version != in1.Version || second.Resources[0].Version != in2.Version {
+		t.Error("a stream was sent the inbound listener of another view")
+	}
+	two.subscribe(routes, "in/v1/80")
+	two.expectAck("RouteConfiguration -in/v1/80")
+
+	h.Apply(Update{Set: []envoy.Resource{encoded(t, listeners, "inbound", "v2", "3"), encoded(t, routes, "in/v1/80", "v1", "2")}})
+	two.expectAck("Listener inbound")
+	h.Apply(Update{Set: []envoy.Resource{encoded(t, listeners, "outbound", "", "shared 2")}})
+	one.expectAck("Listener outbound")
+	two.expectAck("Listener outbound")
+}
+
+func TestProxyThatChangesItsViewLosesTheOldOneLast(t *testing.T) {
+	h := newHarness(t)
+	a := pod("a", "v1")
+	h.start([]model.Proxy{a},
+		encoded(t, listeners, "inbound", "v1", "1"), encoded(t, listeners, "inbound", "v2", "2"),
+		encoded(t, listeners, "only-v1", "v1", "1"), encoded(t, listeners, "only-v2", "v2", "1"))
+	c := h.connect(a)
+	c.subscribe(listeners)
+	c.expectAck("Listener inbound only-v1")
+	h.Apply(Update{Proxies: []model.Proxy{pod("a", "v2")}})
+	c.expectAck("Listener inbound only-v2")
+	c.expectAck("Listener -only-v1")
+	h.eventually("moved", func() bool { return h.View("v1").Connected == 0 && h.View("v2").Acked == 1 })
+
+	h.Apply(Update{Set: []envoy.Resource{encoded(t, listeners, "inbound", "v1", "9")}})
+	h.Apply(Update{Set: []envoy.Resource{encoded(t, listeners, "inbound", "v2", "9")}})
+	if got := c.expect("Listener inbound"); got.Resources[0].Version != encoded(t, listeners, "inbound", "v2", "9").Version {
+		t.Error("the old view was sent")
+	}
+}
+
+func TestViewCountsConnectedAndAcked(t *testing.T) {
+	h := newHarness(t)
+	a, b := pod("a", "v1"), pod("b", "v1")
+	h.start([]model.Proxy{a, b}, encoded(t, routes, "in/v1/80", "v1", "1"), encoded(t, clusters, "x", "", "1"))
+	one, two := h.connect(a), h.connect(b)
+	h.eventually("connected", func() bool { return cmp.Equal(h.View("v1"), ViewState{Connected: 2}) })
+	one.subscribe(routes, "in/v1/80")
+	two.subscribe(routes, "in/v1/80")
+	one.expectAck("RouteConfiguration in/v1/80")
+	pending := two.expect("RouteConfiguration in/v1/80")
+	h.eventually("one has ACKed", func() bool { return cmp.Equal(h.View("v1"), ViewState{Connected: 2, Acked: 1}) })
+	two.ack(pending)
+	h.eventually("both have ACKed", func() bool { return cmp.Equal(h.View("v1"), ViewState{Connected: 2, Acked: 2}) })
+
+	// Resources of others are not counted against a view.
+	h.Apply(Update{Set: []envoy.Resource{encoded(t, clusters, "x", "", "2")}})
+	if got := h.View("v1"); got.Acked != 2 {
+		t.Errorf("after a change elsewhere: %+v", got)
+	}
+	// A change of the view is seen as soon as it was applied.
+	h.Apply(Update{Set: []envoy.Resource{encoded(t, routes, "in/v1/80", "v1", "2")}})
+	if got := h.View("v1"); got.Acked != 0 {
+		t.Errorf("right after a change: %+v", got)
+	}
+	one.close()
+	h.eventually("one has left", func() bool { return h.View("v1").Connected == 1 })
+}
+
+func TestNackIsKeptAndCleared(t *testing.T) {
+	h := newHarness(t)
+	a := pod("a", "v1")
+	h.start([]model.Proxy{a}, encoded(t, listeners, "inbound", "v1", "bad"))
+	c := h.connect(a)
+	c.subscribe(listeners)
+	c.nack(c.expect("Listener inbound"), "no such filter")
+	want := ViewState{Connected: 1, Nacks: []Nack{{Proxy: a.ID, TypeURL: listeners.typeURL(), Name: "inbound", Message: "no such filter"}}}
+	h.eventually("the NACK is shown", func() bool { return cmp.Equal(h.View("v1"), want) })
+
+	// Another type's ACK changes nothing.
+	c.subscribe(secrets, "marker")
+	c.expectAck("Secret -marker")
+	if diff := cmp.Diff(want, h.View("v1")); diff != "" {
+		t.Errorf("after an ACK of another type: %s", diff)
+	}
+	h.Apply(Update{Set: []envoy.Resource{encoded(t, listeners, "inbound", "v1", "good")}})
+	c.expectAck("Listener inbound")
+	h.eventually("the NACK is cleared", func() bool { return cmp.Equal(h.View("v1"), ViewState{Connected: 1, Acked: 1}) })
+}
+
+func TestNackOfSeveralIsNarrowedToTheBadOne(t *testing.T) {
+	h := newHarness(t)
+	a := pod("a", "v1")
+	h.start([]model.Proxy{a},
+		encoded(t, listeners, "bad", "v1", "1"), encoded(t, listeners, "good", "v1", "1"))
+	c := h.connect(a)
+	c.subscribe(listeners)
+	c.nack(c.expect("Listener bad good"), "one of them is bad")
+	c.nack(c.expect("Listener bad"), "bad is bad")
+	c.expectAck("Listener good")
+	want := []Nack{{Proxy: a.ID, TypeURL: listeners.typeURL(), Name: "bad", Message: "bad is bad"}}
+	h.eventually("the bad one alone is shown", func() bool { return cmp.Equal(h.View("v1").Nacks, want) })
+
+	h.Apply(Update{Set: []envoy.Resource{encoded(t, listeners, "good", "v1", "2")}})
+	c.expectAck("Listener good")
+	c.subscribe(secrets, "marker")
+	c.expectAck("Secret -marker")
+	if diff := cmp.Diff(want, h.View("v1").Nacks); diff != "" {
+		t.Errorf("an ACK of a good one cleared the bad one's NACK: %s", diff)
+	}
+}

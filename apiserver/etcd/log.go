@@ -1,0 +1,69 @@
+// Copyright The mesh-apiserver Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package etcd
+
+import (
+	"maps"
+	"slices"
+
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+	"k8s.io/klog/v2"
+)
+
+// newLogger passes what etcd logs on to klog: warnings and errors as such, the
+// rest at verbosity 4.
+func newLogger(logger klog.Logger) *zap.Logger {
+	return zap.New(klogCore{logger: logger.WithName("etcd")})
+}
+
+// klogCore is a zapcore.Core. It does not pass on stack traces: etcd adds one to
+// each error, also to those by which its listeners say that they were closed.
+type klogCore struct {
+	logger klog.Logger
+}
+
+func (c klogCore) Enabled(level zapcore.Level) bool {
+	return level >= zapcore.WarnLevel || c.logger.V(4).Enabled()
+}
+
+func (c klogCore) With(fields []zapcore.Field) zapcore.Core {
+	return klogCore{logger: c.logger.WithValues(keysAndValues(fields)...)}
+}
+
+func (c klogCore) Check(entry zapcore.Entry, checked *zapcore.CheckedEntry) *zapcore.CheckedEntry {
+	if c.Enabled(entry.Level) {
+		return checked.AddCore(entry, c)
+	}
+	return checked
+}
+
+func (c klogCore) Write(entry zapcore.Entry, fields []zapcore.Field) error {
+	switch {
+	case entry.Level >= zapcore.ErrorLevel:
+		c.logger.Error(nil, entry.Message, keysAndValues(fields)...)
+	case entry.Level == zapcore.WarnLevel:
+		c.logger.Info(entry.Message, keysAndValues(fields)...)
+	default:
+		c.logger.V(4).Info(entry.Message, keysAndValues(fields)...)
+	}
+	return nil
+}
+
+func (c klogCore) Sync() error {
+	klog.Flush()
+	return nil
+}
+
+func keysAndValues(fields []zapcore.Field) []any {
+	encoder := zapcore.NewMapObjectEncoder()
+	for _, field := range fields {
+		field.AddTo(encoder)
+	}
+	var list []any
+	for _, key := range slices.Sorted(maps.Keys(encoder.Fields)) {
+		list = append(list, key, encoder.Fields[key])
+	}
+	return list
+}

@@ -1,0 +1,143 @@
+// Copyright The mesh-apiserver Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package redirect
+
+import (
+	"net"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/google/nftables"
+)
+
+const (
+	app   = 1000
+	proxy = 1337
+)
+
+// TestTCP dials through the rules, with real sockets, in both families.
+func TestTCP(t *testing.T) {
+	world := newWorld(t)
+	if err := world.pod.do(Install); err != nil {
+		t.Fatal(err)
+	}
+	for _, port := range []string{"15001", "15006", "15020", "15021", "15090", "8080"} {
+		world.pod.listen(t, port)
+	}
+	world.peer.listen(t, "8080")
+
+	for _, family := range []struct{ name, pod, peer, loopback, source, any string }{
+		{"IPv4", podIPv4, peerIPv4, "127.0.0.1", "127.0.0.6", "0.0.0.0"},
+		{"IPv6", podIPv6, peerIPv6, "::1", "::6", "::"},
+	} {
+		for _, test := range []struct {
+			name   string
+			from   *namespace
+			uid    int
+			source string
+			to     string
+			// who answers, and the address that it was told the caller wanted
+			want string
+		}{
+			{"app calls out", world.pod, app, "", at(family.peer, "8080"), "15001 for " + at(family.peer, "8080")},
+			{"root calls out", world.pod, 0, "", at(family.peer, "8080"), "15001 for " + at(family.peer, "8080")},
+			{"proxy calls out", world.pod, proxy, "", at(family.peer, "8080"), "8080 of peer"},
+			{"app calls its own pod", world.pod, app, "", at(family.pod, "8080"), "15001 for " + at(family.pod, "8080")},
+			{"proxy calls its own pod as a client", world.pod, proxy, "", at(family.pod, "8080"), "15006 for " + at(family.pod, "8080")},
+			{"proxy delivers to its app", world.pod, proxy, family.source, at(family.pod, "8080"), "8080 of pod"},
+			{"app calls loopback", world.pod, app, "", at(family.loopback, "8080"), "8080 of pod"},
+			{"proxy calls loopback", world.pod, proxy, "", at(family.loopback, "8080"), "8080 of pod"},
+			{"peer calls the app", world.peer, app, "", at(family.pod, "8080"), "15006 for " + at(family.pod, "8080")},
+			{"peer calls a port that nobody listens on", world.peer, app, "", at(family.pod, "7"), "15006 for " + at(family.pod, "7")},
+			{"peer calls the outbound port", world.peer, app, "", at(family.pod, "15001"), "15006 for " + at(family.pod, "15001")},
+			{"kubelet probes the app", world.peer, 0, "", at(family.pod, "15020"), "15020 of pod"},
+			{"kubelet probes the proxy", world.peer, 0, "", at(family.pod, "15021"), "15021 of pod"},
+			{"Prometheus scrapes", world.peer, app, "", at(family.pod, "15090"), "15090 of pod"},
+		} {
+			t.Run(family.name+"/"+test.name, func(t *testing.T) {
+				if got := test.from.call(t, test.uid, test.source, test.to); got != test.want {
+					t.Errorf("call to %s was answered by %q, want %q", test.to, got, test.want)
+				}
+			})
+		}
+	}
+}
+
+func TestUDPIsLeftAlone(t *testing.T) {
+	world := newWorld(t)
+	if err := world.pod.do(Install); err != nil {
+		t.Fatal(err)
+	}
+	world.peer.echoUDP(t, "5353")
+	for _, ip := range []string{peerIPv4, peerIPv6} {
+		if got := world.pod.exchangeUDP(t, at(ip, "5353"), "hello"); got != "hello" {
+			t.Errorf("UDP to %s came back as %q", ip, got)
+		}
+	}
+}
+
+func TestInstallTwiceIsInstallOnce(t *testing.T) {
+	world := newWorld(t)
+	for range 2 {
+		if err := world.pod.do(Install); err != nil {
+			t.Fatal(err)
+		}
+	}
+	err := world.pod.do(func() error {
+		conn, err := nftables.New()
+		if err != nil {
+			return err
+		}
+		chains, err := conn.ListChains()
+		if err != nil {
+			return err
+		}
+		if len(chains) != 4 {
+			t.Errorf("%d chains, want 2 in each family", len(chains))
+		}
+		for _, chain := range chains {
+			rules, err := conn.GetRules(chain.Table, chain)
+			if err != nil {
+				return err
+			}
+			if len(rules) != 5 {
+				t.Errorf("chain %s has %d rules, want 5", chain.Name, len(rules))
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestPodWithoutIPv6(t *testing.T) {
+	world := newWorld(t)
+	err := world.pod.do(func() error {
+		for _, device := range []string{"all", "lo"} {
+			if err := os.WriteFile("/proc/sys/net/ipv6/conf/"+device+"/disable_ipv6", []byte("1"), 0o644); err != nil {
+				return err
+			}
+		}
+		return Install()
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	world.pod.listen(t, "15001")
+	if got, want := world.pod.call(t, app, "", at(peerIPv4, "8080")), "15001 for "+at(peerIPv4, "8080"); got != want {
+		t.Errorf("answered by %q, want %q", got, want)
+	}
+}
+
+func TestWithoutNetAdminTheErrorSaysWhatToGive(t *testing.T) {
+	world := newWorld(t)
+	err := world.pod.do(func() error { return withoutCapabilities(Install) })
+	if err == nil || !strings.Contains(err.Error(), "give the container the capability NET_ADMIN") {
+		t.Errorf("error is %v", err)
+	}
+}
+
+func at(ip, port string) string { return net.JoinHostPort(ip, port) }
