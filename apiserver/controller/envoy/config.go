@@ -51,8 +51,9 @@ func fromFile(path string) *corev3.ConfigSource {
 // that is not UTF-8; the strings that users write are checked beforehand
 // (checkAccess), so a failure is a fault of this package.
 func pack(m proto.Message) *anypb.Any {
-	a, err := anypb.New(m)
-	if err != nil {
+	a := &anypb.Any{}
+	// anypb.New would leave the order of maps to chance.
+	if err := anypb.MarshalFrom(a, m, proto.MarshalOptions{Deterministic: true}); err != nil {
 		panic(fmt.Sprintf("pack %s: %v", m.ProtoReflect().Descriptor().FullName(), err))
 	}
 	return a

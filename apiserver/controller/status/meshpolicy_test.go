@@ -1,0 +1,120 @@
+// Copyright The mesh-apiserver Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package status
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/openservicemesh/mesh-apiserver/apis/mesh/v1alpha1"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/compile"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/xds"
+)
+
+func TestProgrammed(t *testing.T) {
+	sound := compile.Report{Generation: 2, Accepted: true, Reason: compile.ReasonAccepted, Views: []string{"v1", "v2"}}
+	refused := xds.Nack{Proxy: model.ProxyID{Namespace: "a", Pod: "p", UID: "1"}, Name: "in/v1/80", Message: "no such filter"}
+	was := func(status metav1.ConditionStatus, generation int64) v1alpha1.MeshPolicyStatus {
+		return v1alpha1.MeshPolicyStatus{Conditions: []metav1.Condition{{
+			Type: v1alpha1.ConditionProgrammed, Status: status, ObservedGeneration: generation, Reason: "Earlier", Message: "earlier",
+		}}}
+	}
+	for _, test := range []struct {
+		name        string
+		old         v1alpha1.MeshPolicyStatus
+		report      compile.Report
+		views       []xds.ViewState
+		wantStatus  metav1.ConditionStatus
+		wantReason  string
+		wantMessage string
+		wantProxies v1alpha1.ProxyCounts
+	}{{
+		name:        "not before every connected proxy has acknowledged it",
+		report:      sound,
+		views:       []xds.ViewState{{Connected: 2, Acked: 2}, {Connected: 3, Acked: 1}},
+		wantStatus:  metav1.ConditionFalse,
+		wantReason:  ReasonPending,
+		wantMessage: "3 of 5 connected proxies have acknowledged it",
+		wantProxies: v1alpha1.ProxyCounts{Affected: 5, Acked: 3},
+	}, {
+		name:        "once they all have",
+		report:      sound,
+		views:       []xds.ViewState{{Connected: 2, Acked: 2}, {Connected: 3, Acked: 3}},
+		wantStatus:  metav1.ConditionTrue,
+		wantReason:  ReasonProgrammed,
+		wantMessage: "every connected proxy that it affects has acknowledged it",
+		wantProxies: v1alpha1.ProxyCounts{Affected: 5, Acked: 5},
+	}, {
+		name:        "churn does not turn it back, and is counted",
+		old:         was(metav1.ConditionTrue, 2),
+		report:      sound,
+		views:       []xds.ViewState{{Connected: 4, Acked: 1}},
+		wantStatus:  metav1.ConditionTrue,
+		wantReason:  "Earlier",
+		wantMessage: "earlier",
+		wantProxies: v1alpha1.ProxyCounts{Affected: 4, Acked: 1},
+	}, {
+		name:        "a new generation starts over",
+		old:         was(metav1.ConditionTrue, 1),
+		report:      sound,
+		views:       []xds.ViewState{{Connected: 1}},
+		wantStatus:  metav1.ConditionFalse,
+		wantReason:  ReasonPending,
+		wantMessage: "0 of 1 connected proxies have acknowledged it",
+		wantProxies: v1alpha1.ProxyCounts{Affected: 1},
+	}, {
+		name:        "a refusal is told in Envoy's words, once",
+		report:      sound,
+		views:       []xds.ViewState{{Connected: 2, Acked: 1, Nacks: []xds.Nack{refused, refused}}},
+		wantStatus:  metav1.ConditionFalse,
+		wantReason:  ReasonRejected,
+		wantMessage: "a/p/1 refused in/v1/80: no such filter",
+		wantProxies: v1alpha1.ProxyCounts{Affected: 2, Acked: 1},
+	}, {
+		name:        "nothing is programmed for a target that is not there",
+		report:      compile.Report{Generation: 2, Reason: compile.ReasonTargetNotFound},
+		wantStatus:  metav1.ConditionFalse,
+		wantReason:  ReasonTargetNotFound,
+		wantMessage: "there is no target to program",
+	}, {
+		name:        "no proxy is connected: nobody is waited for",
+		report:      sound,
+		views:       []xds.ViewState{{}, {}},
+		wantStatus:  metav1.ConditionTrue,
+		wantReason:  ReasonProgrammed,
+		wantMessage: "every connected proxy that it affects has acknowledged it",
+	}} {
+		t.Run(test.name, func(t *testing.T) {
+			status := policyStatus(test.old, test.report, test.views)
+			got := meta.FindStatusCondition(status.Conditions, v1alpha1.ConditionProgrammed)
+			if got.Status != test.wantStatus || got.Reason != test.wantReason || got.Message != test.wantMessage || got.ObservedGeneration != 2 {
+				t.Errorf("Programmed is %+v", got)
+			}
+			if diff := cmp.Diff(&test.wantProxies, status.Proxies); diff != "" {
+				t.Errorf("proxies (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestAcceptedTellsTheReport(t *testing.T) {
+	long := strings.Repeat("ä", maxMessage)
+	status := policyStatus(v1alpha1.MeshPolicyStatus{}, compile.Report{Generation: 7, Reason: compile.ReasonInvalid, Message: long}, nil)
+	got := meta.FindStatusCondition(status.Conditions, v1alpha1.ConditionAccepted)
+	if got.Status != metav1.ConditionFalse || got.Reason != compile.ReasonInvalid || got.ObservedGeneration != 7 {
+		t.Errorf("Accepted is %+v", got)
+	}
+	if len(got.Message) > maxMessage || !strings.HasSuffix(got.Message, "ä…") {
+		t.Errorf("the message has %d bytes and ends in %q", len(got.Message), got.Message[len(got.Message)-8:])
+	}
+	again := policyStatus(status, compile.Report{Generation: 7, Reason: compile.ReasonInvalid, Message: long}, nil)
+	if diff := cmp.Diff(status, again); diff != "" {
+		t.Errorf("the same report changes the status:\n%s", diff)
+	}
+}
