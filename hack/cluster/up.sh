@@ -33,6 +33,7 @@ build
 [ -d "$STATE/etcd" ] || FRESH=yes
 mkdir -p "$STATE"/{etc,log}
 touch "$STATE/.mesh-cluster"
+note_fixed_paths
 forget_last_boot
 mkdir -p "$STATE/run"
 ln -sfn "$BUILT" "$STATE/bin"

@@ -62,6 +62,14 @@ watched() {
 }
 progress_detail() { :; }
 
+# put FILE [MODE]: makes the input the content of FILE, and touches nothing if it
+# is that already, since some parts watch their files and restart.
+put() {
+  local new; new=$(mktemp "$(dirname "$1")/.new.XXXXXX")
+  cat >"$new"
+  if cmp -s "$new" "$1"; then rm "$new"; else chmod "${2:-0644}" "$new"; mv "$new" "$1"; fi
+}
+
 kubectl() { "$STATE/bin/kubectl" --kubeconfig "$ADMIN_KUBECONFIG" "$@"; }
 ctr() { command ctr --address "$CONTAINERD_SOCKET" --namespace k8s.io "$@"; }
 

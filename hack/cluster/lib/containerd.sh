@@ -3,8 +3,8 @@
 
 start_containerd() {
   mkdir -p "$STATE/etc/containerd/cni"
-  cni_config >"$STATE/etc/containerd/cni/10-mesh-cluster.conflist"
-  containerd_config >"$STATE/etc/containerd/config.toml"
+  cni_config | put "$STATE/etc/containerd/cni/10-mesh-cluster.conflist"
+  containerd_config | put "$STATE/etc/containerd/config.toml"
   start containerd "$(command -v containerd)" --config "$STATE/etc/containerd/config.toml"
   await containerd 30 "containerd answering" ctr version
 }

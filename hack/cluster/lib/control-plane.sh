@@ -28,6 +28,7 @@ start_controllers() {
     --kubeconfig="$PKI/kube-controller-manager.kubeconfig" --authentication-kubeconfig="$PKI/kube-controller-manager.kubeconfig" \
     --authorization-kubeconfig="$PKI/kube-controller-manager.kubeconfig" \
     --bind-address=127.0.0.1 --cert-dir="$STATE/run" --leader-elect=false --use-service-account-credentials \
+    --flex-volume-plugin-dir="$STATE/kubelet/volume-plugins" \
     --root-ca-file="$PKI/ca.crt" --service-account-private-key-file="$PKI/service-account.key" \
     --cluster-signing-cert-file="$PKI/ca.crt" --cluster-signing-key-file="$PKI/ca.key"
   start kube-scheduler "$STATE/bin/kube-scheduler" \

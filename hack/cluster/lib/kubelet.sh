@@ -6,7 +6,7 @@ CGROUP=mesh-cluster
 start_kubelet() {
   make_cgroups
   mkdir -p "$STATE/etc/kubelet"
-  kubelet_config >"$STATE/etc/kubelet/config.yaml"
+  kubelet_config | put "$STATE/etc/kubelet/config.yaml"
   start kubelet "$STATE/bin/kubelet" --config="$STATE/etc/kubelet/config.yaml" --kubeconfig="$PKI/kubelet.kubeconfig" \
     --root-dir="$STATE/kubelet" --hostname-override="$NODE_NAME" --node-ip="$NODE_IP,$NODE_IP6"
 }

@@ -4,8 +4,8 @@
 NODE_BRIDGE=mesh-node
 POD_BRIDGE=mesh-pods
 
-# SYSCTLS: what the cluster changes (the last four by the kubelet), put back by
-# cluster-down.
+# SYSCTLS: what the cluster changes, the last four for the kubelet, which would
+# change them by itself; put back by cluster-down.
 SYSCTLS="net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1 vm.overcommit_memory=1 vm.panic_on_oom=0 kernel.panic=10 kernel.panic_on_oops=1"
 
 start_network() {
@@ -34,7 +34,7 @@ stop_network() {
 
 start_kube_proxy() {
   mkdir -p "$STATE/etc/kube-proxy"
-  cat >"$STATE/etc/kube-proxy/config.yaml" <<YAML
+  put "$STATE/etc/kube-proxy/config.yaml" <<YAML
 apiVersion: kubeproxy.config.k8s.io/v1alpha1
 kind: KubeProxyConfiguration
 mode: nftables

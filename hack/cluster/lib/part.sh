@@ -27,12 +27,12 @@ start() {
   echo "$fingerprint" >"$STATE/run/$name.fingerprint"
 }
 
-# stop NAME: ends the part, by force after 20 s.
+# stop NAME [SIGNAL]: ends the part, by force after 20 s.
 stop() {
-  local name=$1 pid until=$((SECONDS + 20))
+  local name=$1 signal=${2:-TERM} pid until=$((SECONDS + 20))
   if running "$name"; then
     pid=$(cat "$STATE/run/$name.pid")
-    kill "$pid" 2>/dev/null || true
+    kill "-$signal" "$pid" 2>/dev/null || true
     while running "$name"; do
       if ((SECONDS >= until)); then kill -KILL "$pid" 2>/dev/null || true; fi
       sleep 0.1

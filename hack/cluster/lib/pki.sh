@@ -53,7 +53,7 @@ issue() {
 
 # kubeconfig NAME FILE: it holds the certificates themselves, so it can be copied.
 kubeconfig() {
-  (umask 077; cat >"$2.new") <<YAML
+  put "$2" 0600 <<YAML
 apiVersion: v1
 kind: Config
 current-context: mesh-cluster
@@ -69,5 +69,4 @@ users:
     client-certificate-data: $(base64 -w0 "$PKI/$1.crt")
     client-key-data: $(base64 -w0 "$PKI/$1.key")
 YAML
-  mv "$2.new" "$2"
 }

@@ -54,7 +54,8 @@ check_ports() {
   local part address port taken
   while read -r part address port; do
     if [ -z "$part" ] || running "$part"; then continue; fi
-    taken=$(ss -Hltnp "sport = :$port" | awk -v a="$address:$port" -v p=":$port" '$4 == a || $4 == "0.0.0.0" p || $4 == "*" p {print $6; exit}')
-    [ -z "$taken" ] || die "port $port of $address is in use by ${taken#users:}: stop that program, it is $part's port"
+    taken=$(ss -Hltnp "sport = :$port" | awk -v a="$address:$port" -v p=":$port" '$4 == a || $4 == "0.0.0.0" p || $4 == "*" p {print $6; exit}' |
+      sed -E 's/.*\(\("([^"]+)",pid=([0-9]+).*/\1 (process \2)/')
+    [ -z "$taken" ] || die "port $port of $address, which is for $part, is in use by $taken: stop that program"
   done <<<"$PORTS"
 }

@@ -3,18 +3,18 @@
 
 # teardown [log]: removes everything; with "log" the logs stay.
 teardown() {
-  # The API server before etcd, for which it would wait a minute otherwise; the
+  # By force, since all that a part would save at its end is removed anyway. The
   # kubelet before its pods, which it would start again.
   local name
-  for name in kubelet kube-proxy kube-scheduler kube-controller-manager kube-apiserver etcd; do stop "$name"; done
+  for name in kubelet kube-proxy kube-scheduler kube-controller-manager kube-apiserver etcd; do stop "$name" KILL; done
   remove_pods
-  stop containerd
+  stop containerd KILL
   remove_shims
   remove_cgroups
   remove_mounts
   stop_network
   find /var/log/containers -lname "$STATE/*" -delete 2>/dev/null || true
-  remove_empty /var/log/containers /run/containerd/s /run/containerd /var/lib/cni/results /var/lib/cni
+  remove_fixed_paths
   if [ "${1:-}" = log ]; then
     find "$STATE" -mindepth 1 -maxdepth 1 ! -name log ! -name .mesh-cluster -exec rm -rf {} +
   else
@@ -34,8 +34,8 @@ remove_pods() {
 remove_shims() {
   local directory
   for directory in /proc/[0-9]*; do
-    if tr '\0' '\n' <"$directory/cmdline" 2>/dev/null | grep -qxF -- "$CONTAINERD_SOCKET" &&
-      [[ $(cat "$directory/comm" 2>/dev/null) == containerd-shim* ]]; then
+    if [[ $(cat "$directory/comm" 2>/dev/null) == containerd-shim* ]] &&
+      grep -qzxF -- "$CONTAINERD_SOCKET" "$directory/cmdline" 2>/dev/null; then
       kill -KILL "${directory#/proc/}" 2>/dev/null || true
     fi
   done
@@ -47,7 +47,26 @@ remove_mounts() {
     while read -r mount; do umount -l "$(printf '%b' "$mount")" || true; done
 }
 
-remove_empty() { rmdir --ignore-fail-on-non-empty "$@" 2>/dev/null || true; }
+# FIXED_PATHS: directories that parts make wherever their state lies.
+FIXED_PATHS="/var/lib/kubelet /var/log/containers /run/containerd /var/lib/cni"
+
+# note_fixed_paths: remembers those that were not there before this cluster.
+note_fixed_paths() {
+  local path
+  [ ! -e "$STATE/fixed-paths" ] || return 0
+  for path in $FIXED_PATHS; do [ -e "$path" ] || echo "$path"; done >"$STATE/fixed-paths"
+}
+
+# remove_fixed_paths: what is empty of those, for another program may have
+# begun to use one.
+remove_fixed_paths() {
+  local path
+  [ -e "$STATE/fixed-paths" ] || return 0
+  rm -f /var/lib/kubelet/device-plugins/{kubelet.sock,kubelet_internal_checkpoint}
+  while read -r path; do
+    [ ! -d "$path" ] || find "$path" -depth -type d -empty -delete
+  done <"$STATE/fixed-paths"
+}
 
 # forget_last_boot: sockets, pid files and containerd's live state mean nothing
 # after a reboot.
