@@ -6,6 +6,7 @@ package meshpolicy
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
@@ -30,6 +31,7 @@ func warnings(policy *mesh.MeshPolicy, references References) []string {
 		all = append(all, missingAccounts(policy, references)...)
 	}
 	all = append(all, surprisingSources(policy)...)
+	all = append(all, dodgedPaths(policy)...)
 	if len(all) > maxWarnings {
 		more := fmt.Sprintf("and %d more warnings", len(all)-maxWarnings)
 		all = append(all[:maxWarnings:maxWarnings], more)
@@ -74,6 +76,29 @@ func surprisingSources(policy *mesh.MeshPolicy) []string {
 			all = append(all, fmt.Sprintf("%s: matches nobody: none of serviceAccounts is in one of namespaces, and both must match; use two items to mean either", path))
 		}
 	})
+	return all
+}
+
+// dodgedPaths finds what a Deny compares and a caller can spell otherwise:
+// normalisation decodes unreserved characters alone (RFC 3986, 6.2.2.2).
+func dodgedPaths(policy *mesh.MeshPolicy) []string {
+	var all []string
+	if policy.Spec.Action != mesh.PolicyActionDeny {
+		return nil
+	}
+	for i, rule := range policy.Spec.Rules {
+		for j, destination := range rule.To {
+			if destination.HTTP == nil {
+				continue
+			}
+			path := field.NewPath("spec", "rules").Index(i).Child("to").Index(j).Child("http", "paths")
+			for k, match := range destination.HTTP.Paths {
+				if match.Type != mesh.PathMatchRegularExpression && strings.ContainsAny(match.Value, "%!$&'()*+,;=:@") {
+					all = append(all, fmt.Sprintf("%s: %q can be written in other ways, such as %%3b for %%3B or \";\", which this Deny does not match", path.Index(k).Child("value"), match.Value))
+				}
+			}
+		}
+	}
 	return all
 }
 
