@@ -9,7 +9,6 @@ import (
 	"k8s.io/apiserver/pkg/util/compatibility"
 	cliflag "k8s.io/component-base/cli/flag"
 	"k8s.io/component-base/cli/globalflag"
-	"k8s.io/component-base/term"
 	"k8s.io/klog/v2"
 
 	"github.com/openservicemesh/mesh-apiserver/apiserver/options"
@@ -25,6 +24,9 @@ It runs in the cluster, as a StatefulSet (artifacts/deploy). To try a change,
 run it beside a cluster, with an etcd of its own:
 
   mesh-apiserver --kubeconfig=$HOME/.kube/config --data-dir=/tmp/mesh`
+
+// helpWidth is where lines of --help end.
+const helpWidth = 100
 
 // newCommand is the root: it serves. Its subcommands run elsewhere.
 func newCommand() *cobra.Command {
@@ -44,7 +46,7 @@ func newCommand() *cobra.Command {
 	if err == nil {
 		addFlags(cmd, o)
 	}
-	cmd.AddCommand(newVersionCommand())
+	cmd.AddCommand(newInitCommand(), newDrainCommand(), newVersionCommand())
 	return cmd
 }
 
@@ -54,8 +56,7 @@ func addFlags(cmd *cobra.Command, o *options.Options) {
 	for _, set := range sets.FlagSets {
 		cmd.Flags().AddFlagSet(set)
 	}
-	columns, _, _ := term.TerminalSize(cmd.OutOrStdout())
-	cliflag.SetUsageAndHelpFunc(cmd, sets, columns)
+	cliflag.SetUsageAndHelpFunc(cmd, sets, helpWidth)
 }
 
 func serve(cmd *cobra.Command, o *options.Options) error {

@@ -4,9 +4,11 @@
 package envoy
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
@@ -149,7 +151,13 @@ func (c caller) covers(d caller) bool {
 	return !d.prefix && c.id == d.id
 }
 
+func (c caller) compare(d caller) int {
+	return cmp.Or(cmp.Compare(c.id, d.id), cmp.Compare(c.block, d.block))
+}
+
 func (t tcpAccess) hash(salt string) string {
+	slices.SortFunc(t.deny, caller.compare)
+	slices.SortFunc(t.allow, caller.compare)
 	sum := sha256.Sum256(fmt.Appendf(nil, "%+v%s", t, salt))
 	return hex.EncodeToString(sum[:4])
 }
