@@ -30,6 +30,7 @@ source "${CODEGEN}/kube_codegen.sh"
 )
 
 kube::codegen::gen_openapi \
+    --extra-pkgs k8s.io/apimachinery/pkg/util/intstr \
     --output-dir generated/openapi \
     --output-pkg "${MODULE}/generated/openapi" \
     --output-model-name-file zz_generated.model_name.go \

@@ -63,13 +63,13 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 }
 
 func startLocked(ctx context.Context, cfg Config, lock *lock) (*Server, error) {
-	run, err := runDirectory(cfg.Dir)
+	socket, err := socketPath(cfg.Dir)
 	if err != nil {
 		return nil, err
 	}
-	socket := filepath.Join(run, "etcd.sock")
-	if len(socket) > maxSocketPath {
-		return nil, fmt.Errorf("socket path %s is longer than %d bytes; choose a shorter --data-dir", socket, maxSocketPath)
+	run := filepath.Dir(socket)
+	if err := makePrivate(run); err != nil {
+		return nil, err
 	}
 	peer, err := newPeerTLS(run)
 	if err != nil {
@@ -95,21 +95,28 @@ func startLocked(ctx context.Context, cfg Config, lock *lock) (*Server, error) {
 	return nil, fmt.Errorf("wait until ready: %w", err)
 }
 
-// runDirectory makes the directory of the client socket. Whoever can open the
-// socket can read and write everything, so the directory is this user's alone,
-// also after a volume's fsGroup has opened it.
-func runDirectory(dir string) (string, error) {
-	run, err := filepath.Abs(filepath.Join(dir, "run"))
+func socketPath(dir string) (string, error) {
+	socket, err := filepath.Abs(filepath.Join(dir, "run", "etcd.sock"))
 	if err != nil {
 		return "", err
 	}
-	if err := os.MkdirAll(run, 0o700); err != nil {
-		return "", fmt.Errorf("make run directory: %w", err)
+	if len(socket) > maxSocketPath {
+		return "", fmt.Errorf("socket path %s is longer than %d bytes; choose a shorter --data-dir", socket, maxSocketPath)
 	}
-	if err := os.Chmod(run, 0o700); err != nil {
-		return "", fmt.Errorf("close run directory to others: %w", err)
+	return socket, nil
+}
+
+// makePrivate makes a directory for this user alone: whoever can open the
+// socket in it can read and write everything. A volume's fsGroup may have
+// opened it to others.
+func makePrivate(dir string) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("make run directory: %w", err)
 	}
-	return run, nil
+	if err := os.Chmod(dir, 0o700); err != nil {
+		return fmt.Errorf("close run directory to others: %w", err)
+	}
+	return nil
 }
 
 func embedConfig(cfg Config, socket string, peer peerTLS) *embed.Config {
@@ -136,9 +143,23 @@ func embedConfig(cfg Config, socket string, peer peerTLS) *embed.Config {
 	return c
 }
 
-// Endpoint is the URL of the client socket, for --etcd-servers.
+// Endpoint is the URL of the client socket of the etcd that runs in dir, for
+// --etcd-servers.
+func Endpoint(dir string) (string, error) {
+	socket, err := socketPath(dir)
+	if err != nil {
+		return "", err
+	}
+	return endpoint(socket), nil
+}
+
+func endpoint(socket string) string {
+	return (&url.URL{Scheme: "unix", Path: socket}).String()
+}
+
+// Endpoint is the URL of the client socket.
 func (s *Server) Endpoint() string {
-	return (&url.URL{Scheme: "unix", Path: s.socket}).String()
+	return endpoint(s.socket)
 }
 
 // Failed gives the error that ended etcd, if one did. It is closed after Stop.

@@ -6,7 +6,6 @@ package etcd
 import (
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -15,9 +14,10 @@ import (
 )
 
 // lock is an exclusive flock on a data directory. The kernel lets go of it when
-// the process ends, however it ends.
+// the process ends, however it ends. It is a bare descriptor since an os.File
+// that nobody looks at any more is closed by the garbage collector.
 type lock struct {
-	file *os.File
+	fd int
 }
 
 // acquireLock takes the lock of dir at once or says in one line who holds it.
@@ -26,41 +26,42 @@ type lock struct {
 // alive before it tries it. So this one is taken first.
 func acquireLock(dir string) (*lock, error) {
 	path := filepath.Join(dir, "lock")
-	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	fd, err := syscall.Open(path, syscall.O_RDWR|syscall.O_CREAT|syscall.O_CLOEXEC, 0o600)
 	if err != nil {
-		return nil, fmt.Errorf("open lock file: %w", err)
+		return nil, fmt.Errorf("open lock file %s: %w", path, err)
 	}
-	err = syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+	l := &lock{fd: fd}
+	err = syscall.Flock(fd, syscall.LOCK_EX|syscall.LOCK_NB)
 	if errors.Is(err, syscall.EWOULDBLOCK) {
-		defer file.Close()
-		return nil, fmt.Errorf("data directory %s is in use by %s; stop it, or choose another --data-dir", dir, holder(file))
+		err = fmt.Errorf("data directory %s is in use by %s; stop it, or choose another --data-dir", dir, holder(path))
+		return nil, errors.Join(err, l.release())
 	}
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("lock %s: %w", path, err), file.Close())
+		return nil, errors.Join(fmt.Errorf("lock %s: %w", path, err), l.release())
 	}
-	if err := signLock(file); err != nil {
-		return nil, errors.Join(fmt.Errorf("write lock file: %w", err), file.Close())
+	if err := l.sign(); err != nil {
+		return nil, errors.Join(fmt.Errorf("write lock file %s: %w", path, err), l.release())
 	}
-	return &lock{file: file}, nil
+	return l, nil
 }
 
-// signLock writes who holds the lock, for those who come later.
-func signLock(file *os.File) error {
+// sign writes who holds the lock, for those who come later.
+func (l *lock) sign() error {
 	host, err := os.Hostname()
 	if err != nil {
 		return err
 	}
 	line := fmt.Sprintf("process %d on %s, started %s\n", os.Getpid(), host, time.Now().UTC().Format(time.RFC3339))
-	if err := file.Truncate(0); err != nil {
+	if err := syscall.Ftruncate(l.fd, 0); err != nil {
 		return err
 	}
-	_, err = file.WriteAt([]byte(line), 0)
+	_, err = syscall.Pwrite(l.fd, []byte(line), 0)
 	return err
 }
 
-// holder reads what signLock wrote. The holder may not have written it yet.
-func holder(file *os.File) string {
-	line, err := io.ReadAll(io.LimitReader(file, 1024))
+// holder reads what sign wrote. The holder may not have written it yet.
+func holder(path string) string {
+	line, err := os.ReadFile(path)
 	if err != nil || len(line) == 0 {
 		return "another process"
 	}
@@ -68,5 +69,5 @@ func holder(file *os.File) string {
 }
 
 func (l *lock) release() error {
-	return l.file.Close()
+	return syscall.Close(l.fd)
 }

@@ -13,6 +13,7 @@ import (
 	resource "k8s.io/apimachinery/pkg/api/resource"
 	v1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	runtime "k8s.io/apimachinery/pkg/runtime"
+	intstr "k8s.io/apimachinery/pkg/util/intstr"
 	version "k8s.io/apimachinery/pkg/version"
 	common "k8s.io/kube-openapi/pkg/common"
 	spec "k8s.io/kube-openapi/pkg/validation/spec"
@@ -102,6 +103,7 @@ func GetOpenAPIDefinitions(ref common.ReferenceCallback) map[string]common.OpenA
 		runtime.RawExtension{}.OpenAPIModelName():             schema_k8sio_apimachinery_pkg_runtime_RawExtension(ref),
 		runtime.TypeMeta{}.OpenAPIModelName():                 schema_k8sio_apimachinery_pkg_runtime_TypeMeta(ref),
 		runtime.Unknown{}.OpenAPIModelName():                  schema_k8sio_apimachinery_pkg_runtime_Unknown(ref),
+		intstr.IntOrString{}.OpenAPIModelName():               schema_apimachinery_pkg_util_intstr_IntOrString(ref),
 		version.Info{}.OpenAPIModelName():                     schema_k8sio_apimachinery_pkg_version_Info(ref),
 	}
 }
@@ -182,7 +184,7 @@ func schema_mesh_apiserver_apis_mesh_v1alpha1_GRPCMatch(ref common.ReferenceCall
 							},
 						},
 						SchemaProps: spec.SchemaProps{
-							Description: "methods are alternatives. Absent: every gRPC call. At most 32.",
+							Description: "methods are alternatives. Every call is written with http: {paths: [{value: \"/\"}]}. 1 to 32.",
 							Type:        []string{"array"},
 							Items: &spec.SchemaOrArray{
 								Schema: &spec.Schema{
@@ -194,6 +196,7 @@ func schema_mesh_apiserver_apis_mesh_v1alpha1_GRPCMatch(ref common.ReferenceCall
 						},
 					},
 				},
+				Required: []string{"methods"},
 			},
 		},
 		Dependencies: []string{
@@ -714,7 +717,7 @@ func schema_mesh_apiserver_apis_mesh_v1alpha1_MeshPolicySpec(ref common.Referenc
 					},
 					"mode": {
 						SchemaProps: spec.SchemaProps{
-							Description: "mode is Enforce: the policy decides about calls. Audit is not available yet and is refused. Default Enforce.\n\n\nPossible enum values:\n - `\"Audit\"` reports what would be decided, and changes no verdict.\n - `\"Enforce\"` decides about calls.",
+							Description: "mode is Enforce: the policy decides about calls. Audit is not available yet and is refused. Default Enforce.\n\n\nPossible enum values:\n - `\"Audit\"` reports what would be decided, and changes no verdict. Not available yet. +k8s:enumExclude\n - `\"Enforce\"` decides about calls.",
 							Default:     "Enforce",
 							Type:        []string{"string"},
 							Format:      "",
@@ -856,7 +859,7 @@ func schema_mesh_apiserver_apis_mesh_v1alpha1_PolicyDestination(ref common.Refer
 							Items: &spec.SchemaOrArray{
 								Schema: &spec.Schema{
 									SchemaProps: spec.SchemaProps{
-										Ref: ref("k8s.io/apimachinery/pkg/util/intstr.IntOrString"),
+										Ref: ref(intstr.IntOrString{}.OpenAPIModelName()),
 									},
 								},
 							},
@@ -884,7 +887,7 @@ func schema_mesh_apiserver_apis_mesh_v1alpha1_PolicyDestination(ref common.Refer
 			},
 		},
 		Dependencies: []string{
-			v1alpha1.AllPorts{}.OpenAPIModelName(), v1alpha1.GRPCMatch{}.OpenAPIModelName(), v1alpha1.HTTPMatch{}.OpenAPIModelName(), v1alpha1.TCPMatch{}.OpenAPIModelName(), "k8s.io/apimachinery/pkg/util/intstr.IntOrString"},
+			v1alpha1.AllPorts{}.OpenAPIModelName(), v1alpha1.GRPCMatch{}.OpenAPIModelName(), v1alpha1.HTTPMatch{}.OpenAPIModelName(), v1alpha1.TCPMatch{}.OpenAPIModelName(), intstr.IntOrString{}.OpenAPIModelName()},
 	}
 }
 
@@ -1272,7 +1275,7 @@ func schema_mesh_apiserver_apis_mesh_v1alpha1_TrafficConfig(ref common.Reference
 					},
 					"mtls": {
 						SchemaProps: spec.SchemaProps{
-							Description: "mtls is Strict: workloads take calls over mutual TLS alone. Permissive, which takes plaintext as well, is not available yet and is refused. Default Strict.\n\n\nPossible enum values:\n - `\"Permissive\"` takes plaintext as well.\n - `\"Strict\"` takes mutual TLS alone.",
+							Description: "mtls is Strict: workloads take calls over mutual TLS alone. Permissive, which takes plaintext as well, is not available yet and is refused. Default Strict.\n\n\nPossible enum values:\n - `\"Permissive\"` takes plaintext as well. Not available yet. +k8s:enumExclude\n - `\"Strict\"` takes mutual TLS alone.",
 							Default:     "Strict",
 							Type:        []string{"string"},
 							Format:      "",
@@ -3868,6 +3871,26 @@ func schema_k8sio_apimachinery_pkg_runtime_Unknown(ref common.ReferenceCallback)
 			},
 		},
 	}
+}
+
+func schema_apimachinery_pkg_util_intstr_IntOrString(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.EmbedOpenAPIDefinitionIntoV2Extension(common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "IntOrString is a type that can hold an int32 or a string.  When used in JSON or YAML marshalling and unmarshalling, it produces or consumes the inner type.  This allows you to have, for example, a JSON field that can accept a name or number.",
+				OneOf:       common.GenerateOpenAPIV3OneOfSchema(intstr.IntOrString{}.OpenAPIV3OneOfTypes()),
+				Format:      intstr.IntOrString{}.OpenAPISchemaFormat(),
+			},
+		},
+	}, common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "IntOrString is a type that can hold an int32 or a string.  When used in JSON or YAML marshalling and unmarshalling, it produces or consumes the inner type.  This allows you to have, for example, a JSON field that can accept a name or number.",
+				Type:        intstr.IntOrString{}.OpenAPISchemaType(),
+				Format:      intstr.IntOrString{}.OpenAPISchemaFormat(),
+			},
+		},
+	})
 }
 
 func schema_k8sio_apimachinery_pkg_version_Info(ref common.ReferenceCallback) common.OpenAPIDefinition {

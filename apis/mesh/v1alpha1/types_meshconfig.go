@@ -135,7 +135,9 @@ type MTLSMode string
 const (
 	// MTLSStrict takes mutual TLS alone.
 	MTLSStrict MTLSMode = "Strict"
-	// MTLSPermissive takes plaintext as well.
+	// MTLSPermissive takes plaintext as well. Not available yet.
+	//
+	// +k8s:enumExclude
 	MTLSPermissive MTLSMode = "Permissive"
 )
 

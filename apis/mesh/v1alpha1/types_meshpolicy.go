@@ -130,7 +130,7 @@ type PolicyTargetReference struct {
 	//
 	// +required
 	// +k8s:required
-	// +k8s:maxLength=63
+	// +k8s:format=k8s-short-name
 	Name string `json:"name" protobuf:"bytes,3,opt,name=name"`
 }
 
@@ -157,6 +157,9 @@ const (
 	// PolicyModeEnforce decides about calls.
 	PolicyModeEnforce PolicyMode = "Enforce"
 	// PolicyModeAudit reports what would be decided, and changes no verdict.
+	// Not available yet.
+	//
+	// +k8s:enumExclude
 	PolicyModeAudit PolicyMode = "Audit"
 )
 
@@ -471,14 +474,15 @@ type HeaderMatch struct {
 
 // GRPCMatch is a set of gRPC calls.
 type GRPCMatch struct {
-	// methods are alternatives. Absent: every gRPC call. At most 32.
+	// methods are alternatives. Every call is written with http:
+	// {paths: [{value: "/"}]}. 1 to 32.
 	//
-	// +optional
+	// +required
 	// +listType=atomic
-	// +k8s:optional
+	// +k8s:required
 	// +k8s:listType=atomic
 	// +k8s:maxItems=32
-	Methods []GRPCMethodMatch `json:"methods,omitempty" protobuf:"bytes,1,rep,name=methods"`
+	Methods []GRPCMethodMatch `json:"methods" protobuf:"bytes,1,rep,name=methods"`
 }
 
 // GRPCMethodMatch names gRPC methods. At least one field must be set.

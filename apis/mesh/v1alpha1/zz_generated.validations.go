@@ -178,7 +178,8 @@ func Validate_GRPCMatch(
 				errs = append(errs, e...)
 				earlyReturn = true
 			}
-			if e := validate.OptionalSlice(ctx, op, fldPath, obj, oldObj).MarkShortCircuit(); len(e) != 0 {
+			if e := validate.RequiredSlice(ctx, op, fldPath, obj, oldObj).MarkShortCircuit(); len(e) != 0 {
+				errs = append(errs, e...)
 				earlyReturn = true
 			}
 			if earlyReturn {
@@ -627,7 +628,7 @@ func Validate_IPBlock(
 	return errs
 }
 
-var symbolsForMTLSMode = sets.New(MTLSPermissive, MTLSStrict)
+var symbolsForMTLSMode = sets.New(MTLSStrict)
 
 // Validate_MTLSMode validates an instance of MTLSMode according
 // to declarative validation rules in the API schema.
@@ -1414,7 +1415,7 @@ func Validate_PolicyDestination(
 	return errs
 }
 
-var symbolsForPolicyMode = sets.New(PolicyModeAudit, PolicyModeEnforce)
+var symbolsForPolicyMode = sets.New(PolicyModeEnforce)
 
 // Validate_PolicyMode validates an instance of PolicyMode according
 // to declarative validation rules in the API schema.
@@ -1840,7 +1841,7 @@ func Validate_PolicyTargetReference(
 			if earlyReturn {
 				return // do not proceed
 			}
-			if e := validate.MaxLength(ctx, op, fldPath, obj, oldObj, 63); len(e) != 0 {
+			if e := validate.ShortName(ctx, op, fldPath, obj, oldObj); len(e) != 0 {
 				errs = append(errs, e...)
 			}
 			return

@@ -28,4 +28,3 @@ import (
 	_ "sigs.k8s.io/yaml"
 )
 
-func main() {}

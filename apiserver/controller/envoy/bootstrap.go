@@ -69,8 +69,8 @@ func Bootstrap(p BootstrapParams) (bootstrap, identitySDS, controlPlaneRootsSDS 
 }
 
 func bootstrapConfig(p BootstrapParams) (*bootstrapv3.Bootstrap, error) {
-	if len(p.PodIPs) == 0 {
-		return nil, errors.New("no pod IP")
+	if err := p.check(); err != nil {
+		return nil, err
 	}
 	probes, err := probeClusters(p)
 	if err != nil {
@@ -92,6 +92,18 @@ func bootstrapConfig(p BootstrapParams) (*bootstrapv3.Bootstrap, error) {
 		OverloadManager: overloadManager(p),
 		LayeredRuntime:  runtime(),
 	}, nil
+}
+
+func (p BootstrapParams) check() error {
+	switch {
+	case p.NodeID.Namespace == "" || p.NodeID.Pod == "" || p.NodeID.UID == "":
+		return fmt.Errorf("node ID %q lacks a part", p.NodeID)
+	case p.XDSHost == "" || p.XDSPort == 0 || p.XDSServerName == "":
+		return fmt.Errorf("control plane %q, port %d, name %q: all three are needed", p.XDSHost, p.XDSPort, p.XDSServerName)
+	case len(p.PodIPs) == 0:
+		return errors.New("no pod IP")
+	}
+	return nil
 }
 
 // adsConfig asks for deltas, and comes back soon after the control plane was
@@ -136,7 +148,6 @@ func xdsCluster(p BootstrapParams) *clusterv3.Cluster {
 	if !isIP(p.XDSHost) {
 		c.ClusterDiscoveryType = &clusterv3.Cluster_Type{Type: clusterv3.Cluster_STRICT_DNS}
 		c.DnsLookupFamily = clusterv3.Cluster_ALL
-		c.RespectDnsTtl = true
 	}
 	c.TypedExtensionProtocolOptions = http2Upstream(options)
 	c.TransportSocket = tlsTransport(&tlsv3.UpstreamTlsContext{

@@ -36,15 +36,6 @@ type ProbeRoute struct {
 	OriginalPath string
 	// Scheme is HTTP if empty. HTTPS is not verified: the kubelet does not either.
 	Scheme ProbeScheme
-	// Host replaces the Host header unless it is empty.
-	Host string
-	// Headers replace those of the request.
-	Headers []ProbeHeader
-}
-
-// ProbeHeader is a header of a probe.
-type ProbeHeader struct {
-	Name, Value string
 }
 
 func probeListener(p BootstrapParams) *listenerv3.Listener {
@@ -55,23 +46,13 @@ func probeListener(p BootstrapParams) *listenerv3.Listener {
 	return staticListener(p, "probes", model.PortProbes, routes)
 }
 
+// probeRoute leaves the headers as the kubelet sends them: they are the probe's.
 func probeRoute(r ProbeRoute) *routev3.Route {
-	action := &routev3.RouteAction{
+	return route(r.Path, exactPath(r.Path), &routev3.RouteAction{
 		ClusterSpecifier: &routev3.RouteAction_Cluster{Cluster: probeClusterName(r)},
 		PrefixRewrite:    cmp.Or(r.OriginalPath, "/"),
 		Timeout:          dur(0),
-	}
-	if r.Host != "" {
-		action.HostRewriteSpecifier = &routev3.RouteAction_HostRewriteLiteral{HostRewriteLiteral: r.Host}
-	}
-	out := route(r.Path, exactPath(r.Path), action)
-	for _, h := range r.Headers {
-		out.RequestHeadersToAdd = append(out.RequestHeadersToAdd, &corev3.HeaderValueOption{
-			Header:       &corev3.HeaderValue{Key: h.Name, Value: h.Value},
-			AppendAction: corev3.HeaderValueOption_OVERWRITE_IF_EXISTS_OR_ADD,
-		})
-	}
-	return out
+	})
 }
 
 func probeClusterName(r ProbeRoute) string {

@@ -52,6 +52,7 @@ func fromFile(path string) *corev3.ConfigSource {
 // (checkAccess), so a failure is a fault of this package.
 func pack(m proto.Message) *anypb.Any {
 	a := &anypb.Any{}
+	// anypb.New would leave the order of maps to chance.
 	if err := anypb.MarshalFrom(a, m, proto.MarshalOptions{Deterministic: true}); err != nil {
 		panic(fmt.Sprintf("pack %s: %v", m.ProtoReflect().Descriptor().FullName(), err))
 	}

@@ -4,9 +4,11 @@
 package envoy
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
@@ -26,8 +28,7 @@ type Generations map[uint16]Generation
 
 // Generation is one port's.
 type Generation struct {
-	// Name is 8 hex digits: a hash of the TCP access that the chain began with,
-	// or of such a hash where that name was taken.
+	// Name is 8 hex digits, a hash of the TCP access that the chain began with.
 	Name   string
 	access tcpAccess
 }
@@ -38,20 +39,22 @@ func NextGenerations(prev Generations, w model.Workload) Generations {
 	next := Generations{}
 	for _, p := range w.Ports {
 		access := tcpAccessOf(p.Access)
-		name := access.hash()
-		if old, ok := prev[p.Number]; ok {
-			switch {
-			case access.includes(old.access):
-				name = old.Name
-			case name == old.Name:
-				// Widened, then narrowed to where it began: the chain that bears
-				// this name holds connections that are refused now.
-				name = again(name)
-			}
-		}
-		next[p.Number] = Generation{Name: name, access: access}
+		next[p.Number] = Generation{Name: chainName(prev, p.Number, access), access: access}
 	}
 	return next
+}
+
+func chainName(prev Generations, port uint16, access tcpAccess) string {
+	old, known := prev[port]
+	if known && access.includes(old.access) {
+		return old.Name
+	}
+	name := access.hash("")
+	if known && name == old.Name {
+		// It widened and is again what it was: the connections between must end.
+		name = access.hash(old.Name)
+	}
+	return name
 }
 
 // tcpAccess is what counts for a connection, each list being alternatives.
@@ -148,9 +151,13 @@ func (c caller) covers(d caller) bool {
 	return !d.prefix && c.id == d.id
 }
 
-func (t tcpAccess) hash() string { return again(fmt.Sprintf("%+v", t)) }
+func (c caller) compare(d caller) int {
+	return cmp.Or(cmp.Compare(c.id, d.id), cmp.Compare(c.block, d.block))
+}
 
-func again(text string) string {
-	sum := sha256.Sum256([]byte(text))
+func (t tcpAccess) hash(salt string) string {
+	slices.SortFunc(t.deny, caller.compare)
+	slices.SortFunc(t.allow, caller.compare)
+	sum := sha256.Sum256(fmt.Appendf(nil, "%+v%s", t, salt))
 	return hex.EncodeToString(sum[:4])
 }

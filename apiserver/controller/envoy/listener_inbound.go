@@ -5,7 +5,6 @@ package envoy
 
 import (
 	"fmt"
-	"slices"
 	"time"
 
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
@@ -32,9 +31,6 @@ func inboundListener(m model.Mesh, w model.Workload, chains Generations) *listen
 	l.ListenerFiltersTimeout = dur(clientHelloTimeout)
 	l.FilterChains = refuseProxyPorts()
 	for _, p := range w.Ports {
-		if slices.Contains(proxyPorts[:], p.Number) {
-			continue
-		}
 		l.FilterChains = append(l.FilterChains, tcpChain(w, p, chains[p.Number].Name))
 		if p.HTTP {
 			l.FilterChains = append(l.FilterChains,

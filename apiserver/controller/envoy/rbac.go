@@ -5,6 +5,7 @@ package envoy
 
 import (
 	"fmt"
+	"strings"
 
 	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
 	rbacv3 "github.com/envoyproxy/go-control-plane/envoy/config/rbac/v3"
@@ -127,24 +128,29 @@ func addPolicy(rbac *rbacv3.RBAC, name string, permissions []*rbacv3.Permission,
 // httpRBACFilter is a filter of the connection manager; rules is what holds
 // where no route overrides it.
 func httpRBACFilter(name string, rules *rbacv3.RBAC) *hcmv3.HttpFilter {
-	return httpFilter(name, httpRBAC(name, rules))
+	return httpFilter(name, httpRBAC(rules))
 }
 
-func httpRBAC(name string, rules *rbacv3.RBAC) *httprbacv3.RBAC {
-	return &httprbacv3.RBAC{Rules: rules, RulesStatPrefix: name, TrackPerRuleStats: true}
+// httpRBAC counts under "allow" or "deny", each rule by its name as well.
+func httpRBAC(rules *rbacv3.RBAC) *httprbacv3.RBAC {
+	return &httprbacv3.RBAC{
+		Rules:             rules,
+		RulesStatPrefix:   strings.ToLower(rules.Action.String()),
+		TrackPerRuleStats: true,
+	}
 }
 
 // perRouteRBAC overrides both filters for all routes of a RouteConfiguration.
 func perRouteRBAC(deny, allow *rbacv3.RBAC) map[string]*anypb.Any {
 	return map[string]*anypb.Any{
-		httpDenyFilter:  pack(&httprbacv3.RBACPerRoute{Rbac: httpRBAC(httpDenyFilter, deny)}),
-		httpAllowFilter: pack(&httprbacv3.RBACPerRoute{Rbac: httpRBAC(httpAllowFilter, allow)}),
+		httpDenyFilter:  pack(&httprbacv3.RBACPerRoute{Rbac: httpRBAC(deny)}),
+		httpAllowFilter: pack(&httprbacv3.RBACPerRoute{Rbac: httpRBAC(allow)}),
 	}
 }
 
 // networkRBAC is the ECDS resource of a chain's RBAC filter.
-func networkRBAC(name, view string, rules *rbacv3.RBAC) (Resource, error) {
-	return Encode(name, view, extension(name, &networkrbacv3.RBAC{Rules: rules, StatPrefix: name + "/"}))
+func networkRBAC(name, view, statPrefix string, rules *rbacv3.RBAC) (Resource, error) {
+	return Encode(name, view, extension(name, &networkrbacv3.RBAC{Rules: rules, StatPrefix: statPrefix}))
 }
 
 // discoveredRBAC is the filter that networkRBAC fills.

@@ -6,6 +6,7 @@ package envoy
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
 )
@@ -23,6 +24,7 @@ func Workload(m model.Mesh, w model.Workload, roots []byte, chains Generations) 
 	if chains == nil {
 		chains = NextGenerations(nil, w)
 	}
+	w.Ports = slices.DeleteFunc(slices.Clone(w.Ports), isProxyPort)
 	var out collector
 	for _, p := range w.Ports {
 		if err := checkAccess(p.Access); err != nil {
@@ -33,6 +35,8 @@ func Workload(m model.Mesh, w model.Workload, roots []byte, chains Generations) 
 	out.add(Encode(ListenerInbound, w.View, inboundListener(m, w, chains)))
 	return out.result("workload " + w.View)
 }
+
+func isProxyPort(p model.InboundPort) bool { return slices.Contains(proxyPorts[:], p.Number) }
 
 var errNoRoots = errors.New("no workload roots")
 
@@ -46,8 +50,8 @@ func inboundAccess(m model.Mesh, view string, p model.InboundPort, roots []byte)
 		return nil, err
 	}
 	var out collector
-	out.add(networkRBAC(inboundDenyName(view, p.Number), view, deny))
-	out.add(networkRBAC(inboundAllowName(view, p.Number), view, allow))
+	out.add(networkRBAC(inboundDenyName(view, p.Number), view, inboundStatPrefix(p)+"/deny", deny))
+	out.add(networkRBAC(inboundAllowName(view, p.Number), view, inboundStatPrefix(p)+"/allow", allow))
 	out.add(inboundValidation(m, view, p, roots))
 	if p.HTTP {
 		out.add(inboundRoutes(m, view, p))

@@ -132,6 +132,22 @@ func TestReinvocation(t *testing.T) {
 	})
 }
 
+func TestWarnings(t *testing.T) {
+	pod := readPod(t, "testdata/probes.in.yaml")
+	pod.Spec.DNSPolicy = corev1.DNSDefault
+	result, err := Patch(pod, bookstore, settings)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{
+		"container outside: readinessProbe.httpGet.host: the kubelet calls 198.18.128.1 itself; the probe is left as it is",
+		"dnsPolicy Default: the pod starts only if its resolver knows mesh-apiserver.mesh-system.svc.cluster.local",
+	}
+	if diff := cmp.Diff(want, result.Warnings); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
 func TestProbeRouteIsReadAsWritten(t *testing.T) {
 	for _, want := range []ProbeRoute{
 		{Container: "app", Kind: "liveness", Port: 8080, Path: "/"},

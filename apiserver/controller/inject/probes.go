@@ -32,8 +32,11 @@ type ProbeRoute struct {
 
 const probeArgument = "--probe="
 
-// Key is "<container>/<kind>".
-func (r ProbeRoute) Key() string { return r.Container + "/" + r.Kind }
+// ProbePath is where the kubelet asks for it: /probe/<container>/<kind>, on
+// model.PortProbes.
+func (r ProbeRoute) ProbePath() string { return "/probe/" + r.key() }
+
+func (r ProbeRoute) key() string { return r.Container + "/" + r.Kind }
 
 // String is the value of init's flag --probe:
 // "<container>/<kind>=<http|https>:<port>:<path>".
@@ -42,7 +45,7 @@ func (r ProbeRoute) String() string {
 	if r.HTTPS {
 		scheme = "https"
 	}
-	return fmt.Sprintf("%s=%s:%d:%s", r.Key(), scheme, r.Port, r.Path)
+	return fmt.Sprintf("%s=%s:%d:%s", r.key(), scheme, r.Port, r.Path)
 }
 
 // argument is the flag with its dollars doubled, which the kubelet undoes when
@@ -126,9 +129,9 @@ func (r *rewritten) rewrite(path string, c *corev1.Container, kind string, probe
 		return nil
 	}
 	route := ProbeRoute{Container: c.Name, Kind: kind}
-	target := "/probe/" + route.Key()
+	target := route.ProbePath()
 	if get.Port == intstr.FromInt32(model.PortProbes) {
-		route, ok := known[route.Key()]
+		route, ok := known[route.key()]
 		if !ok || get.Path != target {
 			return fmt.Errorf("%s.httpGet.port: %d belongs to the mesh: name the app's own port", field, model.PortProbes)
 		}
@@ -169,9 +172,9 @@ func knownRoutes(spec *corev1.PodSpec) (map[string]ProbeRoute, error) {
 			return nil, fmt.Errorf("container %s: %w", model.InitContainer, err)
 		}
 		if slices.Contains(proxyPorts, route.Port) {
-			return nil, fmt.Errorf("container %s: probe %s leads to port %d, which belongs to the mesh", model.InitContainer, route.Key(), route.Port)
+			return nil, fmt.Errorf("container %s: probe %s leads to port %d, which belongs to the mesh", model.InitContainer, route.key(), route.Port)
 		}
-		known[route.Key()] = route
+		known[route.key()] = route
 	}
 	return known, nil
 }

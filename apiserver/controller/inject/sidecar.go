@@ -26,7 +26,7 @@ const startupOutage = 11 * time.Minute
 func initContainer(settings Settings, routes []ProbeRoute) corev1.Container {
 	args := []string{
 		"--node=" + nodeID,
-		"--pod-ip=$(POD_IP)",
+		"--pod-ips=$(POD_IPS)",
 		"--proxy-memory=$(PROXY_MEMORY)",
 		"--control-plane=" + controlPlaneHost(settings) + ":" + strconv.Itoa(model.PortXDS),
 		"--control-plane-name=" + controlPlaneName(settings),
@@ -39,7 +39,7 @@ func initContainer(settings Settings, routes []ProbeRoute) corev1.Container {
 		Image:   settings.InitImage,
 		Command: []string{"mesh-apiserver", "init"},
 		Args:    args,
-		Env: append(podEnv(), downward("POD_IP", "status.podIP"), corev1.EnvVar{
+		Env: append(podEnv(), downward("POD_IPS", "status.podIPs"), corev1.EnvVar{
 			Name: "PROXY_MEMORY", ValueFrom: &corev1.EnvVarSource{ResourceFieldRef: &corev1.ResourceFieldSelector{
 				ContainerName: model.ProxyContainer, Resource: "limits.memory",
 			}},

@@ -5,6 +5,7 @@ package xds
 
 import (
 	"strconv"
+	"strings"
 
 	discovery "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
 )
@@ -51,6 +52,7 @@ func (s *subscription) accept(n nonce) bool {
 // several was bad is found by sending each again in a response of its own:
 // the good ones are then ACKed, so a NACK stays with the bad one alone.
 func (st *stream) reject(s *subscription, n nonce, message string) {
+	message = strings.TrimSpace(message)
 	if len(message) > maxMessage {
 		message = message[:maxMessage]
 	}

@@ -15,6 +15,7 @@ import (
 	"math/big"
 	"net"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -43,28 +44,40 @@ type harness struct {
 	address string
 	ca      *authority
 	notices chan string
+	// stopServer stops the newest Server, and may be called again.
+	stopServer func()
 }
 
 // newHarness serves until the test ends. The store is not ready yet.
 func newHarness(t testing.TB) *harness {
 	t.Helper()
-	h := &harness{TB: t, ca: newAuthority(t), notices: make(chan string, 100_000)}
-	h.Server = New(Options{Identify: identifyByName, Notify: func(view string) { h.notices <- view }})
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	h := &harness{TB: t, ca: newAuthority(t), address: "127.0.0.1:0"}
+	h.serve()
+	return h
+}
+
+// serve starts a new Server, at the address of the one before.
+func (h *harness) serve() {
+	h.Helper()
+	notices := make(chan string, 100_000)
+	h.notices = notices
+	h.Server = New(Options{Identify: identifyByName, Notify: func(view string) { notices <- view }})
+	listener, err := net.Listen("tcp", h.address)
 	if err != nil {
-		t.Fatal(err)
+		h.Fatal(err)
 	}
 	h.address = listener.Addr().String()
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
-	go func() { done <- h.Serve(ctx, listener, h.ca.serverConfig(t)) }()
-	t.Cleanup(func() {
+	server, config := h.Server, h.ca.serverConfig(h)
+	go func() { done <- server.Serve(ctx, listener, config) }()
+	h.stopServer = sync.OnceFunc(func() {
 		cancel()
 		if err := <-done; err != nil {
-			t.Errorf("Serve: %v", err)
+			h.Errorf("Serve: %v", err)
 		}
 	})
-	return h
+	h.Cleanup(h.stopServer)
 }
 
 // identifyByName reads the test's certificates: the name is the pod, the unit its account.

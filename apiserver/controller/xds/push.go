@@ -118,7 +118,7 @@ func (st *stream) respond(s *subscription, set, absent []*topic, now time.Time) 
 	for _, t := range set {
 		resource := t.visible(st.view)
 		if s.kind == clusters && s.known[t].serial < firstSerial {
-			st.warming = warming{nonce: r.nonce, until: now.Add(warmUp)}
+			st.warming = warming{nonce: r.nonce, until: now.Add(st.server.warmUp)}
 		}
 		if resource.source.View != "" {
 			s.lastOwn = r.nonce

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	discovery "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
 	"google.golang.org/grpc/mem"
@@ -100,6 +101,7 @@ func TestOneUpdateIsSentMakeBeforeBreak(t *testing.T) {
 
 func TestRoutesWaitUntilNewClustersAreWarm(t *testing.T) {
 	h := newHarness(t)
+	h.warmUp = time.Hour
 	a := pod("a", "v1")
 	h.start([]model.Proxy{a}, encoded(t, clusters, "old", "", "1"), encoded(t, routes, "r", "", "to old"))
 	c := h.connect(a)
@@ -124,6 +126,7 @@ func TestRoutesWaitUntilNewClustersAreWarm(t *testing.T) {
 
 func TestClusterThatNeverWarmsHoldsRoutesForABoundedTime(t *testing.T) {
 	h := newHarness(t)
+	h.warmUp = 10 * time.Millisecond
 	a := pod("a", "v1")
 	h.start([]model.Proxy{a}, encoded(t, clusters, "never-acked", "", "1"), encoded(t, routes, "r", "", "1"))
 	c := h.connect(a)

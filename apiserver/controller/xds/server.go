@@ -58,7 +58,8 @@ type Peer struct {
 type Server struct {
 	options Options
 	log     klog.Logger
-	hold    time.Duration
+	// hold and warmUp are constants but in tests.
+	hold, warmUp time.Duration
 	// ready is closed when the first full picture is there.
 	ready chan struct{}
 
@@ -82,6 +83,7 @@ func New(options Options) *Server {
 		options: options,
 		log:     klog.LoggerWithName(log, "xds"),
 		hold:    holdUnknown,
+		warmUp:  warmUp,
 		ready:   make(chan struct{}),
 		store:   newStore(),
 		proxies: map[model.ProxyID]model.Proxy{},

@@ -150,7 +150,7 @@ func TestStreamEndsBeforeItsCertificate(t *testing.T) {
 	h := newHarness(t)
 	a := pod("a", "v1")
 	h.start([]model.Proxy{a})
-	const life = 2 * time.Second
+	const life = 4 * time.Second
 	expires := time.Now().Add(life)
 	c := h.open(h.ca.leaf(t, a.ID.String(), a.ServiceAccount, life))
 	c.id = a.ID.String()

@@ -5,12 +5,14 @@ package authority
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/util/wait"
-	"k8s.io/client-go/informers"
+	certificatesinformers "k8s.io/client-go/informers/certificates/v1"
+	coreinformers "k8s.io/client-go/informers/core/v1"
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/client-go/util/workqueue"
 	"k8s.io/klog/v2"
@@ -18,6 +20,9 @@ import (
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/identity/root"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
 )
+
+// item is the one thing in the queue.
+const item = "root"
 
 // resync bounds how long a missed change can go unnoticed.
 const resync = 10 * time.Minute
@@ -42,19 +47,8 @@ func (a *Authority) Run(ctx context.Context) {
 		<-ctx.Done()
 		queue.ShutDown()
 	}()
-	secrets := a.watch(root.SecretName, informers.WithNamespace(a.namespace))
-	bundles := a.watch(model.TrustBundle)
-	enqueue := cache.ResourceEventHandlerFuncs{
-		AddFunc:    func(any) { queue.Add("root") },
-		UpdateFunc: func(any, any) { queue.Add("root") },
-		DeleteFunc: func(any) { queue.Add("root") },
-	}
-	// AddEventHandler fails only on an informer that was stopped.
-	_, _ = secrets.Core().V1().Secrets().Informer().AddEventHandler(enqueue)
-	_, _ = bundles.Certificates().V1().ClusterTrustBundles().Informer().AddEventHandler(enqueue)
-	secrets.StartWithContext(ctx)
-	bundles.StartWithContext(ctx)
-	queue.Add("root")
+	finish := a.watch(ctx, queue)
+	queue.Add(item)
 
 	for {
 		key, shutdown := queue.Get()
@@ -69,15 +63,30 @@ func (a *Authority) Run(ctx context.Context) {
 		}
 		queue.Done(key)
 	}
-	secrets.Shutdown()
-	bundles.Shutdown()
+	finish()
 }
 
-// watch makes informers that see only objects of one name, which is also all
-// that the server's role lets it see.
-func (a *Authority) watch(name string, options ...informers.SharedInformerOption) informers.SharedInformerFactory {
-	only := informers.WithTweakListOptions(func(o *metav1.ListOptions) {
-		o.FieldSelector = fields.OneTermEqualSelector(metav1.ObjectNameField, name).String()
-	})
-	return informers.NewSharedInformerFactoryWithOptions(a.client, resync, append(options, only)...)
+// watch starts informers on the Secret and the bundle that fill the queue; by name,
+// which is all that the server's role allows. The function that it gives waits for
+// their end.
+func (a *Authority) watch(ctx context.Context, queue workqueue.TypedInterface[string]) (finish func()) {
+	named := func(name string) func(*metav1.ListOptions) {
+		return func(o *metav1.ListOptions) {
+			o.FieldSelector = fields.OneTermEqualSelector(metav1.ObjectNameField, name).String()
+		}
+	}
+	var running sync.WaitGroup
+	for _, informer := range []cache.SharedIndexInformer{
+		coreinformers.NewFilteredSecretInformer(a.client, a.namespace, resync, cache.Indexers{}, named(root.SecretName)),
+		certificatesinformers.NewFilteredClusterTrustBundleInformer(a.client, resync, cache.Indexers{}, named(model.TrustBundle)),
+	} {
+		// AddEventHandler fails only on an informer that was stopped.
+		_, _ = informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
+			AddFunc:    func(any) { queue.Add(item) },
+			UpdateFunc: func(any, any) { queue.Add(item) },
+			DeleteFunc: func(any) { queue.Add(item) },
+		})
+		running.Go(func() { informer.RunWithContext(ctx) })
+	}
+	return running.Wait
 }

@@ -10,7 +10,8 @@ package v1alpha1
 //
 // GRPCMatch is a set of gRPC calls.
 type GRPCMatchApplyConfiguration struct {
-	// methods are alternatives. Absent: every gRPC call. At most 32.
+	// methods are alternatives. Every call is written with http:
+	// {paths: [{value: "/"}]}. 1 to 32.
 	Methods []GRPCMethodMatchApplyConfiguration `json:"methods,omitempty"`
 }
 

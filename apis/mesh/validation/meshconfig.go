@@ -1,0 +1,114 @@
+// Copyright The mesh-apiserver Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package validation
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+
+	corev1 "k8s.io/api/core/v1"
+	apiequality "k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"github.com/openservicemesh/mesh-apiserver/apis/mesh"
+)
+
+// Bounds of durations. The kubelet asks for certificates of 1 h to 91 d
+// (KEP-4317); an hour of draining outlasts any rollout.
+const (
+	minLifetime = time.Hour
+	maxLifetime = 91 * 24 * time.Hour
+	minDrain    = time.Second
+	maxDrain    = time.Hour
+)
+
+// ValidateMeshConfig says what the tags of v1alpha1 do not about a new MeshConfig.
+func ValidateMeshConfig(config *mesh.MeshConfig) field.ErrorList {
+	return append(validateMeshConfigMeta(config), validateMeshConfigSpec(&config.Spec, field.NewPath("spec"))...)
+}
+
+// ValidateMeshConfigUpdate is ValidateMeshConfig for a change. A spec that stays
+// as it is passes, so that rules which were tightened since block nobody.
+func ValidateMeshConfigUpdate(config, old *mesh.MeshConfig) field.ErrorList {
+	errs := validateMeshConfigMeta(config)
+	if apiequality.Semantic.DeepEqual(config.Spec, old.Spec) {
+		return errs
+	}
+	return append(errs, validateMeshConfigSpec(&config.Spec, field.NewPath("spec"))...)
+}
+
+// ValidateMeshConfigStatus is for a change of the status.
+func ValidateMeshConfigStatus(config *mesh.MeshConfig) field.ErrorList {
+	return validateConditions(config.Status.Conditions, field.NewPath("status", "conditions"))
+}
+
+func validateMeshConfigMeta(config *mesh.MeshConfig) field.ErrorList {
+	var errs field.ErrorList
+	path := field.NewPath("metadata")
+	if config.Name != mesh.MeshConfigName {
+		errs = append(errs, field.Invalid(path.Child("name"), config.Name, fmt.Sprintf("must be %q: there is one MeshConfig", mesh.MeshConfigName)))
+	}
+	if len(config.Finalizers) > 0 {
+		errs = append(errs, field.Forbidden(path.Child("finalizers"), "must be empty: deleting the MeshConfig sets it back to the defaults at once"))
+	}
+	return errs
+}
+
+func validateMeshConfigSpec(spec *mesh.MeshConfigSpec, path *field.Path) field.ErrorList {
+	errs := validateSidecar(&spec.Sidecar, path.Child("sidecar"))
+	errs = append(errs, validateDuration(spec.Certificate.Lifetime.Duration, minLifetime, maxLifetime, path.Child("certificate", "lifetime"))...)
+	return errs
+}
+
+func validateSidecar(sidecar *mesh.SidecarConfig, path *field.Path) field.ErrorList {
+	var errs field.ErrorList
+	if strings.ContainsFunc(sidecar.Image, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }) {
+		errs = append(errs, field.Invalid(path.Child("image"), sidecar.Image, "must be an image reference, without spaces"))
+	}
+	errs = append(errs, validateResources(&sidecar.Resources, path.Child("resources"))...)
+	errs = append(errs, validateDuration(sidecar.DrainTime.Duration, minDrain, maxDrain, path.Child("drainTime"))...)
+	errs = append(errs, validateDuration(sidecar.TerminationDrain.Duration, minDrain, maxDrain, path.Child("terminationDrain"))...)
+	return errs
+}
+
+func validateResources(resources *mesh.SidecarResources, path *field.Path) field.ErrorList {
+	errs := validateResourceList(resources.Limits, path.Child("limits"))
+	errs = append(errs, validateResourceList(resources.Requests, path.Child("requests"))...)
+	for _, name := range slices.Sorted(maps.Keys(resources.Requests)) {
+		request := resources.Requests[name]
+		if limit, ok := resources.Limits[name]; ok && request.Cmp(limit) > 0 {
+			errs = append(errs, field.Invalid(path.Child("requests").Key(string(name)), request.String(),
+				fmt.Sprintf("must be at most the limit of %s", limit.String())))
+		}
+	}
+	return errs
+}
+
+func validateResourceList(list corev1.ResourceList, path *field.Path) field.ErrorList {
+	var errs field.ErrorList
+	for _, name := range slices.Sorted(maps.Keys(list)) {
+		quantity := list[name]
+		switch name {
+		case corev1.ResourceCPU, corev1.ResourceMemory, corev1.ResourceEphemeralStorage:
+		default:
+			errs = append(errs, field.NotSupported(path.Key(string(name)), name,
+				[]corev1.ResourceName{corev1.ResourceCPU, corev1.ResourceMemory, corev1.ResourceEphemeralStorage}))
+		}
+		if quantity.Sign() <= 0 {
+			errs = append(errs, field.Invalid(path.Key(string(name)), quantity.String(), "must be greater than zero"))
+		}
+	}
+	return errs
+}
+
+func validateDuration(value, least, most time.Duration, path *field.Path) field.ErrorList {
+	if value < least || value > most || value%time.Second != 0 {
+		return field.ErrorList{field.Invalid(path, value.String(), fmt.Sprintf("must be whole seconds, from %s to %s", least, most))}
+	}
+	return nil
+}

@@ -1,0 +1,71 @@
+// Copyright The mesh-apiserver Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package validation
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"github.com/openservicemesh/mesh-apiserver/apis/mesh"
+)
+
+var (
+	// RFC 3986, 3.3: what a path may hold, percent-encoded octets included.
+	pathPattern = regexp.MustCompile(`^/(?:[-A-Za-z0-9._~!$&'()*+,;=:@/]|%[0-9A-Fa-f]{2})*$`)
+	// RFC 3986, 2.3: unreserved characters, which normalisation writes plainly:
+	// - . _ ~ 0-9 A-Z a-z.
+	escapedUnreserved = regexp.MustCompile(`%(?:2[DdEe]|3[0-9]|[46][1-9A-Fa-f]|[57][0-9Aa]|5[Ff]|7[Ee])`)
+	// '/' and '\', which the proxy refuses in this form.
+	escapedSlash = regexp.MustCompile(`%(?:2[Ff]|5[Cc])`)
+	dotSegment   = regexp.MustCompile(`/\.{1,2}(?:/|$)`)
+)
+
+// validatePath refuses what could never match: paths are compared after
+// normalisation (Envoy: normalize_path, merge_slashes, escaped slashes refused)
+// and without their query.
+func validatePath(match *mesh.PathMatch, path *field.Path) field.ErrorList {
+	value, valuePath := match.Value, path.Child("value")
+	if value == "" {
+		return nil
+	}
+	if match.Type == mesh.PathMatchRegularExpression {
+		return validateRegularExpression(value, valuePath)
+	}
+	if why := whyNoPath(value); why != "" {
+		return field.ErrorList{field.Invalid(valuePath, value, why)}
+	}
+	return nil
+}
+
+// whyNoPath says why no normalised path has this value, or nothing.
+func whyNoPath(value string) string {
+	if !strings.HasPrefix(value, "/") {
+		return `must begin with "/"`
+	}
+	if strings.ContainsAny(value, "?#") {
+		return "must not have a query or fragment: paths are compared without"
+	}
+	if strings.Contains(value, `\`) {
+		return `must not hold a backslash: it becomes "/" before paths are compared`
+	}
+	if strings.Contains(value, "//") {
+		return `must not hold "//": it becomes "/" before paths are compared`
+	}
+	if dotSegment.MatchString(value) {
+		return `must not hold "." or ".." as an element: they are resolved before paths are compared`
+	}
+	if !pathPattern.MatchString(value) {
+		return "must be a path: characters other than letters, digits and -._~!$&'()*+,;=:@ are written as %XX"
+	}
+	if escaped := escapedSlash.FindString(value); escaped != "" {
+		return fmt.Sprintf("must not hold %s: requests with an escaped slash are refused before paths are compared", escaped)
+	}
+	if escaped := escapedUnreserved.FindString(value); escaped != "" {
+		return fmt.Sprintf("must not hold %s: write the character itself, as paths have it when they are compared", escaped)
+	}
+	return ""
+}

@@ -1,0 +1,17 @@
+// Copyright The mesh-apiserver Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Command mesh-apiserver is the control plane of the mesh. Without a subcommand
+// it serves the mesh's API and controls the proxies; `init` and `drain` run in
+// the pods that it injects.
+package main
+
+import (
+	"os"
+
+	"k8s.io/component-base/cli"
+)
+
+func main() {
+	os.Exit(cli.Run(newCommand()))
+}

@@ -1,0 +1,141 @@
+// Copyright The mesh-apiserver Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package envoy
+
+import (
+	"fmt"
+	"testing"
+
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/types/known/anypb"
+)
+
+// TestResourcesKeepEnvoysConstraints runs Envoy's own validation rules
+// (protoc-gen-validate) on each resource and on what is packed in it.
+func TestResourcesKeepEnvoysConstraints(t *testing.T) {
+	for name, in := range readInputs(t) {
+		t.Run(name, func(t *testing.T) {
+			for _, r := range in.resources(t, []byte(testRoots)) {
+				if err := validate(r.Body.ProtoReflect()); err != nil {
+					t.Errorf("%s %q: %v", r.TypeURL, r.Name, err)
+				}
+			}
+			if in.Bootstrap == nil {
+				return
+			}
+			config, err := bootstrapConfig(*in.Bootstrap)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := validate(config.ProtoReflect()); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+func validate(m protoreflect.Message) error {
+	if a, ok := m.Interface().(*anypb.Any); ok {
+		inner, err := a.UnmarshalNew()
+		if err != nil {
+			return err
+		}
+		return validate(inner.ProtoReflect())
+	}
+	if v, ok := m.Interface().(interface{ ValidateAll() error }); ok {
+		if err := v.ValidateAll(); err != nil {
+			return err
+		}
+	}
+	var err error
+	eachMessage(m, func(child protoreflect.Message) {
+		if e := validate(child); e != nil && err == nil {
+			err = fmt.Errorf("%s: %w", m.Descriptor().Name(), e)
+		}
+	})
+	return err
+}
+
+// eachMessage visits the messages that m holds, in fields, lists and maps.
+func eachMessage(m protoreflect.Message, visit func(protoreflect.Message)) {
+	m.Range(func(f protoreflect.FieldDescriptor, v protoreflect.Value) bool {
+		switch {
+		case f.IsMap() && f.MapValue().Message() != nil:
+			v.Map().Range(func(_ protoreflect.MapKey, e protoreflect.Value) bool {
+				visit(e.Message())
+				return true
+			})
+		case f.IsList() && f.Message() != nil:
+			for i := range v.List().Len() {
+				visit(v.List().Get(i).Message())
+			}
+		case !f.IsMap() && !f.IsList() && f.Message() != nil:
+			visit(v.Message())
+		}
+		return true
+	})
+}
+
+// TestEveryConfigSourceWaits: with Envoy's default a proxy calls itself ready
+// although it has been told nothing.
+func TestEveryConfigSourceWaits(t *testing.T) {
+	for name, in := range readInputs(t) {
+		t.Run(name, func(t *testing.T) {
+			var messages []proto.Message
+			for _, r := range in.resources(t, []byte(testRoots)) {
+				messages = append(messages, r.Body)
+			}
+			if in.Bootstrap != nil {
+				config, err := bootstrapConfig(*in.Bootstrap)
+				if err != nil {
+					t.Fatal(err)
+				}
+				messages = append(messages, config)
+			}
+			for _, m := range messages {
+				walk(t, m.ProtoReflect(), func(m protoreflect.Message) {
+					f := m.Descriptor().Fields().ByName("initial_fetch_timeout")
+					if f != nil && !m.Has(f) {
+						t.Errorf("%s without initial_fetch_timeout: %v", m.Descriptor().Name(), m.Interface())
+					}
+				})
+			}
+		})
+	}
+}
+
+// TestRBACAlwaysHasRules: a filter without them admits everybody.
+func TestRBACAlwaysHasRules(t *testing.T) {
+	seen := 0
+	for _, in := range readInputs(t) {
+		for _, r := range in.resources(t, []byte(testRoots)) {
+			walk(t, r.Body.ProtoReflect(), func(m protoreflect.Message) {
+				if m.Descriptor().Name() != "RBAC" || m.Descriptor().Fields().ByName("rules") == nil {
+					return
+				}
+				seen++
+				if !m.Has(m.Descriptor().Fields().ByName("rules")) {
+					t.Errorf("%s %q: RBAC without rules", r.TypeURL, r.Name)
+				}
+			})
+		}
+	}
+	if seen == 0 {
+		t.Error("no RBAC seen")
+	}
+}
+
+// walk visits m and all that it holds, packed messages included.
+func walk(t *testing.T, m protoreflect.Message, visit func(protoreflect.Message)) {
+	if a, ok := m.Interface().(*anypb.Any); ok {
+		inner, err := a.UnmarshalNew()
+		if err != nil {
+			t.Fatal(err)
+		}
+		m = inner.ProtoReflect()
+	}
+	visit(m)
+	eachMessage(m, func(child protoreflect.Message) { walk(t, child, visit) })
+}

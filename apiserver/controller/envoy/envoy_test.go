@@ -1,0 +1,155 @@
+//go:build envoy
+
+// Copyright The mesh-apiserver Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package envoy
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
+	"math/big"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	bootstrapv3 "github.com/envoyproxy/go-control-plane/envoy/config/bootstrap/v3"
+	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
+	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+	endpointv3 "github.com/envoyproxy/go-control-plane/envoy/config/endpoint/v3"
+	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
+	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
+	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
+	tcpproxyv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/tcp_proxy/v3"
+	tlsv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/transport_sockets/tls/v3"
+)
+
+// TestEnvoyAcceptsWhatItIsTold gives each golden to the real Envoy, in static
+// form.
+func TestEnvoyAcceptsWhatItIsTold(t *testing.T) {
+	binary := os.Getenv("MESH_ENVOY")
+	if binary == "" {
+		t.Fatal("this test needs a real Envoy: set MESH_ENVOY to the path of the binary")
+	}
+	for name, in := range readInputs(t) {
+		t.Run(name, func(t *testing.T) {
+			pod := newPodFiles(t)
+			params := testPod()
+			if in.Bootstrap != nil {
+				params = *in.Bootstrap
+			}
+			config, err := bootstrapConfig(params)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, r := range in.resources(t, pod.roots) {
+				embed(t, config.StaticResources, r)
+			}
+			b, err := messageYAML(config)
+			if err != nil {
+				t.Fatal(err)
+			}
+			file := pod.write("bootstrap.yaml", b)
+			out, err := exec.Command(binary, "--mode", "validate", "-c", file, "--log-level", "warning").CombinedOutput()
+			if err != nil || strings.Contains(string(out), "Deprecated") {
+				t.Errorf("%v\n%s", err, out)
+			}
+		})
+	}
+}
+
+// embed puts a resource where static configuration has its like.
+func embed(t *testing.T, static *bootstrapv3.Bootstrap_StaticResources, r Resource) {
+	t.Helper()
+	m, err := r.Body.UnmarshalNew()
+	if err != nil {
+		t.Fatal(err)
+	}
+	switch m := m.(type) {
+	case *listenerv3.Listener:
+		static.Listeners = append(static.Listeners, m)
+	case *clusterv3.Cluster:
+		static.Clusters = append(static.Clusters, m)
+	case *tlsv3.Secret:
+		static.Secrets = append(static.Secrets, m)
+	case *endpointv3.ClusterLoadAssignment:
+		c := cluster("static/" + r.Name)
+		c.ClusterDiscoveryType = &clusterv3.Cluster_Type{Type: clusterv3.Cluster_STATIC}
+		c.LoadAssignment = m
+		static.Clusters = append(static.Clusters, c)
+	case *routev3.RouteConfiguration:
+		manager := inboundManager(r.Name, r.Name)
+		manager.RouteSpecifier = &hcmv3.HttpConnectionManager_RouteConfig{RouteConfig: m}
+		static.Listeners = append(static.Listeners, listening(r.Name, managerFilter(manager)))
+	case *corev3.TypedExtensionConfig:
+		filters := []*listenerv3.Filter{{Name: m.Name, ConfigType: &listenerv3.Filter_TypedConfig{TypedConfig: m.TypedConfig}}}
+		if !m.TypedConfig.MessageIs(&tcpproxyv3.TcpProxy{}) {
+			filters = append(filters, inboundTCP(r.Name))
+		}
+		static.Listeners = append(static.Listeners, listening(r.Name, filters...))
+	default:
+		t.Fatalf("do not know where %T goes", m)
+	}
+}
+
+func listening(name string, filters ...*listenerv3.Filter) *listenerv3.Listener {
+	return &listenerv3.Listener{
+		Name:         "static/" + name,
+		Address:      pipeAddress("@" + name),
+		FilterChains: []*listenerv3.FilterChain{{Filters: filters}},
+	}
+}
+
+// podFiles stands for the proxy container's directories.
+type podFiles struct {
+	t     *testing.T
+	dir   string
+	roots []byte
+}
+
+func newPodFiles(t *testing.T) podFiles {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	keyDER, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := podFiles{t: t, dir: t.TempDir(), roots: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})}
+	_, identity, roots, err := Bootstrap(testPod())
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.write("identity.sds.yaml", identity)
+	p.write("control-plane-roots.sds.yaml", roots)
+	p.write("roots.pem", p.roots)
+	p.write("credentialbundle.pem", append(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER}), p.roots...))
+	return p
+}
+
+// write writes a file whose paths are those of a pod, as they are here.
+func (p podFiles) write(name string, content []byte) string {
+	p.t.Helper()
+	here := strings.NewReplacer(
+		"/var/run/secrets/mesh/identity", p.dir,
+		"/var/run/secrets/mesh/roots", p.dir,
+		"/var/run/mesh", p.dir,
+	).Replace(string(content))
+	file := filepath.Join(p.dir, name)
+	if err := os.WriteFile(file, []byte(here), 0o600); err != nil {
+		p.t.Fatal(err)
+	}
+	return file
+}

@@ -1,0 +1,64 @@
+// Copyright The mesh-apiserver Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package envoy
+
+import (
+	"net/netip"
+	"strings"
+	"testing"
+
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
+)
+
+func testPod() BootstrapParams {
+	return BootstrapParams{
+		NodeID:        model.ProxyID{Namespace: "bookstore", Pod: "bookstore-0", UID: "5c1d"},
+		XDSHost:       "127.0.0.1",
+		XDSPort:       model.PortXDS,
+		XDSServerName: "mesh-apiserver.mesh-system.svc",
+		PodIPs:        []netip.Addr{netip.MustParseAddr("198.18.0.11")},
+	}
+}
+
+func TestBootstrapNamesWhatIsMissing(t *testing.T) {
+	for want, spoil := range map[string]func(*BootstrapParams){
+		"node ID":       func(p *BootstrapParams) { p.NodeID.UID = "" },
+		"control plane": func(p *BootstrapParams) { p.XDSServerName = "" },
+		"no pod IP":     func(p *BootstrapParams) { p.PodIPs = nil },
+		"scheme \"GRPC\"": func(p *BootstrapParams) {
+			p.Probes = []ProbeRoute{{Path: "/probe/app/liveness", Port: 80, Scheme: "GRPC"}}
+		},
+	} {
+		params := testPod()
+		spoil(&params)
+		if _, _, _, err := Bootstrap(params); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("error %v, want one about %q", err, want)
+		}
+	}
+}
+
+func TestWorkloadThatCannotBeSaidIsAnError(t *testing.T) {
+	allow := func(s model.Source, m model.Match) model.Workload {
+		return onePort(model.Access{Closed: true, Allow: []model.Rule{{Name: "ns/policy/0", From: []model.Source{s}, To: []model.Match{m}}}})
+	}
+	any := model.Match{Kind: model.MatchAny}
+	for _, c := range []struct {
+		name  string
+		w     model.Workload
+		roots string
+		want  string
+	}{
+		{"without roots nobody could be verified", onePort(model.Access{}), "", "no workload roots"},
+		{"a principal that is not UTF-8", allow(model.Source{Principals: []model.Principal{{ID: "\xff"}}}, any), testRoots, "not UTF-8"},
+		{"a path that is not UTF-8", allow(model.Source{}, model.Match{Kind: model.MatchHTTP, Paths: []model.PathMatch{{Value: "\xff"}}}), testRoots, "not UTF-8"},
+		{"an IP block that is none", allow(model.Source{IPBlocks: []model.IPBlock{{CIDR: "198.18.0.0"}}}, any), testRoots, "parse IP block"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			_, err := Workload(model.Mesh{TrustDomain: "cluster.local"}, c.w, []byte(c.roots), nil)
+			if err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("error %v, want %q", err, c.want)
+			}
+		})
+	}
+}

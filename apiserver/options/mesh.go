@@ -1,0 +1,110 @@
+// Copyright The mesh-apiserver Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package options
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/spf13/pflag"
+	"k8s.io/apimachinery/pkg/util/validation"
+
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/etcd"
+)
+
+// MeshOptions are the flags that an ordinary API server does not have.
+type MeshOptions struct {
+	// SystemNamespace holds the server, its Secrets and the administrators' policies.
+	SystemNamespace string
+	// DataDir is the directory of the embedded etcd and of its lock.
+	DataDir string
+	// EtcdQuotaBytes bounds the database file of the embedded etcd.
+	EtcdQuotaBytes int64
+	// EmbeddedEtcd is true if no --etcd-servers were given. Complete sets it.
+	EmbeddedEtcd bool
+	// WebhookPort, XDSPort and MetricsPort are TCP ports; MetricsPort 0 means none.
+	WebhookPort, XDSPort, MetricsPort int
+	// Image is the image of this program, which injected pods start from.
+	Image string
+}
+
+func newMeshOptions() *MeshOptions {
+	o := &MeshOptions{
+		SystemNamespace: "mesh-system",
+		DataDir:         "/var/lib/mesh-apiserver",
+		EtcdQuotaBytes:  etcd.DefaultQuotaBytes,
+		WebhookPort:     9443,
+		XDSPort:         model.PortXDS,
+		MetricsPort:     9090,
+		Image:           "docker.io/local/mesh-apiserver:dev",
+	}
+	if namespace := os.Getenv("POD_NAMESPACE"); namespace != "" {
+		o.SystemNamespace = namespace
+	}
+	return o
+}
+
+func (o *MeshOptions) addFlags(fs *pflag.FlagSet) {
+	fs.StringVar(&o.SystemNamespace, "system-namespace", o.SystemNamespace,
+		"The namespace of the server, its Service and its Secrets. The default is $POD_NAMESPACE, else mesh-system.")
+	fs.StringVar(&o.DataDir, "data-dir", o.DataDir,
+		"Where the embedded etcd keeps its data. One server at a time may use it.")
+	fs.Int64Var(&o.EtcdQuotaBytes, "etcd-quota-bytes", o.EtcdQuotaBytes,
+		"The largest size of the embedded etcd's database file, in bytes. Beyond it writes are refused.")
+	fs.IntVar(&o.WebhookPort, "webhook-port", o.WebhookPort,
+		"The port of the admission webhook that puts proxies into pods (HTTPS).")
+	fs.IntVar(&o.XDSPort, "xds-port", o.XDSPort,
+		"The port that proxies take their configuration from (delta ADS over mutual TLS).")
+	fs.IntVar(&o.MetricsPort, "metrics-port", o.MetricsPort,
+		"The port for Prometheus (plain HTTP, /metrics only; its labels name kinds, namespaces and policies, never contents). "+
+			"0 closes it; /metrics on --secure-port stays, behind authorization.")
+	fs.StringVar(&o.Image, "image", o.Image,
+		"The image of mesh-apiserver that the init container of injected pods runs.")
+}
+
+// validate looks at the ports of all listeners; securePort is the API's.
+func (o *MeshOptions) validate(securePort int) []error {
+	var errs []error
+	if problems := validation.IsDNS1123Label(o.SystemNamespace); len(problems) > 0 {
+		errs = append(errs, fmt.Errorf("--system-namespace %q is not a namespace name: %s", o.SystemNamespace, problems[0]))
+	}
+	if o.EmbeddedEtcd && o.DataDir == "" {
+		errs = append(errs, fmt.Errorf("--data-dir must name a directory, or --etcd-servers an etcd"))
+	}
+	if o.EtcdQuotaBytes < 16<<20 {
+		errs = append(errs, fmt.Errorf("--etcd-quota-bytes %d is too small: at least 16777216 (16 MiB) are needed", o.EtcdQuotaBytes))
+	}
+	if o.Image == "" {
+		errs = append(errs, fmt.Errorf("--image must name an image: injected pods run it"))
+	}
+	return append(errs, o.validatePorts(securePort)...)
+}
+
+func (o *MeshOptions) validatePorts(securePort int) []error {
+	ports := []struct {
+		flag   string
+		number int
+	}{
+		{"--secure-port", securePort},
+		{"--webhook-port", o.WebhookPort},
+		{"--xds-port", o.XDSPort},
+		{"--metrics-port", o.MetricsPort},
+	}
+	var errs []error
+	usedBy := map[int]string{}
+	for _, port := range ports {
+		if port.flag == "--metrics-port" && port.number == 0 {
+			continue
+		}
+		if problems := validation.IsValidPortNum(port.number); len(problems) > 0 {
+			errs = append(errs, fmt.Errorf("%s %d: %s", port.flag, port.number, problems[0]))
+		}
+		if other, taken := usedBy[port.number]; taken {
+			errs = append(errs, fmt.Errorf("%s and %s are both %d; give each a port of its own", other, port.flag, port.number))
+		}
+		usedBy[port.number] = port.flag
+	}
+	return errs
+}

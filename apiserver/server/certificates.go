@@ -1,0 +1,51 @@
+// Copyright The mesh-apiserver Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package server
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/openservicemesh/mesh-apiserver/apis/scheme"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/identity"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/server/serving"
+)
+
+// startCertificates readies the mesh's root with its trust bundle, then the pair
+// that the API and the webhook serve with: the listeners need both.
+func (s *Server) startCertificates(ctx context.Context) error {
+	namespace := s.options.Mesh.SystemNamespace
+	recorder := s.clients.events.NewRecorder(scheme.Scheme, "mesh-apiserver")
+	var err error
+	if s.identity, err = identity.New(s.clients.hostConfig, namespace, s.settings().certificates, recorder); err != nil {
+		return err
+	}
+	s.serving = serving.New(s.clients.host, s.clients.aggregator, namespace, apiServices, webhookConfigurations)
+
+	if err := s.clients.events.StartRecordingToSinkWithContext(ctx); err != nil {
+		return fmt.Errorf("record events: %w", err)
+	}
+	if err := s.identity.Start(ctx); err != nil {
+		return fmt.Errorf("ready the mesh's root: %w", err)
+	}
+	if err := s.serving.Start(ctx); err != nil {
+		return fmt.Errorf("ready the serving certificate: %w", err)
+	}
+	s.components.add("certificate authority", func(ctx context.Context) error {
+		s.identity.Run(ctx)
+		return nil
+	})
+	s.components.add("serving certificate", s.keepServing)
+	return nil
+}
+
+// keepServing writes the caBundles, by which the cluster begins to trust this
+// server, only once the informers know what to answer.
+func (s *Server) keepServing(ctx context.Context) error {
+	if err := s.clients.informersSynced(ctx); err != nil {
+		return err
+	}
+	s.serving.Run(ctx)
+	return nil
+}

@@ -1,0 +1,91 @@
+// Copyright The mesh-apiserver Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package server
+
+import (
+	"context"
+	"fmt"
+
+	"k8s.io/apimachinery/pkg/runtime"
+	genericapiserver "k8s.io/apiserver/pkg/server"
+	"k8s.io/client-go/informers"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/events"
+	aggregator "k8s.io/kube-aggregator/pkg/client/clientset_generated/clientset"
+
+	"github.com/openservicemesh/mesh-apiserver/generated/clientset/versioned"
+	"github.com/openservicemesh/mesh-apiserver/generated/informers/externalversions"
+)
+
+// Requests to the host cluster in a second, and at once. Informers need few;
+// the burst is for the start.
+const (
+	hostQPS   = 50
+	hostBurst = 100
+)
+
+// clients reach the two APIs that the server itself uses: the host cluster's,
+// and over loopback its own.
+type clients struct {
+	hostConfig    *rest.Config
+	host          kubernetes.Interface
+	aggregator    aggregator.Interface
+	hostInformers informers.SharedInformerFactory
+	events        events.EventBroadcaster
+
+	mesh          versioned.Interface
+	meshInformers externalversions.SharedInformerFactory
+}
+
+func newClients(config *genericapiserver.RecommendedConfig) (*clients, error) {
+	c := &clients{hostConfig: rest.CopyConfig(config.ClientConfig)}
+	c.hostConfig.QPS, c.hostConfig.Burst = hostQPS, hostBurst
+
+	var err error
+	// kube-aggregator's kinds have no protobuf client; the host's have.
+	if c.aggregator, err = aggregator.NewForConfig(c.hostConfig); err != nil {
+		return nil, fmt.Errorf("make the client of APIServices: %w", err)
+	}
+	if c.host, err = kubernetes.NewForConfig(inProtobuf(c.hostConfig)); err != nil {
+		return nil, fmt.Errorf("make the client of the host cluster: %w", err)
+	}
+	loopback := inProtobuf(config.LoopbackClientConfig)
+	loopback.QPS = -1
+	if c.mesh, err = versioned.NewForConfig(loopback); err != nil {
+		return nil, fmt.Errorf("make the loopback client: %w", err)
+	}
+	c.hostInformers = informers.NewSharedInformerFactory(c.host, 0)
+	c.meshInformers = externalversions.NewSharedInformerFactory(c.mesh, 0)
+	c.events = events.NewBroadcaster(&events.EventSinkImpl{Interface: c.host.EventsV1()})
+	return c, nil
+}
+
+func inProtobuf(config *rest.Config) *rest.Config {
+	config = rest.CopyConfig(config)
+	config.ContentType = runtime.ContentTypeProtobuf
+	config.AcceptContentTypes = runtime.ContentTypeProtobuf + "," + runtime.ContentTypeJSON
+	return config
+}
+
+// startInformers starts what has been asked of both factories until now.
+func (c *clients) startInformers(ctx context.Context) {
+	c.hostInformers.StartWithContext(ctx)
+	c.meshInformers.StartWithContext(ctx)
+}
+
+// informersSynced tells what is still missing of the first lists.
+func (c *clients) informersSynced(ctx context.Context) error {
+	for kind, synced := range c.hostInformers.WaitForCacheSync(ctx.Done()) {
+		if !synced {
+			return fmt.Errorf("%s of the host cluster are not listed yet", kind)
+		}
+	}
+	for kind, synced := range c.meshInformers.WaitForCacheSync(ctx.Done()) {
+		if !synced {
+			return fmt.Errorf("%s are not listed yet", kind)
+		}
+	}
+	return nil
+}

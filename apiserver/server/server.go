@@ -1,0 +1,91 @@
+// Copyright The mesh-apiserver Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package server
+
+import (
+	"context"
+	"fmt"
+
+	genericapiserver "k8s.io/apiserver/pkg/server"
+
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/identity"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/options"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/server/serving"
+	meshrest "github.com/openservicemesh/mesh-apiserver/registry/mesh/rest"
+)
+
+// apiServices are the APIServices that the aggregator reaches this server by.
+var apiServices = []string{"v1alpha1.mesh.openservicemesh.io"}
+
+// webhookConfigurations hold the webhooks that this server answers.
+var webhookConfigurations = []string{"mesh-apiserver"}
+
+// Server is the process, put together but for etcd.
+type Server struct {
+	options    *options.Options
+	generic    *genericapiserver.GenericAPIServer
+	clients    *clients
+	identity   *identity.Identity
+	serving    *serving.Serving
+	components components
+}
+
+// newServer connects to the host cluster, readies the certificates and opens
+// the listeners. fail is called when a part has failed that cannot be done without.
+func newServer(ctx context.Context, o *options.Options, fail func(error)) (*Server, error) {
+	config, err := o.Config()
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{options: o, components: components{fail: fail}}
+	if s.clients, err = newClients(config); err != nil {
+		return nil, err
+	}
+	if err := s.startCertificates(ctx); err != nil {
+		return nil, err
+	}
+	config.SecureServing.Cert = s.serving
+
+	if s.generic, err = config.Complete().New("mesh-apiserver", genericapiserver.NewEmptyDelegate()); err != nil {
+		return nil, fmt.Errorf("make the API server: %w", err)
+	}
+	if err := s.installGroups(config); err != nil {
+		return nil, err
+	}
+	if err := s.addMetrics(); err != nil {
+		return nil, err
+	}
+	if err := s.addHealthChecks(); err != nil {
+		return nil, fmt.Errorf("add health checks: %w", err)
+	}
+	return s, s.generic.AddPostStartHook("mesh", s.start)
+}
+
+func (s *Server) installGroups(config *genericapiserver.RecommendedConfig) error {
+	group, err := meshrest.NewStorage(config.RESTOptionsGetter, meshrest.Config{
+		SystemNamespace: s.options.Mesh.SystemNamespace,
+	})
+	if err != nil {
+		return err
+	}
+	if err := s.generic.InstallAPIGroup(&group); err != nil {
+		return fmt.Errorf("install the mesh group: %w", err)
+	}
+	return nil
+}
+
+// start runs when the API is there: the informers of our own kinds use it.
+func (s *Server) start(hook genericapiserver.PostStartHookContext) error {
+	s.clients.startInformers(hook)
+	s.components.start(hook)
+	return nil
+}
+
+// run serves until ctx ends, then drains: first /readyz fails for a while, then
+// requests are refused and all parts stop.
+func (s *Server) run(ctx context.Context) error {
+	err := s.generic.PrepareRun().RunWithContext(ctx)
+	s.components.wait()
+	return err
+}

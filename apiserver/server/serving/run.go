@@ -1,0 +1,80 @@
+// Copyright The mesh-apiserver Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package serving
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
+	coreinformers "k8s.io/client-go/informers/core/v1"
+	"k8s.io/client-go/tools/cache"
+	"k8s.io/client-go/util/workqueue"
+	"k8s.io/klog/v2"
+)
+
+// item is the one thing in the queue.
+const item = "serving"
+
+// Run keeps the bundles and renews the pair until the context ends: whenever the
+// Secret or a target changes, and when the pair's time has come.
+func (s *Serving) Run(ctx context.Context) {
+	queue := workqueue.NewTypedRateLimitingQueue(workqueue.NewTypedItemExponentialFailureRateLimiter[string](100*time.Millisecond, 30*time.Second))
+	go func() {
+		<-ctx.Done()
+		queue.ShutDown()
+	}()
+	finish := s.watch(ctx, queue)
+	queue.Add(item)
+	for s.work(ctx, queue) {
+	}
+	finish()
+}
+
+func (s *Serving) work(ctx context.Context, queue workqueue.TypedRateLimitingInterface[string]) bool {
+	key, shutdown := queue.Get()
+	if shutdown {
+		return false
+	}
+	defer queue.Done(key)
+	next, err := s.reconcile(ctx)
+	if err != nil {
+		klog.FromContext(ctx).Error(err, "Keep the serving pair and its caBundles")
+		queue.AddRateLimited(key)
+		return true
+	}
+	queue.Forget(key)
+	queue.AddAfter(key, next)
+	return true
+}
+
+// watch starts informers on the Secret and the targets that fill the queue. The
+// function that it gives waits for their end.
+func (s *Serving) watch(ctx context.Context, queue workqueue.TypedInterface[string]) (finish func()) {
+	secret := coreinformers.NewFilteredSecretInformer(s.client, s.namespace, 0, cache.Indexers{}, named(SecretName))
+	all := []cache.SharedIndexInformer{secret}
+	for _, t := range s.targets {
+		all = append(all, t.informer())
+	}
+	var running sync.WaitGroup
+	for _, informer := range all {
+		// AddEventHandler fails only on an informer that was stopped.
+		_, _ = informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
+			AddFunc:    func(any) { queue.Add(item) },
+			UpdateFunc: func(any, any) { queue.Add(item) },
+			DeleteFunc: func(any) { queue.Add(item) },
+		})
+		running.Go(func() { informer.RunWithContext(ctx) })
+	}
+	return running.Wait
+}
+
+// named confines a watch to one object, which is all that the server's role allows.
+func named(name string) func(*metav1.ListOptions) {
+	return func(o *metav1.ListOptions) {
+		o.FieldSelector = fields.OneTermEqualSelector(metav1.ObjectNameField, name).String()
+	}
+}

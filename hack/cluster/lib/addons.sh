@@ -1,0 +1,18 @@
+# What runs in the cluster from the start: DNS, and a place for one volume.
+# shellcheck shell=bash
+
+start_addons() {
+  mkdir -p "$STATE/volumes/mesh-apiserver-data"
+  sed -e "s#@COREDNS_IMAGE@#$COREDNS_IMAGE#" -e "s#@DNS_IP@#$DNS_IP#" -e "s#@DNS_IP6@#$DNS_IP6#" \
+    -e "s#@NODE_NAME@#$NODE_NAME#" -e "s#@VOLUMES@#$STATE/volumes#" "$HERE"/manifests/*.yaml |
+    kubectl apply --server-side --field-manager=mesh-cluster -f - >/dev/null
+}
+
+node_ready() { kubectl get node "$NODE_NAME" -o jsonpath='{.status.conditions[?(@.type=="Ready")].status}' | grep -qx True; }
+
+dns_resolves() { "$STATE/bin/resolve" kubernetes.default.svc.cluster.local "$DNS_IP" "$DNS_IP6"; }
+
+await_ready() {
+  await kubelet 90 "the node being Ready" node_ready
+  await kube-proxy 90 "DNS resolving" dns_resolves
+}

@@ -1,0 +1,33 @@
+# Generated code and what checks the tree without running it.
+
+TOOLS_BIN := _output/tools
+
+.PHONY: generate
+generate: ## Generate code from the types in apis/ (installs protoc if missing).
+	hack/update-codegen.sh
+	hack/update-protobuf.sh
+
+.PHONY: verify
+verify: verify-codegen verify-protobuf verify-modules lint ## Check generated code, go.mod, formatting, lint and the walls.
+
+.PHONY: verify-codegen
+verify-codegen: ## Check what hack/update-codegen.sh writes.
+	hack/verify-codegen.sh
+
+.PHONY: verify-protobuf
+verify-protobuf: ## Check what hack/update-protobuf.sh writes.
+	hack/verify-protobuf.sh
+
+.PHONY: verify-modules
+verify-modules: ## Check that go.mod and go.sum are tidy.
+	$(GO) mod tidy -diff
+
+.PHONY: lint
+lint: $(TOOLS_BIN)/golangci-lint ## Run golangci-lint with the house's walls.
+	$(TOOLS_BIN)/golangci-lint run ./...
+
+# Built from the pinned source, once for each version.
+$(TOOLS_BIN)/golangci-lint: hack/tools/go.mod hack/tools/go.sum
+	@echo "building golangci-lint (minutes when cold)"
+	$(GO) -C hack/tools build -o $(abspath $@) github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+	@touch $@

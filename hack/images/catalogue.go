@@ -1,0 +1,31 @@
+// Copyright The mesh-apiserver Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import "path/filepath"
+
+// nobody is the user of images that need none.
+const nobody = "65532"
+
+// envoyUser is left alone by traffic capture, see the mesh-init container.
+const envoyUser = "1337"
+
+// catalogue lists every image.
+func catalogue(from sources) []spec {
+	return []spec{
+		program("mesh-apiserver", filepath.Join(from.bin, "mesh-apiserver")),
+		program("bookstore", filepath.Join(from.bin, "bookstore")),
+		program("coredns", filepath.Join(from.cluster, "coredns")),
+		program("pause", filepath.Join(from.cluster, "pause")),
+		{
+			name: "envoy", tag: "1.40.0", user: envoyUser,
+			path: "/usr/local/bin/envoy", source: from.envoy, linked: true,
+		},
+	}
+}
+
+// program is an image of one static binary.
+func program(name, source string) spec {
+	return spec{name: name, tag: "dev", user: nobody, path: "/usr/local/bin/" + name, source: source}
+}

@@ -1,0 +1,71 @@
+// Copyright The mesh-apiserver Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package meshpolicy
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/openservicemesh/mesh-apiserver/apis/mesh"
+)
+
+func TestTable(t *testing.T) {
+	seen := stored()
+	seen.CreationTimestamp = metav1.NewTime(time.Now().Add(-5 * time.Minute))
+	seen.Spec.TargetRefs = []mesh.PolicyTargetReference{{Kind: "Service", Name: "bookstore"}, {Kind: "Service", Name: "books"}}
+	fresh := &mesh.MeshPolicy{
+		ObjectMeta: metav1.ObjectMeta{Name: "fresh"},
+		Spec: mesh.MeshPolicySpec{
+			Action: mesh.PolicyActionDeny, Mode: mesh.PolicyModeEnforce,
+			Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": "bookstore"}},
+		},
+	}
+	whole := fresh.DeepCopy()
+	whole.Name, whole.Spec.Selector = "whole", nil
+
+	list := &mesh.MeshPolicyList{
+		ListMeta: metav1.ListMeta{ResourceVersion: "9", Continue: "more"},
+		Items:    []mesh.MeshPolicy{*seen, *fresh, *whole},
+	}
+	table, err := tableConvertor.ConvertToTable(t.Context(), list, &metav1.TableOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var columns []string
+	for _, column := range table.ColumnDefinitions {
+		columns = append(columns, column.Name)
+	}
+	var rows [][]any
+	for _, row := range table.Rows {
+		rows = append(rows, row.Cells)
+	}
+	wantColumns := []string{"Name", "Action", "Mode", "Targets", "Rules", "Accepted", "Proxies", "Programmed", "Age"}
+	wantRows := [][]any{
+		{"readers", "Allow", "Enforce", "Service/bookstore + 1 more", int64(1), "True", "2/3", "Unknown", "5m"},
+		{"fresh", "Deny", "Enforce", "app=bookstore", int64(0), "Unknown", "", "Unknown", "<unknown>"},
+		{"whole", "Deny", "Enforce", "*", int64(0), "Unknown", "", "Unknown", "<unknown>"},
+	}
+	if diff := cmp.Diff(wantColumns, columns); diff != "" {
+		t.Errorf("columns, -want +got:\n%s", diff)
+	}
+	if diff := cmp.Diff(wantRows, rows); diff != "" {
+		t.Errorf("rows, -want +got:\n%s", diff)
+	}
+	if table.ResourceVersion != "9" || table.Continue != "more" {
+		t.Errorf("the list's place is lost: %v", table.ListMeta)
+	}
+}
+
+func TestTableWithoutHeaders(t *testing.T) {
+	table, err := tableConvertor.ConvertToTable(t.Context(), stored(), &metav1.TableOptions{NoHeaders: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(table.ColumnDefinitions) > 0 || len(table.Rows) != 1 || table.ResourceVersion != "7" {
+		t.Errorf("got %d columns, %d rows, resourceVersion %q", len(table.ColumnDefinitions), len(table.Rows), table.ResourceVersion)
+	}
+}

@@ -1,0 +1,107 @@
+// Copyright The mesh-apiserver Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package meshpolicy
+
+import (
+	"fmt"
+	"slices"
+
+	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"github.com/openservicemesh/mesh-apiserver/apis/mesh"
+)
+
+// References tells what exists in the cluster. While known is false, nothing
+// can be said about it yet.
+type References interface {
+	ServiceExists(namespace, name string) (exists, known bool)
+	ServiceAccountExists(namespace, name string) (exists, known bool)
+}
+
+// maxWarnings keeps a response short; the API server cuts what exceeds 4 KiB.
+const maxWarnings = 8
+
+// warnings says what is valid in a policy, and yet not what somebody wants.
+func warnings(policy *mesh.MeshPolicy, references References) []string {
+	var all []string
+	if references != nil {
+		all = append(all, missingTargets(policy, references)...)
+		all = append(all, missingAccounts(policy, references)...)
+	}
+	all = append(all, surprisingSources(policy)...)
+	if len(all) > maxWarnings {
+		more := fmt.Sprintf("and %d more warnings", len(all)-maxWarnings)
+		all = append(all[:maxWarnings:maxWarnings], more)
+	}
+	return all
+}
+
+func missingTargets(policy *mesh.MeshPolicy, references References) []string {
+	var all []string
+	for i, ref := range policy.Spec.TargetRefs {
+		exists, known := references.ServiceExists(policy.Namespace, ref.Name)
+		if known && !exists {
+			path := field.NewPath("spec", "targetRefs").Index(i)
+			all = append(all, fmt.Sprintf("%s: Service %q does not exist in namespace %q: until it does, the policy affects nothing by it", path, ref.Name, policy.Namespace))
+		}
+	}
+	return all
+}
+
+func missingAccounts(policy *mesh.MeshPolicy, references References) []string {
+	var all []string
+	eachSource(policy, func(path *field.Path, source mesh.PolicySource) {
+		for i, account := range source.ServiceAccounts {
+			namespace := namespaceOf(policy, account)
+			exists, known := references.ServiceAccountExists(namespace, account.Name)
+			if known && !exists {
+				all = append(all, fmt.Sprintf("%s: ServiceAccount %q does not exist in namespace %q: until it does, nobody matches it",
+					path.Child("serviceAccounts").Index(i), account.Name, namespace))
+			}
+		}
+	})
+	return all
+}
+
+func surprisingSources(policy *mesh.MeshPolicy) []string {
+	var all []string
+	eachSource(policy, func(path *field.Path, source mesh.PolicySource) {
+		if policy.Spec.Action == mesh.PolicyActionAllow && onlyIPBlocks(source) {
+			all = append(all, fmt.Sprintf("%s: ipBlocks alone admit no caller from outside the mesh: who calls must have an identity as well", path))
+		}
+		if neverBoth(policy, source) {
+			all = append(all, fmt.Sprintf("%s: matches nobody: none of serviceAccounts is in one of namespaces, and both must match; use two items to mean either", path))
+		}
+	})
+	return all
+}
+
+func onlyIPBlocks(source mesh.PolicySource) bool {
+	return len(source.IPBlocks) > 0 && len(source.ServiceAccounts) == 0 && len(source.Namespaces) == 0 &&
+		len(source.Principals) == 0 && source.Authenticated == nil
+}
+
+func neverBoth(policy *mesh.MeshPolicy, source mesh.PolicySource) bool {
+	if len(source.ServiceAccounts) == 0 || len(source.Namespaces) == 0 {
+		return false
+	}
+	return !slices.ContainsFunc(source.ServiceAccounts, func(account mesh.ServiceAccountReference) bool {
+		return slices.Contains(source.Namespaces, namespaceOf(policy, account))
+	})
+}
+
+func namespaceOf(policy *mesh.MeshPolicy, account mesh.ServiceAccountReference) string {
+	if account.Namespace == "" {
+		return policy.Namespace
+	}
+	return account.Namespace
+}
+
+func eachSource(policy *mesh.MeshPolicy, visit func(*field.Path, mesh.PolicySource)) {
+	for i, rule := range policy.Spec.Rules {
+		for j, source := range rule.From {
+			visit(field.NewPath("spec", "rules").Index(i).Child("from").Index(j), source)
+		}
+	}
+}

@@ -1,0 +1,128 @@
+// Copyright The mesh-apiserver Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package meshpolicy
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/openservicemesh/mesh-apiserver/apis/mesh"
+)
+
+// cluster is what exists, as "namespace/name"; unknown: nothing has been read yet.
+type cluster struct {
+	services, accounts []string
+	unknown            bool
+}
+
+func (c cluster) ServiceExists(namespace, name string) (exists, known bool) {
+	return has(c.services, namespace, name), !c.unknown
+}
+
+func (c cluster) ServiceAccountExists(namespace, name string) (exists, known bool) {
+	return has(c.accounts, namespace, name), !c.unknown
+}
+
+func has(list []string, namespace, name string) bool {
+	for _, one := range list {
+		if one == namespace+"/"+name {
+			return true
+		}
+	}
+	return false
+}
+
+func policyWith(targets []string, sources ...mesh.PolicySource) *mesh.MeshPolicy {
+	policy := stored()
+	for _, target := range targets {
+		policy.Spec.TargetRefs = append(policy.Spec.TargetRefs, mesh.PolicyTargetReference{Kind: "Service", Name: target})
+	}
+	policy.Spec.Rules[0].From = sources
+	return policy
+}
+
+func TestWarnings(t *testing.T) {
+	existing := cluster{services: []string{"bookstore/bookstore", "other/gone"}, accounts: []string{"bookbuyer/bookbuyer", "bookstore/own"}}
+	accounts := mesh.PolicySource{ServiceAccounts: []mesh.ServiceAccountReference{
+		{Namespace: "bookbuyer", Name: "bookbuyer"}, {Name: "own"}, {Name: "bookbuyer"},
+	}}
+	for name, test := range map[string]struct {
+		policy     *mesh.MeshPolicy
+		references References
+		want       []string
+	}{
+		"everything exists": {
+			policy:     policyWith([]string{"bookstore"}, mesh.PolicySource{Namespaces: []string{"bookbuyer"}}),
+			references: existing,
+		},
+		"a Service and an account that do not exist": {
+			policy:     policyWith([]string{"bookstore", "gone"}, accounts),
+			references: existing,
+			want: []string{
+				`spec.targetRefs[1]: Service "gone" does not exist in namespace "bookstore": until it does, the policy affects nothing by it`,
+				`spec.rules[0].from[0].serviceAccounts[2]: ServiceAccount "bookbuyer" does not exist in namespace "bookstore": until it does, nobody matches it`,
+			},
+		},
+		"nothing has been read yet": {
+			policy:     policyWith([]string{"gone"}, accounts),
+			references: cluster{unknown: true},
+		},
+		"nobody tells what exists": {
+			policy: policyWith([]string{"gone"}, accounts),
+		},
+		"an Allow by address alone": {
+			policy: policyWith(nil, mesh.PolicySource{IPBlocks: []mesh.IPBlock{{CIDR: "192.0.2.0/24"}}}),
+			want: []string{
+				"spec.rules[0].from[0]: ipBlocks alone admit no caller from outside the mesh: who calls must have an identity as well",
+			},
+		},
+		"accounts and namespaces that exclude each other": {
+			policy: policyWith(nil, mesh.PolicySource{
+				ServiceAccounts: []mesh.ServiceAccountReference{{Name: "own"}}, Namespaces: []string{"bookbuyer"},
+			}),
+			want: []string{
+				"spec.rules[0].from[0]: matches nobody: none of serviceAccounts is in one of namespaces, and both must match; use two items to mean either",
+			},
+		},
+		"an account in one of the namespaces": {
+			policy: policyWith(nil, mesh.PolicySource{
+				ServiceAccounts: []mesh.ServiceAccountReference{{Name: "own"}}, Namespaces: []string{"bookstore"},
+			}),
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if diff := cmp.Diff(test.want, warnings(test.policy, test.references)); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestWarningsAreBounded(t *testing.T) {
+	var targets []string
+	for i := range 12 {
+		targets = append(targets, fmt.Sprintf("gone-%d", i))
+	}
+	got := warnings(policyWith(targets, mesh.PolicySource{Authenticated: &mesh.Authenticated{}}), cluster{})
+	if len(got) != 9 || got[8] != "and 4 more warnings" {
+		t.Errorf("got %d: %q", len(got), got)
+	}
+}
+
+func TestUpdateWarnsOnlyAboutANewSpec(t *testing.T) {
+	s := newStrategy(Config{SystemNamespace: system, References: cluster{}})
+	old := policyWith([]string{"gone"}, mesh.PolicySource{Authenticated: &mesh.Authenticated{}})
+	labelled := old.DeepCopy()
+	labelled.Labels = map[string]string{"team": "books"}
+	if got := s.WarningsOnUpdate(t.Context(), labelled, old); len(got) > 0 {
+		t.Errorf("a label warns: %q", got)
+	}
+	changed := old.DeepCopy()
+	changed.Generation++
+	if got := s.WarningsOnUpdate(t.Context(), changed, old); len(got) != 1 {
+		t.Errorf("a changed spec gives %q, want one warning", got)
+	}
+}

@@ -1,0 +1,185 @@
+// Copyright The mesh-apiserver Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package harness
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+)
+
+// meshUser is the account that the manifests give the server's rights to.
+const meshUser = "system:serviceaccount:mesh-system:mesh-apiserver"
+
+// Kube is a Kubernetes without nodes: etcd, kube-apiserver with its aggregator,
+// and the controllers that namespaces need.
+type Kube struct {
+	dir, bin       string
+	root           string
+	processes      []*Process
+	front, cluster *authority
+	// Admin is a client configuration that may do everything.
+	Admin *rest.Config
+	// AdminKubeconfig is the same as a file.
+	AdminKubeconfig string
+	meshKubeconfig  string
+}
+
+// StartKube starts everything and waits until it is ready. dir takes data and
+// logs; root is the repository.
+func StartKube(ctx context.Context, dir, root string) (*Kube, error) {
+	bin, err := kubeBinaries(ctx, root)
+	if err != nil {
+		return nil, err
+	}
+	k := &Kube{dir: dir, bin: bin, root: root}
+	if err := k.writePKI(); err != nil {
+		return nil, fmt.Errorf("make certificates: %w", err)
+	}
+	for _, step := range []func(context.Context) error{k.startEtcd, k.startAPIServer, k.startControllers} {
+		if err := step(ctx); err != nil {
+			return nil, errors.Join(err, k.Stop(ctx))
+		}
+	}
+	return k, nil
+}
+
+// kubeBinaries finds Kubernetes's programs, and builds them if need be.
+func kubeBinaries(ctx context.Context, root string) (string, error) {
+	if bin := os.Getenv("MESH_KUBE_BINARY"); bin != "" {
+		return bin, nil
+	}
+	out, err := run(ctx, "", filepath.Join(root, "hack/cluster/build.sh"))
+	if err != nil {
+		return "", fmt.Errorf("build Kubernetes: %w", err)
+	}
+	lines := strings.Fields(out)
+	return lines[len(lines)-1], nil
+}
+
+func (k *Kube) writePKI() error {
+	var err error
+	if k.cluster, err = newAuthority(k.dir, "cluster-ca"); err != nil {
+		return err
+	}
+	if k.front, err = newAuthority(k.dir, "front-proxy-ca"); err != nil {
+		return err
+	}
+	if _, err = k.cluster.issue("apiserver", "kube-apiserver", nil, KubeAddress); err != nil {
+		return err
+	}
+	if _, err = k.front.issue("front-proxy", "front-proxy", nil); err != nil {
+		return err
+	}
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return err
+	}
+	if err := writeKey(k.path("service-account.key"), key); err != nil {
+		return err
+	}
+	if k.AdminKubeconfig, err = k.kubeconfig("admin", "admin", "system:masters"); err != nil {
+		return err
+	}
+	if k.meshKubeconfig, err = k.kubeconfig("mesh", meshUser, "system:serviceaccounts", "system:serviceaccounts:mesh-system"); err != nil {
+		return err
+	}
+	if k.Admin, err = clientcmd.BuildConfigFromFlags("", k.AdminKubeconfig); err == nil {
+		k.Admin.QPS = -1
+	}
+	return err
+}
+
+// kubeconfig writes a kubeconfig for a user by certificate.
+func (k *Kube) kubeconfig(file, user string, groups ...string) (string, error) {
+	client, err := k.cluster.issue(file, user, groups)
+	if err != nil {
+		return "", err
+	}
+	path := k.path(file + ".kubeconfig")
+	return path, clientcmd.WriteToFile(clientcmdapi.Config{
+		Clusters:       map[string]*clientcmdapi.Cluster{"kube": {Server: "https://" + KubeAddress + ":6443", CertificateAuthority: k.cluster.File}},
+		AuthInfos:      map[string]*clientcmdapi.AuthInfo{file: {ClientCertificate: client.Cert, ClientKey: client.Key}},
+		Contexts:       map[string]*clientcmdapi.Context{"kube": {Cluster: "kube", AuthInfo: file}},
+		CurrentContext: "kube",
+	}, path)
+}
+
+func (k *Kube) path(name string) string { return filepath.Join(k.dir, name) }
+
+func (k *Kube) startEtcd(ctx context.Context) error {
+	p, err := k.start("etcd", "--data-dir="+k.path("etcd"), "--log-level=warn", "--unsafe-no-fsync",
+		"--listen-client-urls=http://127.0.0.1:2379", "--advertise-client-urls=http://127.0.0.1:2379",
+		"--listen-peer-urls=http://127.0.0.1:2380")
+	if err != nil {
+		return err
+	}
+	return p.await(ctx, "health", func(ctx context.Context) error {
+		return get(ctx, "http://127.0.0.1:2379/health")
+	})
+}
+
+func (k *Kube) startAPIServer(ctx context.Context) error {
+	p, err := k.start("kube-apiserver",
+		"--etcd-servers=http://127.0.0.1:2379",
+		"--bind-address="+KubeAddress, "--advertise-address="+KubeAddress, "--secure-port=6443",
+		"--tls-cert-file="+k.path("apiserver.crt"), "--tls-private-key-file="+k.path("apiserver.key"), "--cert-dir="+k.dir,
+		"--client-ca-file="+k.cluster.File,
+		"--authorization-mode=RBAC",
+		"--service-cluster-ip-range=198.19.0.0/16",
+		"--service-account-issuer=https://kubernetes.default.svc",
+		"--service-account-key-file="+k.path("service-account.key"), "--service-account-signing-key-file="+k.path("service-account.key"),
+		"--requestheader-client-ca-file="+k.front.File, "--requestheader-allowed-names=front-proxy",
+		"--requestheader-username-headers=X-Remote-User", "--requestheader-group-headers=X-Remote-Group",
+		"--requestheader-extra-headers-prefix=X-Remote-Extra-", "--requestheader-uid-headers=X-Remote-Uid",
+		"--proxy-client-cert-file="+k.path("front-proxy.crt"), "--proxy-client-key-file="+k.path("front-proxy.key"),
+		// There is no kube-proxy: the aggregator goes to the endpoints itself.
+		"--enable-aggregator-routing=true")
+	if err != nil {
+		return err
+	}
+	return p.await(ctx, "readiness", func(ctx context.Context) error {
+		_, err := k.Kubectl(ctx, "", "get", "--raw", "/readyz")
+		return err
+	})
+}
+
+func (k *Kube) startControllers(context.Context) error {
+	_, err := k.start("kube-controller-manager",
+		"--kubeconfig="+k.AdminKubeconfig, "--leader-elect=false", "--bind-address=127.0.0.1", "--cert-dir="+k.dir,
+		"--controllers=namespace-controller,clusterrole-aggregation-controller,serviceaccount-controller,garbage-collector-controller")
+	return err
+}
+
+func (k *Kube) start(name string, args ...string) (*Process, error) {
+	p, err := start(k.dir, name, filepath.Join(k.bin, name), args...)
+	if err == nil {
+		k.processes = append(k.processes, p)
+	}
+	return p, err
+}
+
+// Kubectl runs the real kubectl as the administrator.
+func (k *Kube) Kubectl(ctx context.Context, stdin string, args ...string) (string, error) {
+	return run(ctx, stdin, filepath.Join(k.bin, "kubectl"), append([]string{"--kubeconfig=" + k.AdminKubeconfig}, args...)...)
+}
+
+// Stop ends everything, in reverse: without etcd the API server would hang.
+func (k *Kube) Stop(ctx context.Context) error {
+	var errs []error
+	for i := len(k.processes) - 1; i >= 0; i-- {
+		errs = append(errs, k.processes[i].Stop(ctx))
+	}
+	return errors.Join(errs...)
+}

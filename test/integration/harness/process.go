@@ -1,0 +1,107 @@
+// Copyright The mesh-apiserver Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package harness
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"time"
+)
+
+// logTail is how much of a log is shown when its process fails, in bytes.
+const logTail = 4000
+
+// Process is a program that runs until it is stopped. It dies with the tests.
+type Process struct {
+	name string
+	cmd  *exec.Cmd
+	log  string
+	done chan struct{}
+	err  error
+}
+
+// start runs a program with its output in a log file of the directory.
+func start(dir, name, binary string, args ...string) (*Process, error) {
+	log, err := os.OpenFile(filepath.Join(dir, name+".log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	if err != nil {
+		return nil, err
+	}
+	defer log.Close()
+	p := &Process{name: name, cmd: exec.Command(binary, args...), log: log.Name(), done: make(chan struct{})}
+	p.cmd.Stdout, p.cmd.Stderr = log, log
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := p.cmd.Start(); err != nil {
+		return nil, fmt.Errorf("start %s: %w", name, err)
+	}
+	go func() {
+		defer close(p.done)
+		p.err = p.cmd.Wait()
+	}()
+	return p, nil
+}
+
+// Stop asks the process to end, and waits until it has.
+func (p *Process) Stop(ctx context.Context) error {
+	return p.signal(ctx, syscall.SIGTERM)
+}
+
+// Kill ends it at once, as a lost machine would.
+func (p *Process) Kill(ctx context.Context) error {
+	return p.signal(ctx, syscall.SIGKILL)
+}
+
+func (p *Process) signal(ctx context.Context, signal syscall.Signal) error {
+	if err := p.cmd.Process.Signal(signal); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return err
+	}
+	select {
+	case <-p.done:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("%s did not end: %w\n%s", p.name, ctx.Err(), p.Log())
+	}
+}
+
+// Log is the end of what the process has written.
+func (p *Process) Log() string {
+	data, err := os.ReadFile(p.log)
+	if err != nil {
+		return err.Error()
+	}
+	return string(data[max(0, len(data)-logTail):])
+}
+
+// await polls until a condition holds or the process has ended.
+func (p *Process) await(ctx context.Context, what string, condition func(context.Context) error) error {
+	var last error
+	for {
+		if last = condition(ctx); last == nil {
+			return nil
+		}
+		select {
+		case <-p.done:
+			return fmt.Errorf("%s ended (%v) before %s\n%s", p.name, p.err, what, p.Log())
+		case <-ctx.Done():
+			return fmt.Errorf("wait for %s of %s: %w\n%s", what, p.name, last, p.Log())
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}
+
+// run executes a command and gives its output, which is in the error as well.
+func run(ctx context.Context, stdin, binary string, args ...string) (string, error) {
+	cmd := exec.CommandContext(ctx, binary, args...)
+	cmd.Stdin = bytes.NewBufferString(stdin)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		return string(out), fmt.Errorf("%s: %w\n%s", filepath.Base(binary), err, out)
+	}
+	return string(out), nil
+}

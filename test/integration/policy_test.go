@@ -1,0 +1,263 @@
+// Copyright The mesh-apiserver Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package integration
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/client-go/kubernetes"
+
+	"github.com/openservicemesh/mesh-apiserver/apis/mesh/v1alpha1"
+	meshapply "github.com/openservicemesh/mesh-apiserver/generated/applyconfiguration/mesh/v1alpha1"
+	typed "github.com/openservicemesh/mesh-apiserver/generated/clientset/versioned/typed/mesh/v1alpha1"
+)
+
+// readers is the policy that the tests begin with.
+const readers = `
+apiVersion: mesh.openservicemesh.io/v1alpha1
+kind: MeshPolicy
+metadata: {name: readers}
+spec:
+  targetRefs: [{kind: Service, name: bookstore}]
+  action: Allow
+  rules:
+  - name: read
+    from: [{serviceAccounts: [{namespace: bookbuyer, name: bookbuyer}]}]
+    to:
+    - ports: [14001]
+      http: {methods: [GET], paths: [{type: PathPrefix, value: /books}]}
+`
+
+// newNamespace makes a namespace that goes at the test's end.
+func newNamespace(t *testing.T) string {
+	t.Helper()
+	core := hostClient(t)
+	namespace, err := core.CoreV1().Namespaces().Create(t.Context(),
+		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "books-"}}, metav1.CreateOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		err := core.CoreV1().Namespaces().Delete(context.Background(), namespace.Name, metav1.DeleteOptions{})
+		if err != nil && !apierrors.IsNotFound(err) {
+			t.Error(err)
+		}
+	})
+	return namespace.Name
+}
+
+func hostClient(t *testing.T) kubernetes.Interface {
+	t.Helper()
+	core, err := kubernetes.NewForConfig(kube.Admin)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return core
+}
+
+func policiesIn(namespace string) typed.MeshPolicyInterface {
+	return client.MeshV1alpha1().MeshPolicies(namespace)
+}
+
+// kubectl runs the real one and fails the test if it fails.
+func kubectl(t *testing.T, stdin string, args ...string) string {
+	t.Helper()
+	out, err := kube.Kubectl(t.Context(), stdin, args...)
+	if err != nil {
+		t.Fatalf("kubectl %s: %v", strings.Join(args, " "), err)
+	}
+	return out
+}
+
+// newPolicy makes the policy readers by kubectl and reads it back.
+func newPolicy(t *testing.T, namespace string) *v1alpha1.MeshPolicy {
+	t.Helper()
+	kubectl(t, readers, "create", "-n", namespace, "-f", "-")
+	policy, err := policiesIn(namespace).Get(t.Context(), "readers", metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return policy
+}
+
+func TestCreateDefaultsAndStartsAGeneration(t *testing.T) {
+	policy := newPolicy(t, newNamespace(t))
+	if policy.Generation != 1 {
+		t.Errorf("got generation %d, want 1", policy.Generation)
+	}
+	if policy.Spec.Mode != v1alpha1.PolicyModeEnforce {
+		t.Errorf("got mode %q, want the default", policy.Spec.Mode)
+	}
+}
+
+func TestUpdateOfSpecRaisesGenerationAndKeepsStatus(t *testing.T) {
+	namespace := newNamespace(t)
+	policy := newPolicy(t, namespace)
+	policy.Spec.Action = v1alpha1.PolicyActionDeny
+	updated, err := policiesIn(namespace).Update(t.Context(), policy, metav1.UpdateOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if updated.Generation != 2 || updated.Spec.Action != v1alpha1.PolicyActionDeny {
+		t.Errorf("got generation %d, action %s; want 2, Deny", updated.Generation, updated.Spec.Action)
+	}
+
+	stale := policy.DeepCopy()
+	if _, err := policiesIn(namespace).Update(t.Context(), stale, metav1.UpdateOptions{}); !apierrors.IsConflict(err) {
+		t.Errorf("update with an old resourceVersion: got %v, want a conflict", err)
+	}
+}
+
+func TestServerSideApplyOwnsFields(t *testing.T) {
+	namespace := newNamespace(t)
+	kubectl(t, readers, "apply", "--server-side", "--field-manager=alice", "-n", namespace, "-f", "-")
+	other := strings.Replace(readers, "action: Allow", "action: Deny", 1)
+
+	out, err := kube.Kubectl(t.Context(), other, "apply", "--server-side", "--field-manager=bob", "-n", namespace, "-f", "-")
+	if err == nil || !strings.Contains(out, `conflict with "alice"`) || !strings.Contains(out, ".spec.action") {
+		t.Errorf("bob's apply: got %v, want a conflict with alice over .spec.action", err)
+	}
+	kubectl(t, other, "apply", "--server-side", "--field-manager=bob", "--force-conflicts", "-n", namespace, "-f", "-")
+	policy, err := policiesIn(namespace).Get(t.Context(), "readers", metav1.GetOptions{})
+	if err != nil || policy.Spec.Action != v1alpha1.PolicyActionDeny {
+		t.Errorf("after a forced apply: got %v (%v), want action Deny", policy, err)
+	}
+}
+
+func TestPatchesOfEveryKind(t *testing.T) {
+	namespace := newNamespace(t)
+	newPolicy(t, namespace)
+	for _, patch := range []struct {
+		kind types.PatchType
+		body string
+	}{
+		{types.MergePatchType, `{"metadata":{"labels":{"by":"merge"}}}`},
+		{types.JSONPatchType, `[{"op":"replace","path":"/metadata/labels/by","value":"json"}]`},
+	} {
+		if _, err := policiesIn(namespace).Patch(t.Context(), "readers", patch.kind, []byte(patch.body), metav1.PatchOptions{}); err != nil {
+			t.Errorf("%s: %v", patch.kind, err)
+		}
+	}
+	labels := meshapply.MeshPolicy("readers", namespace).WithLabels(map[string]string{"applied": "yes"})
+	policy, err := policiesIn(namespace).Apply(t.Context(), labels, metav1.ApplyOptions{FieldManager: "test"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if policy.Labels["by"] != "json" || policy.Labels["applied"] != "yes" || policy.Generation != 1 {
+		t.Errorf("got labels %v at generation %d, want all patches at 1", policy.Labels, policy.Generation)
+	}
+}
+
+func TestWatchTellsOfEveryChange(t *testing.T) {
+	namespace := newNamespace(t)
+	watcher, err := policiesIn(namespace).Watch(t.Context(), metav1.ListOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer watcher.Stop()
+	newPolicy(t, namespace)
+	kubectl(t, "", "label", "-n", namespace, "meshpolicy/readers", "seen=yes")
+	kubectl(t, "", "delete", "-n", namespace, "mp/readers")
+
+	labelled := false
+	for deadline := time.After(30 * time.Second); ; {
+		select {
+		case event := <-watcher.ResultChan():
+			policy, ok := event.Object.(*v1alpha1.MeshPolicy)
+			if !ok || policy.Name != "readers" {
+				t.Fatalf("got %s of %v, want events of readers", event.Type, event.Object)
+			}
+			labelled = labelled || policy.Labels["seen"] == "yes"
+			if event.Type == watch.Deleted {
+				if !labelled {
+					t.Error("the deletion came without the change before it")
+				}
+				return
+			}
+		case <-deadline:
+			t.Fatal("no event of the deletion within 30 s")
+		}
+	}
+}
+
+func TestTableHasUsefulColumns(t *testing.T) {
+	namespace := newNamespace(t)
+	newPolicy(t, namespace)
+	lines := strings.Split(strings.TrimSpace(kubectl(t, "", "get", "-n", namespace, "mesh")), "\n")
+	if got, want := strings.Fields(lines[0]), "NAME ACTION MODE TARGETS RULES ACCEPTED PROXIES AGE"; !strings.Contains(strings.Join(got, " "), want) {
+		t.Errorf("got columns %v, want %s", got, want)
+	}
+	row := strings.Join(strings.Fields(kubectl(t, "", "get", "-n", namespace, "mp", "readers", "--no-headers")), " ")
+	if !strings.HasPrefix(row, "readers Allow Enforce ") || !strings.Contains(row, "bookstore") {
+		t.Errorf("got row %q", row)
+	}
+}
+
+func TestExplainTeachesFields(t *testing.T) {
+	for path, want := range map[string]string{
+		"meshpolicy.spec.rules":         "from",
+		"meshpolicy.spec.rules.to.http": "methods",
+		"meshconfig.spec.traffic":       "DefaultDeny",
+	} {
+		if out := kubectl(t, "", "explain", path); !strings.Contains(out, want) {
+			t.Errorf("explain %s does not speak of %s:\n%s", path, want, out)
+		}
+	}
+}
+
+func TestDeleteCollection(t *testing.T) {
+	namespace := newNamespace(t)
+	newPolicy(t, namespace)
+	kubectl(t, strings.Replace(readers, "name: readers", "name: others", 1), "create", "-n", namespace, "-f", "-")
+	if err := policiesIn(namespace).DeleteCollection(t.Context(), metav1.DeleteOptions{}, metav1.ListOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	list, err := policiesIn(namespace).List(t.Context(), metav1.ListOptions{})
+	if err != nil || len(list.Items) != 0 {
+		t.Errorf("got %d policies (%v), want none", len(list.Items), err)
+	}
+}
+
+func TestDryRunStoresNothing(t *testing.T) {
+	namespace := newNamespace(t)
+	kubectl(t, readers, "create", "--dry-run=server", "-n", namespace, "-f", "-")
+	if _, err := policiesIn(namespace).Get(t.Context(), "readers", metav1.GetOptions{}); !apierrors.IsNotFound(err) {
+		t.Errorf("got %v, want not found", err)
+	}
+}
+
+func TestNamespaceWithPoliciesGoesCleanly(t *testing.T) {
+	namespace := newNamespace(t)
+	newPolicy(t, namespace)
+	core := hostClient(t)
+	if err := core.CoreV1().Namespaces().Delete(t.Context(), namespace, metav1.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	err := wait.PollUntilContextTimeout(t.Context(), 200*time.Millisecond, time.Minute, true, func(ctx context.Context) (bool, error) {
+		_, err := core.CoreV1().Namespaces().Get(ctx, namespace, metav1.GetOptions{})
+		return apierrors.IsNotFound(err), nil
+	})
+	if err != nil {
+		t.Errorf("namespace is still there: %v\n%s", err, kubectl(t, "", "get", "ns", namespace, "-o", "yaml"))
+	}
+	if _, err := policiesIn(namespace).Get(t.Context(), "readers", metav1.GetOptions{}); !apierrors.IsNotFound(err) {
+		t.Errorf("policy of a namespace that is gone: got %v, want not found", err)
+	}
+}
+
+func TestNoPolicyInANamespaceThatIsNotThere(t *testing.T) {
+	out, err := kube.Kubectl(t.Context(), readers, "create", "-n", "nowhere", "-f", "-")
+	if err == nil || !strings.Contains(out, `namespaces "nowhere" not found`) {
+		t.Errorf("got %v, want that the namespace is not found", err)
+	}
+}
