@@ -86,19 +86,12 @@ func dodgedPaths(policy *mesh.MeshPolicy) []string {
 	if policy.Spec.Action != mesh.PolicyActionDeny {
 		return nil
 	}
-	for i, rule := range policy.Spec.Rules {
-		for j, destination := range rule.To {
-			if destination.HTTP == nil {
-				continue
-			}
-			path := field.NewPath("spec", "rules").Index(i).Child("to").Index(j).Child("http", "paths")
-			for k, match := range destination.HTTP.Paths {
-				if match.Type != mesh.PathMatchRegularExpression && strings.ContainsAny(match.Value, "%!$&'()*+,;=:@") {
-					all = append(all, fmt.Sprintf("%s: %q can be written in other ways, such as %%3b for %%3B or \";\", which this Deny does not match", path.Index(k).Child("value"), match.Value))
-				}
-			}
+	eachPath(policy, func(path *field.Path, match mesh.PathMatch) {
+		if match.Type != mesh.PathMatchRegularExpression && strings.ContainsAny(match.Value, "%!$&'()*+,;=:@") {
+			all = append(all, fmt.Sprintf("%s: %q can be written in other ways, such as %%3b for %%3B or \";\", which this Deny does not match",
+				path.Child("value"), match.Value))
 		}
-	}
+	})
 	return all
 }
 
@@ -127,6 +120,20 @@ func eachSource(policy *mesh.MeshPolicy, visit func(*field.Path, mesh.PolicySour
 	for i, rule := range policy.Spec.Rules {
 		for j, source := range rule.From {
 			visit(field.NewPath("spec", "rules").Index(i).Child("from").Index(j), source)
+		}
+	}
+}
+
+func eachPath(policy *mesh.MeshPolicy, visit func(*field.Path, mesh.PathMatch)) {
+	for i, rule := range policy.Spec.Rules {
+		for j, destination := range rule.To {
+			if destination.HTTP == nil {
+				continue
+			}
+			paths := field.NewPath("spec", "rules").Index(i).Child("to").Index(j).Child("http", "paths")
+			for k, match := range destination.HTTP.Paths {
+				visit(paths.Index(k), match)
+			}
 		}
 	}
 }
