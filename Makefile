@@ -3,7 +3,7 @@ SHELL := /usr/bin/env bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 
-VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+VERSION ?= v0.1.0-dev+$(shell git describe --always --dirty --abbrev=12 2>/dev/null || echo unknown)
 GO      ?= go
 BIN     := bin
 
