@@ -82,15 +82,15 @@ func (p *Process) Log() string {
 func (p *Process) await(ctx context.Context, what string, condition func(context.Context) error) error {
 	var last error
 	for {
-		if last = condition(ctx); last == nil {
-			return nil
-		}
 		select {
 		case <-p.done:
 			return fmt.Errorf("%s ended (%v) before %s\n%s", p.name, p.err, what, p.Log())
 		case <-ctx.Done():
 			return fmt.Errorf("wait for %s of %s: %w\n%s", what, p.name, last, p.Log())
 		case <-time.After(100 * time.Millisecond):
+		}
+		if last = condition(ctx); last == nil {
+			return nil
 		}
 	}
 }
