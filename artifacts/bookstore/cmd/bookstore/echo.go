@@ -57,7 +57,8 @@ func newEchoCommand() *cobra.Command {
 
 // newHoldCommand watches the echo server on one connection that stays open and
 // on a new one each time, and prints a JSON line at every change. An outcome is
-// "echo", or "closed after N bytes".
+// "echo", "closed after N bytes", or "silent after N bytes": open, but with
+// nothing to read for 5 s.
 func newHoldCommand() *cobra.Command {
 	var every, length time.Duration
 	cmd := &cobra.Command{
@@ -126,18 +127,27 @@ func exchange(ctx context.Context, address string, keep bool, every time.Duratio
 	defer conn.Close()
 	defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
 	reader, received := bufio.NewReader(conn), 0
-	read := func() bool {
+	read := func() error {
 		_ = conn.SetReadDeadline(time.Now().Add(5 * time.Second))
 		line, err := reader.ReadString('\n')
 		received += len(line)
-		return err == nil
+		return err
 	}
-	if !read() {
+	ended := func(err error) string {
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			return fmt.Sprintf("silent after %d bytes", received)
+		}
 		return fmt.Sprintf("closed after %d bytes", received)
 	}
+	if err := read(); err != nil {
+		return ended(err)
+	}
 	for {
-		if _, err := io.WriteString(conn, "ping\n"); err != nil || !read() {
-			return fmt.Sprintf("closed after %d bytes", received)
+		if _, err := io.WriteString(conn, "ping\n"); err != nil {
+			return ended(err)
+		}
+		if err := read(); err != nil {
+			return ended(err)
 		}
 		report("echo")
 		if !keep {
