@@ -34,6 +34,7 @@ kube::codegen::gen_openapi \
     --output-dir generated/openapi \
     --output-pkg "${MODULE}/generated/openapi" \
     --output-model-name-file zz_generated.model_name.go \
+    --extra-pkgs k8s.io/apimachinery/pkg/util/intstr \
     --report-filename hack/api-rules.txt \
     ${UPDATE_API_RULES:+--update-report} \
     --boilerplate hack/boilerplate.go.txt \

@@ -26,8 +26,11 @@ type MeshOptions struct {
 	EmbeddedEtcd bool
 	// WebhookPort, XDSPort and MetricsPort are TCP ports; MetricsPort 0 means none.
 	WebhookPort, XDSPort, MetricsPort int
-	// Image is the image of this program, which injected pods start from.
-	Image string
+	// Image is the image of this program, which injected pods start from, and
+	// ProxyImage is Envoy's, where MeshConfig names none.
+	Image, ProxyImage string
+	// ClusterDomain is the suffix of Services' DNS names.
+	ClusterDomain string
 }
 
 func newMeshOptions() *MeshOptions {
@@ -39,6 +42,8 @@ func newMeshOptions() *MeshOptions {
 		XDSPort:         model.PortXDS,
 		MetricsPort:     9090,
 		Image:           "docker.io/local/mesh-apiserver:dev",
+		ProxyImage:      "docker.io/local/envoy:1.40.0",
+		ClusterDomain:   "cluster.local",
 	}
 	if namespace := os.Getenv("POD_NAMESPACE"); namespace != "" {
 		o.SystemNamespace = namespace
@@ -62,6 +67,10 @@ func (o *MeshOptions) addFlags(fs *pflag.FlagSet) {
 			"0 closes it; /metrics on --secure-port stays, behind authorization.")
 	fs.StringVar(&o.Image, "image", o.Image,
 		"The image of mesh-apiserver that the init container of injected pods runs.")
+	fs.StringVar(&o.ProxyImage, "proxy-image", o.ProxyImage,
+		"The image of Envoy in injected pods, where MeshConfig's spec.sidecar.image is empty.")
+	fs.StringVar(&o.ClusterDomain, "cluster-domain", o.ClusterDomain,
+		"The suffix of the DNS names of the cluster's Services.")
 }
 
 // validate looks at the ports of all listeners; securePort is the API's.
@@ -76,8 +85,11 @@ func (o *MeshOptions) validate(securePort int) []error {
 	if o.EtcdQuotaBytes < 16<<20 {
 		errs = append(errs, fmt.Errorf("--etcd-quota-bytes %d is too small: at least 16777216 (16 MiB) are needed", o.EtcdQuotaBytes))
 	}
-	if o.Image == "" {
-		errs = append(errs, fmt.Errorf("--image must name an image: injected pods run it"))
+	if o.Image == "" || o.ProxyImage == "" {
+		errs = append(errs, fmt.Errorf("--image and --proxy-image must name images: injected pods run them"))
+	}
+	if problems := validation.IsDNS1123Subdomain(o.ClusterDomain); len(problems) > 0 {
+		errs = append(errs, fmt.Errorf("--cluster-domain %q is not a DNS name: %s", o.ClusterDomain, problems[0]))
 	}
 	return append(errs, o.validatePorts(securePort)...)
 }

@@ -18,7 +18,7 @@ func (s *Server) startCertificates(ctx context.Context) error {
 	namespace := s.options.Mesh.SystemNamespace
 	recorder := s.clients.events.NewRecorder(scheme.Scheme, "mesh-apiserver")
 	var err error
-	if s.identity, err = identity.New(s.clients.hostConfig, namespace, s.settings().certificates, recorder); err != nil {
+	if s.identity, err = identity.New(s.clients.hostConfig, namespace, s.settings.certificates, recorder); err != nil {
 		return err
 	}
 	s.serving = serving.New(s.clients.host, s.clients.aggregator, namespace, apiServices, webhookConfigurations)
@@ -43,7 +43,7 @@ func (s *Server) startCertificates(ctx context.Context) error {
 // keepServing writes the caBundles, by which the cluster begins to trust this
 // server, only once the informers know what to answer.
 func (s *Server) keepServing(ctx context.Context) error {
-	if err := s.clients.informersSynced(ctx); err != nil {
+	if err := s.clients.awaitLists(ctx); err != nil {
 		return err
 	}
 	s.serving.Run(ctx)

@@ -15,6 +15,7 @@ import (
 	"k8s.io/client-go/tools/events"
 	aggregator "k8s.io/kube-aggregator/pkg/client/clientset_generated/clientset"
 
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller"
 	"github.com/openservicemesh/mesh-apiserver/generated/clientset/versioned"
 	"github.com/openservicemesh/mesh-apiserver/generated/informers/externalversions"
 )
@@ -56,8 +57,8 @@ func newClients(config *genericapiserver.RecommendedConfig) (*clients, error) {
 	if c.mesh, err = versioned.NewForConfig(loopback); err != nil {
 		return nil, fmt.Errorf("make the loopback client: %w", err)
 	}
-	c.hostInformers = informers.NewSharedInformerFactory(c.host, 0)
-	c.meshInformers = externalversions.NewSharedInformerFactory(c.mesh, 0)
+	c.hostInformers = informers.NewSharedInformerFactoryWithOptions(c.host, 0, informers.WithTransform(controller.Trim))
+	c.meshInformers = externalversions.NewSharedInformerFactoryWithOptions(c.mesh, 0, externalversions.WithTransform(controller.Trim))
 	c.events = events.NewBroadcaster(&events.EventSinkImpl{Interface: c.host.EventsV1()})
 	return c, nil
 }
@@ -75,14 +76,23 @@ func (c *clients) startInformers(ctx context.Context) {
 	c.meshInformers.StartWithContext(ctx)
 }
 
-// informersSynced tells what is still missing of the first lists.
-func (c *clients) informersSynced(ctx context.Context) error {
-	for kind, synced := range c.hostInformers.WaitForCacheSync(ctx.Done()) {
+// awaitLists waits for the first lists of all informers.
+func (c *clients) awaitLists(ctx context.Context) error {
+	c.hostInformers.WaitForCacheSync(ctx.Done())
+	c.meshInformers.WaitForCacheSync(ctx.Done())
+	return ctx.Err()
+}
+
+// listed tells which first list is missing.
+func (c *clients) listed() error {
+	now := make(chan struct{})
+	close(now)
+	for kind, synced := range c.hostInformers.WaitForCacheSync(now) {
 		if !synced {
 			return fmt.Errorf("%s of the host cluster are not listed yet", kind)
 		}
 	}
-	for kind, synced := range c.meshInformers.WaitForCacheSync(ctx.Done()) {
+	for kind, synced := range c.meshInformers.WaitForCacheSync(now) {
 		if !synced {
 			return fmt.Errorf("%s are not listed yet", kind)
 		}

@@ -6,10 +6,13 @@ package server
 import (
 	"context"
 	"fmt"
+	"net"
 
 	genericapiserver "k8s.io/apiserver/pkg/server"
 
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/identity"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/xds"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/options"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/server/serving"
 	meshrest "github.com/openservicemesh/mesh-apiserver/registry/mesh/rest"
@@ -28,6 +31,10 @@ type Server struct {
 	clients    *clients
 	identity   *identity.Identity
 	serving    *serving.Serving
+	settings   settings
+	xds        *xds.Server
+	xdsAddress net.Addr
+	controller *controller.Controller
 	components components
 }
 
@@ -42,6 +49,7 @@ func newServer(ctx context.Context, o *options.Options, fail func(error)) (*Serv
 	if s.clients, err = newClients(config); err != nil {
 		return nil, err
 	}
+	s.settings = settings{configs: s.clients.meshInformers.Mesh().V1alpha1().MeshConfigs().Lister()}
 	if err := s.startCertificates(ctx); err != nil {
 		return nil, err
 	}
@@ -53,8 +61,11 @@ func newServer(ctx context.Context, o *options.Options, fail func(error)) (*Serv
 	if err := s.installGroups(config); err != nil {
 		return nil, err
 	}
-	if err := s.addMetrics(); err != nil {
-		return nil, err
+	// In this order: the controller delivers to xDS.
+	for _, add := range []func() error{s.addXDS, s.addController, s.addWebhook, s.addMetrics} {
+		if err := add(); err != nil {
+			return nil, err
+		}
 	}
 	if err := s.addHealthChecks(); err != nil {
 		return nil, fmt.Errorf("add health checks: %w", err)
@@ -65,6 +76,7 @@ func newServer(ctx context.Context, o *options.Options, fail func(error)) (*Serv
 func (s *Server) installGroups(config *genericapiserver.RecommendedConfig) error {
 	group, err := meshrest.NewStorage(config.RESTOptionsGetter, meshrest.Config{
 		SystemNamespace: s.options.Mesh.SystemNamespace,
+		References:      controller.NewReferences(s.clients.hostInformers),
 	})
 	if err != nil {
 		return err

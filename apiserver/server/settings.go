@@ -16,10 +16,6 @@ type settings struct {
 	configs listers.MeshConfigLister
 }
 
-func (s *Server) settings() settings {
-	return settings{configs: s.clients.meshInformers.Mesh().V1alpha1().MeshConfigs().Lister()}
-}
-
 // meshConfig fails until the informers are there, and in the moment between a
 // deletion of the MeshConfig and its making anew.
 func (s settings) meshConfig() (*v1alpha1.MeshConfig, error) {

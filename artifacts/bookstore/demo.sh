@@ -37,7 +37,7 @@ make --no-print-directory images
 eval "$(make -s --no-print-directory env)"
 
 say "mesh-apiserver as an aggregated API server"
-artifacts/deploy/install.sh
+IMAGE_ID=$(sha256sum _output/images/mesh-apiserver.tar | cut -c1-16) artifacts/deploy/install.sh
 
 say "The bookstore, every pod with a real Envoy"
 kubectl delete meshpolicies --all -A --ignore-not-found >/dev/null

@@ -8,7 +8,7 @@ stamp=k8s.io/component-base/version
 
 echo "images: compiling mesh-apiserver and bookstore"
 mkdir -p _output/bin
-CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X $stamp.gitVersion=$version" \
+CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X $stamp.gitVersion=$version -X $stamp.gitCommit=$(git rev-parse HEAD)" \
   -o _output/bin/ ./apiserver/cmd/mesh-apiserver ./artifacts/bookstore/cmd/bookstore
 envoy=$(hack/images/envoy.sh)
 go -C hack/images run . --out "$PWD/_output/images" --bin "$PWD/_output/bin" --envoy "$envoy" mesh-apiserver bookstore envoy

@@ -3,7 +3,7 @@
 
 KUBERNETES_VERSION=$(sed -n 's#^\tk8s.io/kubernetes \(v[0-9.]*\)$#\1#p' "$HERE/go.mod")
 LINKS="kube-apiserver kube-controller-manager kube-scheduler kube-proxy kubelet kubectl etcd coredns remove-pods resolve"
-BUILD_KEY=$KUBERNETES_VERSION-$(cd "$HERE" && { cat go.mod go.sum ./*.go ./*/*.go lib/build.sh; uname -m; } | sha256sum | cut -c 1-12)
+BUILD_KEY=$KUBERNETES_VERSION-$(cd "$HERE" && { cat go.mod go.sum ./*.go {boundlog,pause}/main.go lib/build.sh; uname -m; } | sha256sum | cut -c 1-12)
 BUILT=$CACHE/cluster/$BUILD_KEY
 
 built() { [ -e "$BUILT/cluster" ]; }

@@ -24,6 +24,7 @@ start() {
   MESH_CLUSTER_PART="$STATE/$name" setsid "$@" </dev/null 9<&- \
     > >(exec setsid "$STATE/bin/boundlog" "$STATE/log/$name.log" $LOG_BYTES >/dev/null 2>&1 9<&-) 2>&1 &
   echo $! >"$STATE/run/$name.pid"
+  disown # or bash would report its end
   echo "$fingerprint" >"$STATE/run/$name.fingerprint"
 }
 

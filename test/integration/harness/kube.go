@@ -175,11 +175,12 @@ func (k *Kube) Kubectl(ctx context.Context, stdin string, args ...string) (strin
 	return run(ctx, stdin, filepath.Join(k.bin, "kubectl"), append([]string{"--kubeconfig=" + k.AdminKubeconfig}, args...)...)
 }
 
-// Stop ends everything, in reverse: without etcd the API server would hang.
+// Stop ends everything at once: nobody needs the data any more, and an API
+// server that is asked to end waits a minute for its watches.
 func (k *Kube) Stop(ctx context.Context) error {
 	var errs []error
 	for i := len(k.processes) - 1; i >= 0; i-- {
-		errs = append(errs, k.processes[i].Stop(ctx))
+		errs = append(errs, k.processes[i].Kill(ctx))
 	}
 	return errors.Join(errs...)
 }

@@ -1,0 +1,72 @@
+// Copyright The mesh-apiserver Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controller
+
+import (
+	"maps"
+	"path/filepath"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/world/worldtest"
+)
+
+// TestTrimTakesNothingThatIsRead compiles every golden input with and without it.
+func TestTrimTakesNothingThatIsRead(t *testing.T) {
+	inputs, err := filepath.Glob("compile/testdata/*.in.yaml")
+	if err != nil || len(inputs) == 0 {
+		t.Fatalf("no inputs: %v", err)
+	}
+	for _, input := range inputs {
+		objects := worldtest.Load(t, input)
+		whole := loaded(objects)
+		whole.step(t.Context())
+		var trimmed []metav1.Object
+		for _, object := range objects {
+			copied := object.(runtime.Object).DeepCopyObject()
+			small, err := Trim(copied)
+			if err != nil {
+				t.Fatal(err)
+			}
+			trimmed = append(trimmed, small.(metav1.Object))
+		}
+		small := loaded(trimmed)
+		small.step(t.Context())
+		if !maps.Equal(whole.ledger.versions, small.ledger.versions) {
+			t.Errorf("%s (-whole +trimmed):\n%s", input, cmp.Diff(whole.ledger.versions, small.ledger.versions))
+		}
+	}
+}
+
+func TestTrimTakesWhatIsNeverRead(t *testing.T) {
+	pod := &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{
+			Name:          "p",
+			Annotations:   map[string]string{"a": "b"},
+			ManagedFields: []metav1.ManagedFieldsEntry{{Manager: "kubelet"}},
+		},
+		Spec: corev1.PodSpec{
+			NodeName:   "n",
+			Containers: []corev1.Container{{Name: "app", Env: []corev1.EnvVar{{Name: "SECRET", Value: "x"}}}},
+			Volumes:    []corev1.Volume{{Name: "data"}},
+		},
+		Status: corev1.PodStatus{Phase: corev1.PodRunning, Message: "m"},
+	}
+	want := &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{Name: "p"},
+		Spec:       corev1.PodSpec{NodeName: "n", Containers: []corev1.Container{{Name: "app"}}},
+		Status:     corev1.PodStatus{Phase: corev1.PodRunning},
+	}
+	got, err := Trim(pod)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}

@@ -1,0 +1,104 @@
+// Copyright The mesh-apiserver Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package world_test
+
+import (
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+
+	"github.com/openservicemesh/mesh-apiserver/apis/mesh/v1alpha1"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/world"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/world/worldtest"
+)
+
+// objects are those of namespace a in testdata/two.yaml.
+type objects struct {
+	service *corev1.Service
+	slice   *discoveryv1.EndpointSlice
+	pod     *corev1.Pod
+	policy  *v1alpha1.MeshPolicy
+}
+
+func namespaceA(t *testing.T) objects {
+	t.Helper()
+	var out objects
+	for _, object := range worldtest.Load(t, "testdata/two.yaml") {
+		if object.GetNamespace() != "a" {
+			continue
+		}
+		switch o := object.(type) {
+		case *corev1.Service:
+			out.service = o
+		case *discoveryv1.EndpointSlice:
+			out.slice = o
+		case *corev1.Pod:
+			out.pod = o
+		case *v1alpha1.MeshPolicy:
+			out.policy = o
+		}
+	}
+	return out
+}
+
+func TestMeshed(t *testing.T) {
+	for name, change := range map[string]func(*corev1.Pod){
+		"without the proxy":              func(p *corev1.Pod) { p.Spec.InitContainers[0].Name = "other" },
+		"with a proxy that ends":         func(p *corev1.Pod) { p.Spec.InitContainers[0].RestartPolicy = nil },
+		"without an identity":            func(p *corev1.Pod) { p.Spec.Volumes = nil },
+		"with another signer's identity": func(p *corev1.Pod) { p.Spec.Volumes[0].Projected.Sources[0].PodCertificate.SignerName = "other" },
+		"on the host's network":          func(p *corev1.Pod) { p.Spec.HostNetwork = true },
+	} {
+		pod := namespaceA(t).pod
+		if !world.Meshed(pod) {
+			t.Fatal("a pod with proxy and identity is not meshed")
+		}
+		if change(pod); world.Meshed(pod) {
+			t.Errorf("a pod %s is meshed", name)
+		}
+	}
+}
+
+// TestView holds what tells workloads apart, and what does not.
+func TestView(t *testing.T) {
+	view := func(change func(*corev1.Pod)) string {
+		pod := namespaceA(t).pod
+		change(pod)
+		w := worldtest.World(pod)
+		return w.Views()[0]
+	}
+	same := view(func(*corev1.Pod) {})
+	for name, change := range map[string]func(*corev1.Pod){
+		"name":        func(p *corev1.Pod) { p.Name = "other" },
+		"UID":         func(p *corev1.Pod) { p.UID = "other" },
+		"address":     func(p *corev1.Pod) { p.Status.PodIPs = nil },
+		"annotation":  func(p *corev1.Pod) { p.Annotations = map[string]string{"a": "b"} },
+		"port of UDP": func(p *corev1.Pod) { addPort(p, corev1.ContainerPort{ContainerPort: 53, Protocol: corev1.ProtocolUDP}) },
+		"port of proxy": func(p *corev1.Pod) {
+			p.Spec.InitContainers[0].Ports = []corev1.ContainerPort{{ContainerPort: model.PortReadiness}}
+		},
+		"image, command": func(p *corev1.Pod) { p.Spec.Containers[0].Image = "other" },
+	} {
+		if view(change) != same {
+			t.Errorf("another %s makes another view", name)
+		}
+	}
+	for name, change := range map[string]func(*corev1.Pod){
+		"namespace": func(p *corev1.Pod) { p.Namespace = "other" },
+		"account":   func(p *corev1.Pod) { p.Spec.ServiceAccountName = "other" },
+		"label":     func(p *corev1.Pod) { p.Labels["app"] = "other" },
+		"port":      func(p *corev1.Pod) { addPort(p, corev1.ContainerPort{ContainerPort: 53}) },
+		"port name": func(p *corev1.Pod) { p.Spec.Containers[0].Ports[0].Name = "other" },
+	} {
+		if view(change) == same {
+			t.Errorf("another %s makes no other view", name)
+		}
+	}
+}
+
+func addPort(p *corev1.Pod, port corev1.ContainerPort) {
+	p.Spec.Containers[0].Ports = append(p.Spec.Containers[0].Ports, port)
+}

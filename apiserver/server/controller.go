@@ -1,0 +1,36 @@
+// Copyright The mesh-apiserver Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package server
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/meshconfig"
+)
+
+// addController joins the informers of both APIs, the roots, and the xDS server.
+func (s *Server) addController() error {
+	var err error
+	s.controller, err = controller.New(controller.Options{
+		Host:     s.clients.hostInformers,
+		Mesh:     s.clients.meshInformers,
+		Client:   s.clients.mesh,
+		Delivery: s.xds,
+	})
+	if err != nil {
+		return err
+	}
+	keeper, err := meshconfig.New(s.clients.mesh, s.clients.meshInformers)
+	if err != nil {
+		return fmt.Errorf("keep the MeshConfig: %w", err)
+	}
+	s.components.add("controller", func(ctx context.Context) error {
+		s.identity.OnRoots(s.controller.SetRoots)
+		return s.controller.Run(ctx)
+	})
+	s.components.add("MeshConfig keeper", keeper.Run)
+	return nil
+}

@@ -1,0 +1,111 @@
+// Copyright The mesh-apiserver Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package server
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"net/http"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apiserver/pkg/server/dynamiccertificates"
+	"k8s.io/client-go/kubernetes"
+	corelisters "k8s.io/client-go/listers/core/v1"
+
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/inject"
+)
+
+// addWebhook opens the port on which kube-apiserver asks about pods.
+func (s *Server) addWebhook() error {
+	listener, err := s.listen("--webhook-port", s.options.Mesh.WebhookPort)
+	if err != nil {
+		return err
+	}
+	podIdentity, err := servesPodIdentity(s.clients.host)
+	if err != nil {
+		return err
+	}
+	settings := func() (inject.Settings, error) { return s.injectSettings(podIdentity) }
+	mux := http.NewServeMux()
+	mux.Handle("/inject", inject.NewHandler(settings, s.clients.namespaceLabels))
+	s.components.add("webhook", func(ctx context.Context) error {
+		certificates := s.servingTLS()
+		go certificates.Run(1, ctx.Done())
+		config := webhookTLS()
+		config.GetConfigForClient = certificates.GetConfigForClient
+		return serveHTTP(ctx, &http.Server{Handler: mux, TLSConfig: config}, listener)
+	})
+	return nil
+}
+
+// servingTLS follows the pair that the API serves with, as it is renewed.
+func (s *Server) servingTLS() *dynamiccertificates.DynamicServingCertificateController {
+	controller := dynamiccertificates.NewDynamicServingCertificateController(webhookTLS(), nil, s.serving, nil, nil)
+	s.serving.AddListener(controller)
+	return controller
+}
+
+func webhookTLS() *tls.Config {
+	return &tls.Config{MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"}}
+}
+
+// servesPodIdentity asks whether the host issues certificates to pods (KEP-4317).
+func servesPodIdentity(client kubernetes.Interface) (bool, error) {
+	resources, err := client.Discovery().ServerResourcesForGroupVersion("certificates.k8s.io/v1")
+	if err != nil {
+		return false, fmt.Errorf("ask the host for PodCertificateRequest: %w", err)
+	}
+	for _, resource := range resources.APIResources {
+		if resource.Name == "podcertificaterequests" {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// injectSettings are what MeshConfig and the flags say about sidecars.
+func (s *Server) injectSettings(podIdentity bool) (inject.Settings, error) {
+	config, err := s.settings.meshConfig()
+	if err != nil {
+		return inject.Settings{}, err
+	}
+	sidecar := config.Spec.Sidecar
+	settings := inject.Settings{
+		InitImage:           s.options.Mesh.Image,
+		ProxyImage:          s.options.Mesh.ProxyImage,
+		Resources:           corev1.ResourceRequirements{Requests: sidecar.Resources.Requests, Limits: sidecar.Resources.Limits},
+		LogLevel:            string(sidecar.LogLevel),
+		Concurrency:         *sidecar.Concurrency,
+		DrainTime:           sidecar.DrainTime.Duration,
+		TerminationDrain:    sidecar.TerminationDrain.Duration,
+		CertificateLifetime: config.Spec.Certificate.Lifetime.Duration,
+		SystemNamespace:     s.options.Mesh.SystemNamespace,
+		ClusterDomain:       s.options.Mesh.ClusterDomain,
+		PodIdentity:         podIdentity,
+	}
+	if sidecar.Image != "" {
+		settings.ProxyImage = sidecar.Image
+	}
+	return settings, nil
+}
+
+// namespaceLabels asks the API server where the informer has no answer: a pod
+// may come right after its namespace.
+func (c *clients) namespaceLabels(ctx context.Context, name string) (map[string]string, error) {
+	namespace, err := c.namespaces().Get(name)
+	if apierrors.IsNotFound(err) {
+		namespace, err = c.host.CoreV1().Namespaces().Get(ctx, name, metav1.GetOptions{})
+	}
+	if err != nil {
+		return nil, err
+	}
+	return namespace.Labels, nil
+}
+
+func (c *clients) namespaces() corelisters.NamespaceLister {
+	return c.hostInformers.Core().V1().Namespaces().Lister()
+}

@@ -1,0 +1,21 @@
+#!/usr/bin/env bash
+# Installs mesh-apiserver in the cluster of KUBECONFIG and waits until its API
+# is served. Run again it updates: IMAGE_ID, if set, says what the image is, so
+# that a rebuilt image under the same name is rolled out.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")"
+
+fail() {
+  echo "install: $1; the last lines of its log:" >&2
+  kubectl -n mesh-system describe pod mesh-apiserver-0 2>/dev/null | tail -n 8 >&2 || true
+  kubectl -n mesh-system logs mesh-apiserver-0 --tail=15 >&2 || true
+  exit 1
+}
+
+kubectl apply --server-side --field-manager=mesh-install -k . >/dev/null
+if [ -n "${IMAGE_ID:-}" ]; then
+  kubectl -n mesh-system patch statefulset mesh-apiserver --type=merge -p \
+    "{\"spec\":{\"template\":{\"metadata\":{\"annotations\":{\"mesh.openservicemesh.io/image-id\":\"$IMAGE_ID\"}}}}}" >/dev/null
+fi
+kubectl -n mesh-system rollout status statefulset/mesh-apiserver --timeout=180s || fail "mesh-apiserver did not become ready within 180 s"
+kubectl wait --for=condition=Available apiservice/v1alpha1.mesh.openservicemesh.io --timeout=60s || fail "its API did not become available within 60 s"
