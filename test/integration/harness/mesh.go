@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -34,6 +35,9 @@ ports:
 - {name: webhook, port: 9443, protocol: TCP}
 - {name: xds, port: 15012, protocol: TCP}
 `
+
+// ShutdownDelay is how long a server serves while it says that it is not ready.
+const ShutdownDelay = 2 * time.Second
 
 // Mesh is a mesh-apiserver that is installed as users do it.
 type Mesh struct {
@@ -73,13 +77,34 @@ func meshBinary(ctx context.Context, kube *Kube) (string, error) {
 // Start runs the server, again if it was stopped.
 func (m *Mesh) Start(ctx context.Context) error {
 	var err error
-	m.Process, err = start(m.kube.dir, "mesh-apiserver", m.binary,
-		"--kubeconfig="+m.kube.meshKubeconfig, "--bind-address="+MeshAddress, "--data-dir="+m.DataDir,
-		"--shutdown-delay-duration=0s", "-v=2")
+	m.Process, err = m.run("mesh-apiserver", "--bind-address="+MeshAddress, "--data-dir="+m.DataDir)
 	if err != nil {
 		return err
 	}
 	return m.await(ctx, "the APIService being available", m.available)
+}
+
+// StartReplica runs a server beside the first, on the loopback address, with the
+// cluster's etcd in place of its own, and waits until it is ready.
+func (m *Mesh) StartReplica(ctx context.Context) (*Process, error) {
+	replica, err := m.run("replica", "--bind-address=127.0.0.1", "--etcd-servers=http://127.0.0.1:2379")
+	if err != nil {
+		return nil, err
+	}
+	return replica, replica.await(ctx, "readiness", func(ctx context.Context) error {
+		_, err := m.Ask(ctx, "127.0.0.1", "/readyz")
+		return err
+	})
+}
+
+func (m *Mesh) run(name string, args ...string) (*Process, error) {
+	return start(m.kube.dir, name, m.binary, append(args,
+		"--kubeconfig="+m.kube.meshKubeconfig, "--shutdown-delay-duration="+ShutdownDelay.String(), "-v=2")...)
+}
+
+// Ask gets a path from a server itself, past the aggregator.
+func (m *Mesh) Ask(ctx context.Context, address, path string) (string, error) {
+	return m.kube.Kubectl(ctx, "", "--server=https://"+address+":8443", "--insecure-skip-tls-verify", "get", "--raw", path)
 }
 
 func (m *Mesh) available(ctx context.Context) error {

@@ -47,26 +47,39 @@ func start(dir, name, binary string, args ...string) (*Process, error) {
 	return p, nil
 }
 
-// Stop asks the process to end, and waits until it has.
+// Terminate asks the process to end.
+func (p *Process) Terminate() error {
+	return p.cmd.Process.Signal(syscall.SIGTERM)
+}
+
+// Wait waits until the process has ended, and tells how.
+func (p *Process) Wait(ctx context.Context) error {
+	select {
+	case <-p.done:
+		return p.err
+	case <-ctx.Done():
+		return fmt.Errorf("%s did not end: %w\n%s", p.name, ctx.Err(), p.Log())
+	}
+}
+
+// Stop asks the process to end, and waits until it has, without an error.
 func (p *Process) Stop(ctx context.Context) error {
-	return p.signal(ctx, syscall.SIGTERM)
+	if err := p.Terminate(); err != nil {
+		return err
+	}
+	return p.Wait(ctx)
 }
 
 // Kill ends it at once, as a lost machine would.
 func (p *Process) Kill(ctx context.Context) error {
-	return p.signal(ctx, syscall.SIGKILL)
-}
-
-func (p *Process) signal(ctx context.Context, signal syscall.Signal) error {
-	if err := p.cmd.Process.Signal(signal); err != nil && !errors.Is(err, os.ErrProcessDone) {
+	if err := p.cmd.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return err
 	}
-	select {
-	case <-p.done:
+	err := p.Wait(ctx)
+	if killed := (*exec.ExitError)(nil); errors.As(err, &killed) {
 		return nil
-	case <-ctx.Done():
-		return fmt.Errorf("%s did not end: %w\n%s", p.name, ctx.Err(), p.Log())
 	}
+	return err
 }
 
 // Log is the end of what the process has written.
@@ -82,15 +95,15 @@ func (p *Process) Log() string {
 func (p *Process) await(ctx context.Context, what string, condition func(context.Context) error) error {
 	var last error
 	for {
-		if last = condition(ctx); last == nil {
-			return nil
-		}
 		select {
 		case <-p.done:
 			return fmt.Errorf("%s ended (%v) before %s\n%s", p.name, p.err, what, p.Log())
 		case <-ctx.Done():
 			return fmt.Errorf("wait for %s of %s: %w\n%s", what, p.name, last, p.Log())
 		case <-time.After(100 * time.Millisecond):
+		}
+		if last = condition(ctx); last == nil {
+			return nil
 		}
 	}
 }

@@ -1,0 +1,154 @@
+// Copyright The mesh-apiserver Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package integration
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/wait"
+
+	"github.com/openservicemesh/mesh-apiserver/apis/mesh/v1alpha1"
+	"github.com/openservicemesh/mesh-apiserver/test/integration/harness"
+)
+
+func ask(t *testing.T, path string) string {
+	t.Helper()
+	out, err := server.Ask(t.Context(), harness.MeshAddress, path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+func TestReadinessCoversEveryPart(t *testing.T) {
+	out := ask(t, "/readyz?verbose")
+	for _, part := range []string{"etcd", "etcd-readiness", "informer-sync", "mesh-informers", "mesh-xds", "mesh-root",
+		"mesh-control-plane-certificate", "mesh-signer", "mesh-podcertificate-admission", "mesh-serving-certificate", "shutdown"} {
+		if !strings.Contains(out, "[+]"+part+" ok") {
+			t.Errorf("readyz does not speak of %s:\n%s", part, out)
+		}
+	}
+	out = ask(t, "/livez?verbose")
+	for _, part := range []string{"etcd", "mesh-informers", "mesh-xds"} {
+		if !strings.Contains(out, "[+]"+part+" ok") {
+			t.Errorf("livez does not speak of %s:\n%s", part, out)
+		}
+	}
+}
+
+func TestAggregatorVerifiesTheServer(t *testing.T) {
+	out := kubectl(t, "", "get", "apiservice", "v1alpha1.mesh.openservicemesh.io", "-o", "jsonpath={.spec.insecureSkipTLSVerify} {.spec.caBundle}")
+	if skip, bundle, _ := strings.Cut(out, " "); skip == "true" || bundle == "" {
+		t.Errorf("got insecureSkipTLSVerify %q and caBundle %q, want a caBundle alone", skip, bundle)
+	}
+}
+
+func TestVersionIsTheMeshs(t *testing.T) {
+	out := ask(t, "/version")
+	if !strings.Contains(out, `"major": "0"`) || !strings.Contains(out, `"minor": "1"`) {
+		t.Errorf("got %s, want version 0.1", out)
+	}
+}
+
+func TestMeshConfigComesBackWithinASecond(t *testing.T) {
+	configs := client.MeshV1alpha1().MeshConfigs()
+	before, err := configs.Get(t.Context(), v1alpha1.MeshConfigName, metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	kubectl(t, "", "patch", "meshconfig", "default", "--type=merge", "-p", `{"spec":{"traffic":{"access":"DefaultDeny"}}}`)
+	if err := configs.Delete(t.Context(), v1alpha1.MeshConfigName, metav1.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	err = wait.PollUntilContextTimeout(t.Context(), 20*time.Millisecond, time.Second, true, func(ctx context.Context) (bool, error) {
+		after, err := configs.Get(ctx, v1alpha1.MeshConfigName, metav1.GetOptions{})
+		return err == nil && after.UID != before.UID && after.Spec.Traffic.Access == v1alpha1.AccessOpen, nil
+	})
+	if err != nil {
+		t.Errorf("no MeshConfig with the defaults: %v", err)
+	}
+}
+
+func TestMeshConfigIsOneAndHasNoFinalizer(t *testing.T) {
+	other := "{apiVersion: mesh.openservicemesh.io/v1alpha1, kind: MeshConfig, metadata: {name: other}}"
+	if out, err := kube.Kubectl(t.Context(), other, "create", "-f", "-"); err == nil || !strings.Contains(out, "metadata.name") {
+		t.Errorf("second MeshConfig: got %v, want a refusal of metadata.name", err)
+	}
+	out, err := kube.Kubectl(t.Context(), "", "patch", "meshconfig", "default", "--type=merge", "-p", `{"metadata":{"finalizers":["example.com/keep"]}}`)
+	if err == nil || !strings.Contains(out, "metadata.finalizers") {
+		t.Errorf("finalizer: got %v, want a refusal of metadata.finalizers", err)
+	}
+}
+
+func TestPodsOfTheMeshGetAProxy(t *testing.T) {
+	namespace := newNamespace(t)
+	kubectl(t, "", "label", "namespace", namespace, "mesh.openservicemesh.io/inject=enabled", "pod-security.kubernetes.io/enforce=privileged")
+	kubectl(t, "{apiVersion: v1, kind: ServiceAccount, metadata: {name: books}}", "apply", "-n", namespace, "-f", "-")
+	off := false
+	pod := &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{Name: "bookstore"},
+		Spec: corev1.PodSpec{
+			ServiceAccountName:           "books",
+			AutomountServiceAccountToken: &off,
+			Containers:                   []corev1.Container{{Name: "bookstore", Image: "bookstore"}},
+		},
+	}
+	made, err := hostClient(t).CoreV1().Pods(namespace).Create(t.Context(), pod, metav1.CreateOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, container := range made.Spec.InitContainers {
+		names = append(names, container.Name)
+	}
+	if strings.Join(names, " ") != "mesh-init mesh-proxy" {
+		t.Errorf("got init containers %v, want mesh-init and mesh-proxy", names)
+	}
+}
+
+func TestExternalEtcdTakesThePlaceOfTheEmbeddedOne(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	replica, err := server.StartReplica(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out, err := server.Ask(ctx, "127.0.0.1", "/apis/mesh.openservicemesh.io/v1alpha1/meshconfigs/default"); err != nil || !strings.Contains(out, "MeshConfig") {
+		t.Errorf("got %s (%v), want the MeshConfig of the other etcd", out, err)
+	}
+	if err := replica.Stop(ctx); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestReadinessFallsBeforeRequestsAreRefused(t *testing.T) {
+	namespace := newNamespace(t)
+	newPolicy(t, namespace)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	if err := server.Terminate(); err != nil {
+		t.Fatal(err)
+	}
+	err := wait.PollUntilContextTimeout(ctx, 20*time.Millisecond, harness.ShutdownDelay/2, true, func(ctx context.Context) (bool, error) {
+		out, err := server.Ask(ctx, harness.MeshAddress, "/readyz")
+		return err != nil && strings.Contains(out, "[-]shutdown failed"), nil
+	})
+	if err != nil {
+		t.Errorf("readyz did not fail: %v", err)
+	}
+	if _, err := server.Ask(ctx, harness.MeshAddress, "/apis/mesh.openservicemesh.io/v1alpha1/namespaces/"+namespace+"/meshpolicies/readers"); err != nil {
+		t.Errorf("a request within the shutdown delay was refused: %v", err)
+	}
+	if err := server.Wait(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if err := server.Start(ctx); err != nil {
+		t.Fatal(err)
+	}
+}
