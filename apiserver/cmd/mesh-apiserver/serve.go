@@ -59,7 +59,7 @@ func addFlags(cmd *cobra.Command, o *options.Options) {
 	cliflag.SetUsageAndHelpFunc(cmd, sets, helpWidth)
 }
 
-func serve(cmd *cobra.Command, o *options.Options) error {
+func serve(_ *cobra.Command, o *options.Options) error {
 	if err := o.Complete(); err != nil {
 		return err
 	}

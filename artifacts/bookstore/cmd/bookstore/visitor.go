@@ -5,6 +5,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"crypto/tls"
 	"fmt"
 	"io"
@@ -123,18 +124,17 @@ func outcome(ctx context.Context, client *http.Client, url string) string {
 	return fmt.Sprint(resp.StatusCode)
 }
 
-// rootCause is the innermost error's text: what the network said.
+// rootCause is what the network said: the text of a DNS error, or of the
+// innermost error.
 func rootCause(err error) string {
-	for {
-		u, ok := err.(interface{ Unwrap() error })
-		if !ok || u.Unwrap() == nil {
-			return err.Error()
-		}
-		if _, dns := err.(*net.DNSError); dns {
-			return err.Error()
-		}
-		err = u.Unwrap()
+	var dns *net.DNSError
+	if errors.As(err, &dns) {
+		return dns.Error()
 	}
+	for errors.Unwrap(err) != nil {
+		err = errors.Unwrap(err)
+	}
+	return err.Error()
 }
 
 func now() string { return time.Now().UTC().Format("15:04:05.000") }
