@@ -1,15 +1,13 @@
 #!/usr/bin/env bash
-# images.sh VERSION: builds the product's images into _output/images, and puts
+# images.sh: builds the product's images into _output/images, and puts
 # them into the local cluster if one is up.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
-version=${1:?usage: images.sh VERSION}
-stamp=k8s.io/component-base/version
 
 echo "images: compiling mesh-apiserver and bookstore"
 mkdir -p _output/bin
-CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X $stamp.gitVersion=$version -X $stamp.gitCommit=$(git rev-parse HEAD)" \
-  -o _output/bin/ ./apiserver/cmd/mesh-apiserver ./artifacts/bookstore/cmd/bookstore
+CGO_ENABLED=0 go build -buildvcs=auto -trimpath -ldflags "-s -w" -o _output/bin/ \
+  ./apiserver/cmd/mesh-apiserver ./artifacts/bookstore/cmd/bookstore
 envoy=$(hack/images/envoy.sh)
 go -C hack/images run . --out "$PWD/_output/images" --bin "$PWD/_output/bin" --envoy "$envoy" mesh-apiserver bookstore envoy
 
