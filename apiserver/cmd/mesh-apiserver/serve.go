@@ -40,7 +40,7 @@ func newCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return serve(cmd, o)
+			return serve(o)
 		},
 	}
 	if err == nil {
@@ -59,7 +59,7 @@ func addFlags(cmd *cobra.Command, o *options.Options) {
 	cliflag.SetUsageAndHelpFunc(cmd, sets, helpWidth)
 }
 
-func serve(_ *cobra.Command, o *options.Options) error {
+func serve(o *options.Options) error {
 	if err := o.Complete(); err != nil {
 		return err
 	}

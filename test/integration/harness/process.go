@@ -47,39 +47,41 @@ func start(dir, name, binary string, args ...string) (*Process, error) {
 	return p, nil
 }
 
-// Terminate asks the process to end.
-func (p *Process) Terminate() error {
-	return p.cmd.Process.Signal(syscall.SIGTERM)
-}
-
-// Wait waits until the process has ended, and tells how.
-func (p *Process) Wait(ctx context.Context) error {
-	select {
-	case <-p.done:
-		return p.err
-	case <-ctx.Done():
-		return fmt.Errorf("%s did not end: %w\n%s", p.name, ctx.Err(), p.Log())
-	}
-}
-
-// Stop asks the process to end, and waits until it has, without an error.
+// Stop asks the process to end, and waits until it has.
 func (p *Process) Stop(ctx context.Context) error {
-	if err := p.Terminate(); err != nil {
-		return err
-	}
-	return p.Wait(ctx)
+	return p.signalAndWait(ctx, syscall.SIGTERM)
 }
 
 // Kill ends it at once, as a lost machine would.
 func (p *Process) Kill(ctx context.Context) error {
-	if err := p.cmd.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
+	return p.signalAndWait(ctx, syscall.SIGKILL)
+}
+
+func (p *Process) signalAndWait(ctx context.Context, signal syscall.Signal) error {
+	if err := p.Signal(signal); err != nil {
 		return err
 	}
-	err := p.Wait(ctx)
-	if killed := (*exec.ExitError)(nil); errors.As(err, &killed) {
-		return nil
-	}
+	// How it ended does not matter to who ends it.
+	_, err := p.Wait(ctx)
 	return err
+}
+
+// Signal sends a signal to the process, if it lives.
+func (p *Process) Signal(signal syscall.Signal) error {
+	if err := p.cmd.Process.Signal(signal); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return fmt.Errorf("signal %s: %w", p.name, err)
+	}
+	return nil
+}
+
+// Wait waits for the end of the process and gives its exit code.
+func (p *Process) Wait(ctx context.Context) (int, error) {
+	select {
+	case <-p.done:
+		return p.cmd.ProcessState.ExitCode(), nil
+	case <-ctx.Done():
+		return 0, fmt.Errorf("%s did not end: %w\n%s", p.name, ctx.Err(), p.Log())
+	}
 }
 
 // Log is the end of what the process has written.
