@@ -8,6 +8,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"net/netip"
 	"runtime/debug"
 	"slices"
 	"time"
@@ -33,6 +34,8 @@ type engine struct {
 	policies map[string][]world.Key
 	// chains are, by view, the generations of its filter chains.
 	chains map[string]envoy.Generations
+	// pods says who answers at the addresses of meshed pods.
+	pods map[netip.Addr]model.Peer
 	// everything is set if the next step compiles every unit.
 	everything bool
 	// config is the MeshConfig that was reported last.
@@ -78,6 +81,10 @@ func (e *engine) step(ctx context.Context) outcome {
 	for key := range dirty.Services {
 		e.service(ctx, key)
 	}
+	for key := range dirty.Accounts {
+		e.account(ctx, key)
+	}
+	e.addresses(ctx, dirty.Ports)
 	for view := range dirty.Views {
 		e.workload(ctx, view, dirty.Policies)
 	}
@@ -98,6 +105,13 @@ func (e *engine) addAll(dirty *world.Dirty) {
 	for _, key := range e.world.Services() {
 		dirty.Services[key] = struct{}{}
 	}
+	for _, key := range e.world.Accounts() {
+		dirty.Accounts[key] = struct{}{}
+	}
+	dirty.Ports[world.AnyPort] = struct{}{}
+	for _, port := range e.world.Ports() {
+		dirty.Ports[port] = struct{}{}
+	}
 	for _, view := range e.world.Views() {
 		dirty.Views[view] = struct{}{}
 	}
@@ -110,7 +124,7 @@ func (e *engine) common(ctx context.Context) {
 	u := unit{kind: kindCommon}
 	var resources []envoy.Resource
 	err := guarded(kindCommon, func() (err error) {
-		resources, err = envoy.Common(compile.Mesh(e.world), e.roots)
+		resources, err = envoy.Common(e.roots)
 		return err
 	})
 	if err != nil {
@@ -121,6 +135,7 @@ func (e *engine) common(ctx context.Context) {
 }
 
 func (e *engine) service(ctx context.Context, key world.Key) {
+	e.headless(ctx, key)
 	u := unit{kindService, key.String()}
 	build := func(compiled func(*world.World, world.Key) (model.Service, bool)) error {
 		return guarded(kindService, func() error {

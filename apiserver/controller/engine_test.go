@@ -11,8 +11,10 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
 
 	"github.com/openservicemesh/mesh-apiserver/apis/mesh/v1alpha1"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/envoy"
@@ -116,6 +118,68 @@ func TestStepSendsOnlyWhatChanged(t *testing.T) {
 			}
 			if len(out.update.Remove)+len(out.update.Proxies)+len(out.update.GoneProxies) > 0 {
 				t.Errorf("more than resources changed: %+v", out.update)
+			}
+		})
+	}
+}
+
+// TestAddressesThatCallersDialTouchListenersAlone holds that a pod's coming, or
+// an endpoint's, costs a matcher, whatever the size of its Service.
+func TestAddressesThatCallersDialTouchListenersAlone(t *testing.T) {
+	const input = "compile/testdata/headless.in.yaml"
+	for _, test := range []struct {
+		name   string
+		change func(w *world.World, objects []metav1.Object)
+		want   []string
+	}{{
+		name: "an endpoint is not ready any more",
+		change: func(w *world.World, objects []metav1.Object) {
+			slice := the[*discoveryv1.EndpointSlice](objects)
+			slice.Endpoints[0].Conditions.Ready = ptr.To(false)
+			w.SetSlice(slice)
+		},
+	}, {
+		name: "an endpoint leaves",
+		change: func(w *world.World, objects []metav1.Object) {
+			slice := the[*discoveryv1.EndpointSlice](objects)
+			slice.Endpoints = slice.Endpoints[:2]
+			w.SetSlice(slice)
+			slice = slice.DeepCopy()
+			slice.Name, slice.Endpoints = "more", []discoveryv1.Endpoint{{Addresses: []string{"198.18.0.3"}, TargetRef: &corev1.ObjectReference{Kind: "Pod", Namespace: "db", Name: "postgres-2", UID: "2"}}}
+			slice.Ports = slice.Ports[1:]
+			w.SetSlice(slice)
+		},
+		want: []string{"Listener 0.0.0.0:5432"},
+	}, {
+		name: "a pod of a known account comes",
+		change: func(w *world.World, objects []metav1.Object) {
+			pod := the[*corev1.Pod](objects).DeepCopy()
+			pod.Name, pod.Status.PodIPs = "postgres-3", []corev1.PodIP{{IP: "198.18.0.4"}}
+			w.SetPod(pod)
+		},
+		want: []string{"Listener 0.0.0.0:5432", "Listener 0.0.0.0:9187", "Listener outbound"},
+	}, {
+		name: "a pod of an account that is new comes",
+		change: func(w *world.World, objects []metav1.Object) {
+			pod := the[*corev1.Pod](objects).DeepCopy()
+			pod.Name, pod.Spec.ServiceAccountName, pod.Status.PodIPs = "backup", "backup", []corev1.PodIP{{IP: "2001:2:0:1::9"}}
+			w.SetPod(pod)
+		},
+		want: []string{"Cluster pods/db/backup", "Listener [::]:5432", "Listener outbound"},
+	}} {
+		t.Run(test.name, func(t *testing.T) {
+			e := loaded(worldtest.Load(t, input))
+			e.step(t.Context())
+			test.change(e.world, worldtest.Load(t, input))
+			var got []string
+			for _, r := range e.step(t.Context()).update.Set {
+				// A new view's own resources are no matter of its callers.
+				if r.View == "" {
+					got = append(got, r.TypeURL[strings.LastIndex(r.TypeURL, ".")+1:]+" "+r.Name)
+				}
+			}
+			if diff := cmp.Diff(test.want, got); diff != "" {
+				t.Errorf("sent (-want +got):\n%s", diff)
 			}
 		})
 	}

@@ -21,6 +21,9 @@ type unit struct {
 const (
 	kindCommon   = "common"
 	kindService  = "service"
+	kindHeadless = "headless"
+	kindAccount  = "account"
+	kindDirect   = "direct"
 	kindWorkload = "workload"
 	kindPolicy   = "policy"
 )

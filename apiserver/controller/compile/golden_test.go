@@ -63,6 +63,9 @@ func TestGolden(t *testing.T) {
 type compiled struct {
 	Mesh      model.Mesh
 	Services  []model.Service
+	Headless  []model.Headless
+	Accounts  []model.Account
+	Direct    []model.Direct
 	Workloads []workload
 	Policies  map[string]compile.Report
 }
@@ -82,6 +85,19 @@ func render(t *testing.T, objects []metav1.Object) []byte {
 	for _, key := range w.Services() {
 		if s, ok := compile.Service(w, key); ok {
 			out.Services = append(out.Services, s)
+		}
+		if h, ok := compile.Headless(w, key); ok {
+			out.Headless = append(out.Headless, h)
+		}
+	}
+	for _, key := range w.Accounts() {
+		account, _ := compile.Account(w, key)
+		out.Accounts = append(out.Accounts, account)
+	}
+	pods := compile.PodAddresses(w)
+	for _, port := range append([]uint16{world.AnyPort}, w.Ports()...) {
+		if d, ok := compile.Direct(w, port, pods); ok {
+			out.Direct = append(out.Direct, d)
 		}
 	}
 	for _, view := range w.Views() {

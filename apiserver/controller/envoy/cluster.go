@@ -112,13 +112,17 @@ func alpn(p model.Protocol) string {
 // is carried as HTTP/2. A cluster speaks one protocol to all its endpoints, so
 // that one with an endpoint outside the mesh keeps to what that understands.
 func upstreamProtocol(p model.ServicePort) model.Protocol {
-	if p.Protocol != model.ProtocolHTTP1 {
-		return p.Protocol
-	}
 	for _, e := range p.Endpoints {
 		if e.Plaintext {
-			return model.ProtocolHTTP1
+			return p.Protocol
 		}
 	}
-	return model.ProtocolHTTP2
+	return betweenProxies(p.Protocol)
+}
+
+func betweenProxies(p model.Protocol) model.Protocol {
+	if p == model.ProtocolHTTP1 {
+		return model.ProtocolHTTP2
+	}
+	return p
 }

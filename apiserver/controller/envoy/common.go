@@ -7,15 +7,14 @@ import (
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
 )
 
-// Common makes what every proxy has: the outbound listener with passthrough or
-// refusal of the unknown, the clusters of passthrough and of the inbound side,
-// and the validation context with the workload roots (PEM).
-func Common(m model.Mesh, roots []byte) ([]Resource, error) {
+// Common makes what every proxy has: the clusters of passthrough and of the
+// inbound side, and the validation context with the workload roots (PEM). The
+// outbound listener is Direct's.
+func Common(roots []byte) ([]Resource, error) {
 	if len(roots) == 0 {
 		return nil, errNoRoots
 	}
 	var out collector
-	out.add(Encode(ListenerOutbound, "", outboundListener(m.Egress)))
 	out.add(passthroughCluster())
 	out.add(inboundCluster(ClusterInboundTCP, model.ProtocolTCP))
 	out.add(inboundCluster(ClusterInboundHTTP1, model.ProtocolHTTP1))

@@ -75,7 +75,7 @@ func embed(t *testing.T, static *bootstrapv3.Bootstrap_StaticResources, r Resour
 	case *listenerv3.Listener:
 		static.Listeners = append(static.Listeners, m)
 	case *clusterv3.Cluster:
-		static.Clusters = append(static.Clusters, m)
+		static.Clusters = append(static.Clusters, afterADS(m))
 	case *tlsv3.Secret:
 		static.Secrets = append(static.Secrets, m)
 	case *endpointv3.ClusterLoadAssignment:
@@ -96,6 +96,18 @@ func embed(t *testing.T, static *bootstrapv3.Bootstrap_StaticResources, r Resour
 	default:
 		t.Fatalf("do not know where %T goes", m)
 	}
+}
+
+// afterADS makes a cluster with TLS one of those that static configuration
+// brings up after ADS, from which its roots come: Envoy dies of a static
+// ORIGINAL_DST cluster that needs ADS. Delivered by CDS it comes after ADS anyway.
+func afterADS(c *clusterv3.Cluster) *clusterv3.Cluster {
+	if c.GetType() == clusterv3.Cluster_ORIGINAL_DST && c.TransportSocket != nil {
+		c.ClusterDiscoveryType = &clusterv3.Cluster_Type{Type: clusterv3.Cluster_EDS}
+		c.EdsClusterConfig = &clusterv3.Cluster_EdsClusterConfig{EdsConfig: fromADS()}
+		c.LbPolicy = clusterv3.Cluster_ROUND_ROBIN
+	}
+	return c
 }
 
 func listening(name string, filters ...*listenerv3.Filter) *listenerv3.Listener {

@@ -26,6 +26,9 @@ type input struct {
 	Mesh      model.Mesh
 	Common    bool
 	Service   *model.Service
+	Headless  *model.Headless
+	Account   *model.Account
+	Direct    *model.Direct
 	Workload  *model.Workload
 	Bootstrap *BootstrapParams
 }
@@ -36,9 +39,15 @@ func (in input) resources(t *testing.T, roots []byte) []Resource {
 	var err error
 	switch {
 	case in.Common:
-		rs, err = Common(in.Mesh, roots)
+		rs, err = Common(roots)
 	case in.Service != nil:
 		rs, err = Service(in.Mesh, *in.Service)
+	case in.Headless != nil:
+		rs, err = Headless(in.Mesh, *in.Headless)
+	case in.Account != nil:
+		rs, err = Account(in.Mesh, *in.Account)
+	case in.Direct != nil:
+		rs, err = Direct(in.Mesh, *in.Direct)
 	case in.Workload != nil:
 		rs, err = Workload(in.Mesh, *in.Workload, roots, nil)
 	}

@@ -20,18 +20,15 @@ var proxyPorts = [...]uint16{model.PortOutbound, model.PortInbound, model.PortPr
 
 // outboundListener takes every connection that the pod opens and hands it to
 // the unbound listener of its original destination. What none of them owns
-// stays here, and is passed through or refused.
-func outboundListener(egress model.EgressMode) *listenerv3.Listener {
+// stays here: calls to the addresses of meshed pods go to those, all else is
+// passed through or refused.
+func outboundListener(egress model.EgressMode, pods []model.DirectGroup) *listenerv3.Listener {
 	l := captureListener(ListenerOutbound, model.PortOutbound)
 	l.TrafficDirection = corev3.TrafficDirection_OUTBOUND
 	l.UseOriginalDst = yes()
-	l.FilterChains = refuseProxyPorts()
-	if egress == model.EgressPassthrough {
-		l.DefaultFilterChain = &listenerv3.FilterChain{
-			Name:    ClusterPassthrough,
-			Filters: []*listenerv3.Filter{networkFilter(tcpProxyFilter, tcpProxy(ClusterPassthrough, ClusterPassthrough))},
-		}
-	}
+	l.FilterChains = chainsOf(pods)
+	l.FilterChainMatcher = refusingProxyPorts(byAddress(pods))
+	l.DefaultFilterChain = unknownDestination(egress)
 	return l
 }
 

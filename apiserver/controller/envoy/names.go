@@ -36,6 +36,28 @@ func ServicePortName(s model.ServiceKey, port uint16) string {
 	return fmt.Sprintf("out/%s/%s:%d", s.Namespace, s.Name, port)
 }
 
+// HeadlessName names the filter chain of a headless Service's port for one
+// peer, and its RDS or ECDS and CDS resource: out/<namespace>/<service>:<port>/sa/<account>,
+// or, for what is outside the mesh, out/<namespace>/<service>:<port>/plaintext.
+// The pods behind a Service are of its own namespace, and so are their accounts.
+func HeadlessName(s model.DirectService, peer model.Peer) string {
+	name := ServicePortName(s.Key, s.Number)
+	if peer.Plaintext {
+		return name + "/plaintext"
+	}
+	return name + "/sa/" + peer.Account.Name
+}
+
+// AccountName names the filter chain and the cluster of an account's pods,
+// called at their own addresses: pods/<namespace>/<account>.
+func AccountName(a model.Account) string { return "pods/" + a.Namespace + "/" + a.Name }
+
+// WildcardListenerName names the unbound listener of a port in the family of an
+// unspecified address: 0.0.0.0:<port> or [::]:<port>.
+func WildcardListenerName(any netip.Addr, port uint16) string {
+	return netip.AddrPortFrom(any, port).String()
+}
+
 // ServiceListenerName names the unbound listener of an address that a Service
 // owns: out/<ip>:<port>, an IPv6 address in brackets.
 func ServiceListenerName(ip netip.Addr, port uint16) string {

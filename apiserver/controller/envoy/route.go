@@ -12,10 +12,9 @@ import (
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
 )
 
-// serviceRoutes is the RDS resource of a Service's HTTP port: everything goes
-// to the port's cluster, and is tried again only if it was surely not served.
-func serviceRoutes(s model.ServiceKey, p model.ServicePort) (Resource, error) {
-	name := ServicePortName(s, p.Number)
+// routesTo is the RDS resource of a Service's HTTP port: everything goes to the
+// cluster of the same name, and is tried again only if it was surely not served.
+func routesTo(name string) (Resource, error) {
 	to := &routev3.RouteAction{
 		ClusterSpecifier: &routev3.RouteAction_Cluster{Cluster: name},
 		RetryPolicy:      defaultRetry(),

@@ -14,9 +14,9 @@ func Service(_ model.Mesh, s model.Service) ([]Resource, error) {
 		out.add(serviceCluster(s.Key, p))
 		out.add(serviceEndpoints(s.Key, p))
 		if p.Protocol.IsHTTP() {
-			out.add(serviceRoutes(s.Key, p))
+			out.add(routesTo(ServicePortName(s.Key, p.Number)))
 		} else {
-			out.add(serviceTCP(s.Key, p))
+			out.add(tcpTo(ServicePortName(s.Key, p.Number)))
 		}
 		out.addAll(serviceListeners(s, p))
 	}

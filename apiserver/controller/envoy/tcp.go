@@ -8,8 +8,6 @@ import (
 
 	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
 	tcpproxyv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/tcp_proxy/v3"
-
-	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
 )
 
 const tcpProxyFilter = "envoy.filters.network.tcp_proxy"
@@ -24,10 +22,9 @@ func tcpProxy(statPrefix, cluster string) *tcpproxyv3.TcpProxy {
 	}
 }
 
-// serviceTCP is the tcp_proxy of a Service's TCP port, by ECDS: a route or
-// weight changes it and cuts nothing.
-func serviceTCP(s model.ServiceKey, p model.ServicePort) (Resource, error) {
-	name := ServicePortName(s, p.Number)
+// tcpTo is the tcp_proxy of a Service's TCP port, to the cluster of the same
+// name, by ECDS: a route or weight changes it and cuts nothing.
+func tcpTo(name string) (Resource, error) {
 	return Encode(name, "", extension(name, tcpProxy(name, name)))
 }
 

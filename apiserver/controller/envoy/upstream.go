@@ -50,10 +50,7 @@ func upstreamByALPN() *routev3.ClusterSpecifierPlugin {
 	return &routev3.ClusterSpecifierPlugin{Extension: extension(upstreamPlugin, &specifierv3.MatcherClusterSpecifier{
 		ClusterMatcher: &xdsmatcherv3.Matcher{MatcherType: &xdsmatcherv3.Matcher_MatcherTree_{
 			MatcherTree: &xdsmatcherv3.Matcher_MatcherTree{
-				Input: &xdscorev3.TypedExtensionConfig{
-					Name:        "filter_state",
-					TypedConfig: pack(&inputsv3.FilterStateInput{Key: upstreamState}),
-				},
+				Input: dataInput("filter_state", &inputsv3.FilterStateInput{Key: upstreamState}),
 				TreeType: &xdsmatcherv3.Matcher_MatcherTree_ExactMatchMap{
 					ExactMatchMap: &xdsmatcherv3.Matcher_MatcherTree_MatchMap{Map: clusters},
 				},

@@ -13,6 +13,11 @@ type Dirty struct {
 	All bool
 	// Services whose addresses, ports or endpoints may differ, or that are gone.
 	Services map[Key]struct{}
+	// Accounts of meshed pods that appeared, or are gone.
+	Accounts map[Key]struct{}
+	// Ports at which the addresses that callers dial themselves may be others,
+	// or others'. AnyPort among them means all ports without a headless Service.
+	Ports map[uint16]struct{}
 	// Views whose inbound side may differ, or that have no pod any more.
 	Views map[string]struct{}
 	// Policies whose own condition may differ, or that are gone.
@@ -24,6 +29,8 @@ type Dirty struct {
 func newDirty() Dirty {
 	return Dirty{
 		Services: map[Key]struct{}{},
+		Accounts: map[Key]struct{}{},
+		Ports:    map[uint16]struct{}{},
 		Views:    map[string]struct{}{},
 		Policies: map[Key]struct{}{},
 		Proxies:  map[model.ProxyID]struct{}{},
@@ -32,11 +39,14 @@ func newDirty() Dirty {
 
 // Empty tells whether there is nothing to do.
 func (d Dirty) Empty() bool {
-	return !d.All && len(d.Services)+len(d.Views)+len(d.Policies)+len(d.Proxies) == 0
+	return !d.All && len(d.Services)+len(d.Accounts)+len(d.Ports)+len(d.Views)+len(d.Policies)+len(d.Proxies) == 0
 }
 
 // TakeDirty gives what the changes since the last call have made stale.
 func (w *World) TakeDirty() Dirty {
+	for key := range w.dirty.Services {
+		w.touchPorts(key)
+	}
 	d := w.dirty
 	w.dirty = newDirty()
 	return d

@@ -4,8 +4,10 @@
 package world
 
 import (
+	"maps"
 	"net/netip"
 	"reflect"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -31,6 +33,9 @@ type Pod struct {
 func (p *Pod) ProxyID() model.ProxyID {
 	return model.ProxyID{Namespace: p.Key.Namespace, Pod: p.Key.Name, UID: p.UID}
 }
+
+// Account names the pod's service account.
+func (p *Pod) Account() Key { return Key{Namespace: p.Key.Namespace, Name: p.ServiceAccount} }
 
 // Has tells whether the address is the pod's own.
 func (p *Pod) Has(address netip.Addr) bool {
@@ -146,6 +151,9 @@ func (w *World) SetPod(in *corev1.Pod) {
 	for _, a := range pod.Addresses {
 		w.podsByAddress.add(a, pod.Key)
 	}
+	if pod.Meshed {
+		w.podsByAccount.add(pod.Account(), pod.Key)
+	}
 	if view != nil {
 		w.joinView(view, pod)
 	}
@@ -165,6 +173,7 @@ func (w *World) forgetPod(pod *Pod) {
 		w.podsByAddress.remove(a, pod.Key)
 	}
 	if pod.Meshed {
+		w.podsByAccount.remove(pod.Account(), pod.Key)
 		w.leaveView(pod)
 	}
 	w.touchPod(pod)
@@ -183,6 +192,8 @@ func (w *World) touchPod(pod *Pod) {
 	}
 	if pod.Meshed {
 		w.dirty.Proxies[pod.ProxyID()] = struct{}{}
+		w.dirty.Accounts[pod.Account()] = struct{}{}
+		w.touchAddresses()
 	}
 }
 
@@ -198,6 +209,27 @@ func (w *World) PodsAt(address netip.Addr) []*Pod {
 	}
 	return pods
 }
+
+// MeshedAt gives, by address, the accounts of the meshed pods that hold it: one,
+// or, while a cache lags behind, several. An account may be there twice.
+func (w *World) MeshedAt() map[netip.Addr][]Key {
+	accounts := map[netip.Addr][]Key{}
+	for _, pod := range w.pods {
+		if !pod.Meshed {
+			continue
+		}
+		for _, address := range pod.Addresses {
+			accounts[address] = append(accounts[address], pod.Account())
+		}
+	}
+	return accounts
+}
+
+// HasAccount tells whether a meshed pod runs as an account.
+func (w *World) HasAccount(account Key) bool { return len(w.podsByAccount[account]) > 0 }
+
+// Accounts gives the accounts of all meshed pods, sorted.
+func (w *World) Accounts() []Key { return slices.SortedFunc(maps.Keys(w.podsByAccount), compareKeys) }
 
 // Proxies gives every proxy of the mesh, in no order.
 func (w *World) Proxies() []model.Proxy {

@@ -29,6 +29,7 @@ func (w *World) SetService(service *corev1.Service) {
 	for _, a := range ClusterIPs(service) {
 		w.claims.add(a, key)
 	}
+	w.fileHeadless(key)
 	w.touchService(service)
 }
 
@@ -37,6 +38,7 @@ func (w *World) DeleteService(key Key) {
 	if old := w.services[key]; old != nil {
 		w.forgetService(old)
 		delete(w.services, key)
+		w.fileHeadless(key)
 		w.servicesByNamespace.remove(key.Namespace, key)
 	}
 }

@@ -34,6 +34,10 @@ type World struct {
 	// claims are the Services that have an address as a cluster IP.
 	claims index[netip.Addr, Key]
 
+	// headlessPorts are, by headless Service, the ports at which it has endpoints.
+	headlessPorts  index[Key, uint16]
+	headlessByPort index[uint16, Key]
+
 	slices          map[Key]*discoveryv1.EndpointSlice
 	slicesByService index[Key, Key]
 	slicesByAddress index[netip.Addr, Key]
@@ -41,6 +45,7 @@ type World struct {
 
 	pods          map[Key]*Pod
 	podsByAddress index[netip.Addr, Key]
+	podsByAccount index[Key, Key]
 
 	views            map[string]*View
 	viewsByNamespace index[string, string]
@@ -62,12 +67,15 @@ func New() *World {
 		services:            map[Key]*corev1.Service{},
 		servicesByNamespace: index[string, Key]{},
 		claims:              index[netip.Addr, Key]{},
+		headlessPorts:       index[Key, uint16]{},
+		headlessByPort:      index[uint16, Key]{},
 		slices:              map[Key]*discoveryv1.EndpointSlice{},
 		slicesByService:     index[Key, Key]{},
 		slicesByAddress:     index[netip.Addr, Key]{},
 		slicesByPod:         index[Key, Key]{},
 		pods:                map[Key]*Pod{},
 		podsByAddress:       index[netip.Addr, Key]{},
+		podsByAccount:       index[Key, Key]{},
 		views:               map[string]*View{},
 		viewsByNamespace:    index[string, string]{},
 		podsByView:          index[string, Key]{},
