@@ -29,7 +29,7 @@ func (s *Server) addHealthChecks() error {
 		return err
 	}
 	return s.generic.AddLivezChecks(firstLists,
-		healthz.NamedCheck("mesh-informers", func(r *http.Request) error { return s.clients.listed() }),
+		check("mesh-informers", s.clients.listed),
 		healthz.NamedCheck("mesh-xds", func(r *http.Request) error { return dials(r.Context(), s.xdsAddress) }),
 	)
 }
