@@ -48,6 +48,10 @@ IMAGE_ID=$(sha256sum _output/images/mesh-apiserver.tar | cut -c1-16) artifacts/d
 
 say "The bookstore, every pod with a real Envoy"
 kubectl delete meshpolicies --all -A --ignore-not-found >/dev/null
+if kubectl get namespace bookstore >/dev/null 2>&1; then
+  # An earlier run's pods have the sidecars of that time.
+  for n in bookstore bookwarehouse bookbuyer bookthief echo; do kubectl rollout restart deployment -n "$n" >/dev/null; done
+fi
 kubectl apply -k artifacts/bookstore/manifests >/dev/null
 for d in bookstore/bookstore-v1 bookstore/bookstore-v2 bookwarehouse/bookwarehouse bookbuyer/bookbuyer \
          bookthief/bookthief echo/echo-server echo/echo-client outside/outsider; do
