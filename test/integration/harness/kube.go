@@ -101,6 +101,7 @@ func (k *Kube) writePKI() error {
 	}
 	if k.Admin, err = clientcmd.BuildConfigFromFlags("", k.AdminKubeconfig); err == nil {
 		k.Admin.QPS = -1
+		k.Admin.WarningHandler = rest.NoWarnings{}
 	}
 	return err
 }
