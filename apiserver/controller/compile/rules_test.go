@@ -132,6 +132,10 @@ func TestRules(t *testing.T) {
 		passes:   []call{{"ops/admin", 8080, get}},
 		fails:    []call{{"buy/buyer", 8080, get}, {"buy/thief", 8080, get}},
 	}, {
+		name:     "8: an Allow of gRPC without a method is broken",
+		policies: []string{`{action: Allow, rules: [{from: [{authenticated: {}}], to: [{grpc: {}}]}]}`},
+		fails:    []call{{"buy/buyer", 8080, get}, {"buy/buyer", 8080, connection}},
+	}, {
 		name:     "8: a broken Deny denies everybody all at the ports that it names",
 		policies: []string{`{action: Deny, rules: [{from: [{ipBlocks: [{cidr: nonsense}]}], to: [{ports: [web], http: {methods: [POST]}}]}]}`},
 		passes:   []call{{"buy/buyer", 9090, connection}},
