@@ -3,7 +3,6 @@ SHELL := /usr/bin/env bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 
-VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 GO      ?= go
 BIN     := bin
 
@@ -20,4 +19,4 @@ help: ## Show this list.
 
 .PHONY: build
 build: ## Build the static binary bin/mesh-apiserver.
-	CGO_ENABLED=0 $(GO) build -trimpath -o $(BIN)/ ./apiserver/cmd/...
+	CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=auto -o $(BIN)/ ./apiserver/cmd/...

@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"go.etcd.io/etcd/server/v3/embed"
@@ -39,9 +40,10 @@ type Config struct {
 
 // Server is a running etcd member that holds the lock of its data directory.
 type Server struct {
-	etcd   *embed.Etcd
-	lock   *lock
-	socket string
+	etcd     *embed.Etcd
+	lock     *lock
+	socket   string
+	stopping *atomic.Bool
 }
 
 // Start locks the data directory, starts etcd in it and waits until it serves.
@@ -76,12 +78,13 @@ func startLocked(ctx context.Context, cfg Config, lock *lock) (*Server, error) {
 		return nil, err
 	}
 	config := embedConfig(cfg, socket, peer)
-	config.ZapLoggerBuilder = embed.NewZapLoggerBuilder(newLogger(klog.FromContext(ctx)))
+	stopping := &atomic.Bool{}
+	config.ZapLoggerBuilder = embed.NewZapLoggerBuilder(newLogger(klog.FromContext(ctx), stopping))
 	e, err := embed.StartEtcd(config)
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{etcd: e, lock: lock, socket: socket}
+	s := &Server{etcd: e, lock: lock, socket: socket, stopping: stopping}
 	select {
 	case <-e.Server.ReadyNotify():
 		return s, nil
@@ -172,6 +175,7 @@ func (s *Server) Failed() <-chan error {
 // written is on disk all the same.
 func (s *Server) Stop(ctx context.Context) error {
 	start := time.Now()
+	s.stopping.Store(true)
 	closed := make(chan struct{})
 	go func() {
 		defer close(closed)

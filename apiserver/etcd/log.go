@@ -6,6 +6,7 @@ package etcd
 import (
 	"maps"
 	"slices"
+	"sync/atomic"
 
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
@@ -13,15 +14,17 @@ import (
 )
 
 // newLogger passes what etcd logs on to klog: warnings and errors as such, the
-// rest at verbosity 4.
-func newLogger(logger klog.Logger) *zap.Logger {
-	return zap.New(klogCore{logger: logger.WithName("etcd")})
+// rest at verbosity 4. Once stopping is true, all is the rest: etcd calls it an
+// error that its listeners were closed.
+func newLogger(logger klog.Logger, stopping *atomic.Bool) *zap.Logger {
+	return zap.New(klogCore{logger: logger.WithName("etcd"), stopping: stopping})
 }
 
-// klogCore is a zapcore.Core. It does not pass on stack traces: etcd adds one to
-// each error, also to those by which its listeners say that they were closed.
+// klogCore is a zapcore.Core. It does not pass on stack traces, which etcd adds
+// to each error.
 type klogCore struct {
-	logger klog.Logger
+	logger   klog.Logger
+	stopping *atomic.Bool
 }
 
 func (c klogCore) Enabled(level zapcore.Level) bool {
@@ -29,7 +32,7 @@ func (c klogCore) Enabled(level zapcore.Level) bool {
 }
 
 func (c klogCore) With(fields []zapcore.Field) zapcore.Core {
-	return klogCore{logger: c.logger.WithValues(keysAndValues(fields)...)}
+	return klogCore{logger: c.logger.WithValues(keysAndValues(fields)...), stopping: c.stopping}
 }
 
 func (c klogCore) Check(entry zapcore.Entry, checked *zapcore.CheckedEntry) *zapcore.CheckedEntry {
@@ -41,6 +44,8 @@ func (c klogCore) Check(entry zapcore.Entry, checked *zapcore.CheckedEntry) *zap
 
 func (c klogCore) Write(entry zapcore.Entry, fields []zapcore.Field) error {
 	switch {
+	case c.stopping.Load():
+		c.logger.V(4).Info(entry.Message, keysAndValues(fields)...)
 	case entry.Level >= zapcore.ErrorLevel:
 		c.logger.Error(nil, entry.Message, keysAndValues(fields)...)
 	case entry.Level == zapcore.WarnLevel:

@@ -17,5 +17,9 @@ if [ -n "${IMAGE_ID:-}" ]; then
   kubectl -n mesh-system patch statefulset mesh-apiserver --type=merge -p \
     "{\"spec\":{\"template\":{\"metadata\":{\"annotations\":{\"mesh.openservicemesh.io/image-id\":\"$IMAGE_ID\"}}}}}" >/dev/null
 fi
+# A StatefulSet does not replace a pod that never became ready (kubernetes/kubernetes#67250).
+if [ "$(kubectl -n mesh-system get pod mesh-apiserver-0 --ignore-not-found -o jsonpath='{.status.containerStatuses[0].ready}')" = false ]; then
+  kubectl -n mesh-system delete pod mesh-apiserver-0 --wait=false >/dev/null
+fi
 kubectl -n mesh-system rollout status statefulset/mesh-apiserver --timeout=180s || fail "mesh-apiserver did not become ready within 180 s"
 kubectl wait --for=condition=Available apiservice/v1alpha1.mesh.openservicemesh.io --timeout=60s || fail "its API did not become available within 60 s"

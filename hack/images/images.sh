@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# images.sh VERSION: builds the product's images into _output/images, and puts
-# them into the local cluster if one is up.
+# Builds the product's images into _output/images, and puts them into the local
+# cluster if one is up.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
-version=${1:?usage: images.sh VERSION}
-stamp=k8s.io/component-base/version
 
 echo "images: compiling mesh-apiserver and bookstore"
 mkdir -p _output/bin
-CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X $stamp.gitVersion=$version -X $stamp.gitCommit=$(git rev-parse HEAD)" \
+# The toolchain writes the commit into the binary. component-base's own version
+# is not ours to stamp: Kubernetes's feature gates go by it.
+CGO_ENABLED=0 go build -trimpath -buildvcs=auto -ldflags "-s -w" \
   -o _output/bin/ ./apiserver/cmd/mesh-apiserver ./artifacts/bookstore/cmd/bookstore
 envoy=$(hack/images/envoy.sh)
 go -C hack/images run . --out "$PWD/_output/images" --bin "$PWD/_output/bin" --envoy "$envoy" mesh-apiserver bookstore envoy

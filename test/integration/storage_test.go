@@ -10,6 +10,8 @@ import (
 	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"github.com/openservicemesh/mesh-apiserver/test/integration/harness"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
@@ -44,13 +46,16 @@ func TestObjectsAreStoredInProtobuf(t *testing.T) {
 }
 
 func TestRestartLosesNothing(t *testing.T) {
-	for name, end := range map[string]func(context.Context) error{"stopped": server.Stop, "killed": server.Kill} {
+	for name, end := range map[string]func(*harness.Process, context.Context) error{
+		"stopped": (*harness.Process).Stop,
+		"killed":  (*harness.Process).Kill,
+	} {
 		t.Run(name, func(t *testing.T) {
 			namespace := newNamespace(t)
 			before := newPolicy(t, namespace)
 			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 			defer cancel()
-			if err := end(ctx); err != nil {
+			if err := end(server.Process, ctx); err != nil {
 				t.Fatal(err)
 			}
 			if err := server.Start(ctx); err != nil {

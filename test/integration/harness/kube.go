@@ -10,6 +10,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -18,6 +19,9 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 )
+
+// EtcdURL is where the cluster's etcd takes clients.
+const EtcdURL = "http://127.0.0.1:2379"
 
 // meshUser is the account that the manifests give the server's rights to.
 const meshUser = "system:serviceaccount:mesh-system:mesh-apiserver"
@@ -97,6 +101,7 @@ func (k *Kube) writePKI() error {
 	}
 	if k.Admin, err = clientcmd.BuildConfigFromFlags("", k.AdminKubeconfig); err == nil {
 		k.Admin.QPS = -1
+		k.Admin.WarningHandler = rest.NoWarnings{}
 	}
 	return err
 }
@@ -116,27 +121,37 @@ func (k *Kube) kubeconfig(file, user string, groups ...string) (string, error) {
 	}, path)
 }
 
+// As gives a client configuration for a user by certificate.
+func (k *Kube) As(user string, groups ...string) (*rest.Config, error) {
+	path, err := k.kubeconfig(strings.ReplaceAll(user, ":", "-"), user, groups...)
+	if err != nil {
+		return nil, err
+	}
+	return clientcmd.BuildConfigFromFlags("", path)
+}
+
 func (k *Kube) path(name string) string { return filepath.Join(k.dir, name) }
 
 func (k *Kube) startEtcd(ctx context.Context) error {
 	p, err := k.start("etcd", "--data-dir="+k.path("etcd"), "--log-level=warn", "--unsafe-no-fsync",
-		"--listen-client-urls=http://127.0.0.1:2379", "--advertise-client-urls=http://127.0.0.1:2379",
+		"--listen-client-urls="+EtcdURL, "--advertise-client-urls="+EtcdURL,
 		"--listen-peer-urls=http://127.0.0.1:2380")
 	if err != nil {
 		return err
 	}
 	return p.await(ctx, "health", func(ctx context.Context) error {
-		return get(ctx, "http://127.0.0.1:2379/health")
+		_, err := get(ctx, http.DefaultClient, EtcdURL+"/health")
+		return err
 	})
 }
 
 func (k *Kube) startAPIServer(ctx context.Context) error {
 	p, err := k.start("kube-apiserver",
-		"--etcd-servers=http://127.0.0.1:2379",
+		"--etcd-servers="+EtcdURL,
 		"--bind-address="+KubeAddress, "--advertise-address="+KubeAddress, "--secure-port=6443",
 		"--tls-cert-file="+k.path("apiserver.crt"), "--tls-private-key-file="+k.path("apiserver.key"), "--cert-dir="+k.dir,
 		"--client-ca-file="+k.cluster.File,
-		"--authorization-mode=RBAC",
+		"--authorization-mode=Node,RBAC", "--enable-admission-plugins=NodeRestriction",
 		"--service-cluster-ip-range=198.19.0.0/16",
 		"--service-account-issuer=https://kubernetes.default.svc",
 		"--service-account-key-file="+k.path("service-account.key"), "--service-account-signing-key-file="+k.path("service-account.key"),

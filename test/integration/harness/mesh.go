@@ -5,15 +5,29 @@ package harness
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
 
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+)
+
+// Names that the manifests fix.
+const (
+	SystemNamespace = "mesh-system"
+	ServingSecret   = "mesh-apiserver-tls"
+	RootSecret      = "mesh-root"
+	APIService      = "v1alpha1.mesh.openservicemesh.io"
+	// ServerName is the DNS name in the server's certificates.
+	ServerName = "mesh-apiserver." + SystemNamespace + ".svc"
 )
 
 // endpoints stand in for the controller that follows pods: the server runs as a
@@ -35,17 +49,20 @@ ports:
 - {name: xds, port: 15012, protocol: TCP}
 `
 
-// Mesh is a mesh-apiserver that is installed as users do it.
+// Mesh is a mesh-apiserver.
 type Mesh struct {
 	*Process
-	kube   *Kube
-	binary string
+	kube         *Kube
+	binary, name string
+	flags        []string
+	// Address is what all its ports listen on.
+	Address string
 	// DataDir holds the embedded etcd.
 	DataDir string
 }
 
-// Install applies the manifests, starts the server with the rights that they
-// give, and waits until the aggregator reaches it.
+// Install applies the manifests as users do, starts the server with the rights
+// that they give, and waits until the aggregator reaches it.
 func Install(ctx context.Context, kube *Kube) (*Mesh, error) {
 	binary, err := meshBinary(ctx, kube)
 	if err != nil {
@@ -57,29 +74,84 @@ func Install(ctx context.Context, kube *Kube) (*Mesh, error) {
 	if _, err := kube.Kubectl(ctx, endpoints, "apply", "-f", "-"); err != nil {
 		return nil, fmt.Errorf("apply endpoints: %w", err)
 	}
-	m := &Mesh{kube: kube, binary: binary, DataDir: kube.path("mesh")}
+	m := &Mesh{kube: kube, binary: binary, name: "mesh-apiserver", Address: MeshAddress, DataDir: kube.path("mesh"),
+		flags: []string{"--shutdown-delay-duration=0s"}}
 	return m, m.Start(ctx)
 }
 
+// meshBinary compiles as `make build` does, so that its cache serves here.
 func meshBinary(ctx context.Context, kube *Kube) (string, error) {
 	if binary := os.Getenv("MESH_APISERVER_BINARY"); binary != "" {
 		return binary, nil
 	}
 	binary := kube.path("mesh-apiserver")
-	_, err := run(ctx, "", "go", "-C", kube.root, "build", "-o", binary, "./apiserver/cmd/mesh-apiserver")
+	_, err := run(ctx, "", "env", "CGO_ENABLED=0", "go", "-C", kube.root, "build", "-trimpath", "-o", binary, "./apiserver/cmd/mesh-apiserver")
 	return binary, err
 }
 
-// Start runs the server, again if it was stopped.
-func (m *Mesh) Start(ctx context.Context) error {
+// Sibling is another server with the same rights in the same cluster, which the
+// aggregator does not know. It has data of its own.
+func (m *Mesh) Sibling(name, address string, flags ...string) *Mesh {
+	return &Mesh{kube: m.kube, binary: m.binary, name: name, Address: address, DataDir: m.kube.path(name), flags: flags}
+}
+
+// Launch runs the server and does not wait.
+func (m *Mesh) Launch() error {
 	var err error
-	m.Process, err = start(m.kube.dir, "mesh-apiserver", m.binary,
-		"--kubeconfig="+m.kube.meshKubeconfig, "--bind-address="+MeshAddress, "--data-dir="+m.DataDir,
-		"--shutdown-delay-duration=0s", "-v=2")
-	if err != nil {
+	m.Process, err = start(m.kube.dir, m.name, m.binary, append([]string{
+		"--kubeconfig=" + m.kube.meshKubeconfig, "--bind-address=" + m.Address, "--data-dir=" + m.DataDir, "-v=2",
+	}, m.flags...)...)
+	return err
+}
+
+// Start runs the server, again if it was stopped, until the aggregator reaches it.
+func (m *Mesh) Start(ctx context.Context) error {
+	if err := m.Launch(); err != nil {
 		return err
 	}
 	return m.await(ctx, "the APIService being available", m.available)
+}
+
+// AwaitReady waits until the server says that it is ready.
+func (m *Mesh) AwaitReady(ctx context.Context) error {
+	return m.await(ctx, "readiness", func(ctx context.Context) error {
+		body, err := m.Ask(ctx, "/readyz")
+		if err != nil {
+			return fmt.Errorf("%w\n%s", err, body)
+		}
+		return nil
+	})
+}
+
+// Direct is a client configuration of the administrator that reaches this server
+// without the aggregator.
+func (m *Mesh) Direct(ctx context.Context) (*rest.Config, error) {
+	core, err := kubernetes.NewForConfig(m.kube.Admin)
+	if err != nil {
+		return nil, err
+	}
+	serving, err := core.CoreV1().Secrets(SystemNamespace).Get(ctx, ServingSecret, metav1.GetOptions{})
+	if err != nil {
+		return nil, err
+	}
+	config := rest.CopyConfig(m.kube.Admin)
+	config.Host = "https://" + m.Address + ":8443"
+	config.CAFile, config.CAData, config.ServerName = "", serving.Data[corev1.TLSCertKey], ServerName
+	return config, nil
+}
+
+// Ask gets a path of the server itself. What was answered comes with the error
+// of a status other than 200.
+func (m *Mesh) Ask(ctx context.Context, path string) (string, error) {
+	config, err := m.Direct(ctx)
+	if err != nil {
+		return "", err
+	}
+	client, err := rest.HTTPClientFor(config)
+	if err != nil {
+		return "", err
+	}
+	return get(ctx, client, config.Host+path)
 }
 
 func (m *Mesh) available(ctx context.Context) error {
@@ -88,7 +160,7 @@ func (m *Mesh) available(ctx context.Context) error {
 		return err
 	}
 	services := client.Resource(schema.GroupVersionResource{Group: "apiregistration.k8s.io", Version: "v1", Resource: "apiservices"})
-	service, err := services.Get(ctx, "v1alpha1.mesh.openservicemesh.io", metav1.GetOptions{})
+	service, err := services.Get(ctx, APIService, metav1.GetOptions{})
 	if err != nil {
 		return err
 	}
@@ -98,7 +170,7 @@ func (m *Mesh) available(ctx context.Context) error {
 	}
 	for _, c := range conditions {
 		if condition, ok := c.(map[string]any); ok && condition["type"] == "Available" && condition["status"] == "True" {
-			return m.answers(ctx)
+			return errors.Join(m.answers(ctx), m.ready(ctx))
 		}
 	}
 	return fmt.Errorf("not available: %v", conditions)
@@ -110,18 +182,12 @@ func (m *Mesh) answers(ctx context.Context) error {
 	return err
 }
 
-func get(ctx context.Context, url string) error {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-	if err != nil {
-		return err
-	}
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		return err
-	}
-	defer response.Body.Close()
-	if response.StatusCode != http.StatusOK {
-		return fmt.Errorf("%s: %s", url, response.Status)
-	}
-	return nil
+func (m *Mesh) ready(ctx context.Context) error {
+	_, err := m.Ask(ctx, "/readyz")
+	return err
+}
+
+// Get gets a URL without credentials, for the ports that ask for none.
+func Get(ctx context.Context, url string) (string, error) {
+	return get(ctx, http.DefaultClient, url)
 }

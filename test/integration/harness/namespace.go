@@ -14,11 +14,13 @@ import (
 	"syscall"
 )
 
-// Addresses of the two API servers, of the range set aside for benchmarks
-// (RFC 2544). EndpointSlices take no loopback addresses.
+// Addresses of the API servers, of the range set aside for benchmarks (RFC 2544).
+// EndpointSlices take no loopback addresses. The last two are for siblings.
 const (
-	KubeAddress = "198.18.200.1"
-	MeshAddress = "198.18.200.2"
+	KubeAddress   = "198.18.200.1"
+	MeshAddress   = "198.18.200.2"
+	SecondAddress = "198.18.200.3"
+	ThirdAddress  = "198.18.200.4"
 )
 
 const inside = "MESH_INTEGRATION_NETNS"
@@ -52,6 +54,8 @@ func bringUp() error {
 		{"link", "set", "lo", "up"},
 		{"address", "add", KubeAddress + "/32", "dev", "lo"},
 		{"address", "add", MeshAddress + "/32", "dev", "lo"},
+		{"address", "add", SecondAddress + "/32", "dev", "lo"},
+		{"address", "add", ThirdAddress + "/32", "dev", "lo"},
 	} {
 		if out, err := exec.Command("ip", args...).CombinedOutput(); err != nil {
 			return fmt.Errorf("ip %v: %w: %s", args, err, out)

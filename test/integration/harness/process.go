@@ -49,23 +49,38 @@ func start(dir, name, binary string, args ...string) (*Process, error) {
 
 // Stop asks the process to end, and waits until it has.
 func (p *Process) Stop(ctx context.Context) error {
-	return p.signal(ctx, syscall.SIGTERM)
+	return p.signalAndWait(ctx, syscall.SIGTERM)
 }
 
 // Kill ends it at once, as a lost machine would.
 func (p *Process) Kill(ctx context.Context) error {
-	return p.signal(ctx, syscall.SIGKILL)
+	return p.signalAndWait(ctx, syscall.SIGKILL)
 }
 
-func (p *Process) signal(ctx context.Context, signal syscall.Signal) error {
-	if err := p.cmd.Process.Signal(signal); err != nil && !errors.Is(err, os.ErrProcessDone) {
+func (p *Process) signalAndWait(ctx context.Context, signal syscall.Signal) error {
+	if err := p.Signal(signal); err != nil {
 		return err
 	}
+	// How it ended does not matter to who ends it.
+	_, err := p.Wait(ctx)
+	return err
+}
+
+// Signal sends a signal to the process, if it lives.
+func (p *Process) Signal(signal syscall.Signal) error {
+	if err := p.cmd.Process.Signal(signal); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return fmt.Errorf("signal %s: %w", p.name, err)
+	}
+	return nil
+}
+
+// Wait waits for the end of the process and gives its exit code.
+func (p *Process) Wait(ctx context.Context) (int, error) {
 	select {
 	case <-p.done:
-		return nil
+		return p.cmd.ProcessState.ExitCode(), nil
 	case <-ctx.Done():
-		return fmt.Errorf("%s did not end: %w\n%s", p.name, ctx.Err(), p.Log())
+		return 0, fmt.Errorf("%s did not end: %w\n%s", p.name, ctx.Err(), p.Log())
 	}
 }
 
@@ -82,15 +97,15 @@ func (p *Process) Log() string {
 func (p *Process) await(ctx context.Context, what string, condition func(context.Context) error) error {
 	var last error
 	for {
-		if last = condition(ctx); last == nil {
-			return nil
-		}
 		select {
 		case <-p.done:
 			return fmt.Errorf("%s ended (%v) before %s\n%s", p.name, p.err, what, p.Log())
 		case <-ctx.Done():
 			return fmt.Errorf("wait for %s of %s: %w\n%s", what, p.name, last, p.Log())
 		case <-time.After(100 * time.Millisecond):
+		}
+		if last = condition(ctx); last == nil {
+			return nil
 		}
 	}
 }
