@@ -16,14 +16,15 @@ cd "${ROOT}"
 export GOBIN="${TOOLS_BIN:-${ROOT}/_output/tools}"
 mkdir -p "${GOBIN}"
 
-CODEGEN="$(go -C hack/tools mod download -json k8s.io/code-generator@"$(go -C hack/tools list -m -f '{{.Version}}' k8s.io/code-generator)" | sed -n 's/^\t"Dir": "\(.*\)",$/\1/p')"
+go -C hack/tools mod download k8s.io/code-generator
+CODEGEN="$(go -C hack/tools list -m -f '{{.Dir}}' k8s.io/code-generator)"
 # shellcheck disable=SC1091 # comes from the module cache
 source "${CODEGEN}/kube_codegen.sh"
 # The validation of meta/v1 is generated into a package of its own, which
 # kube_codegen.sh does not know: without it, the tags of Condition cannot be
 # resolved. So its types are opaque to us (+k8s:opaqueType), validated in Go.
 (
-    KUBE_CODEGEN_READONLY_PKGS=("${KUBE_CODEGEN_READONLY_PKGS[@]/k8s.io\/apimachinery\/pkg\/apis\/meta\/v1/time}")
+    mapfile -t KUBE_CODEGEN_READONLY_PKGS < <(printf '%s\n' "${KUBE_CODEGEN_READONLY_PKGS[@]}" | grep -v '/apis/meta/v1$')
     kube::codegen::gen_helpers \
         --boilerplate hack/boilerplate.go.txt \
         apis
@@ -34,7 +35,6 @@ kube::codegen::gen_openapi \
     --output-dir generated/openapi \
     --output-pkg "${MODULE}/generated/openapi" \
     --output-model-name-file zz_generated.model_name.go \
-    --extra-pkgs k8s.io/apimachinery/pkg/util/intstr \
     --report-filename hack/api-rules.txt \
     ${UPDATE_API_RULES:+--update-report} \
     --boilerplate hack/boilerplate.go.txt \

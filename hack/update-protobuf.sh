@@ -38,9 +38,11 @@ link() { # link NAME DIRECTORY
     ln -s "$2" "${IMPORTS}/$1"
 }
 link "${MODULE}" "${ROOT}"
+go mod download k8s.io/api k8s.io/apimachinery
 for module in k8s.io/api k8s.io/apimachinery; do
     link "${module}" "$(go list -m -f '{{.Dir}}' "${module}")"
 done
+go -C hack/tools mod download github.com/gogo/protobuf
 gogo="$(go -C hack/tools list -m -f '{{.Dir}}' github.com/gogo/protobuf)"
 link github.com/gogo/protobuf "${gogo}"
 

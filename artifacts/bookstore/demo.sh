@@ -25,11 +25,18 @@ must() {
   printf '$ %s\n%s\n' "$*" "$out"
 }
 
-buyer()    { kubectl exec -n bookbuyer deploy/bookbuyer -c bookbuyer -- bookstore "$@"; }
-thief()    { kubectl exec -n bookthief deploy/bookthief -c bookthief -- bookstore "$@"; }
-outsider() { kubectl exec -n outside deploy/outsider -c outsider -- bookstore "$@"; }
-client()   { kubectl exec -n echo deploy/echo-client -c echo-client -- bookstore "$@"; }
-programmed() { kubectl wait --for=condition=Programmed --timeout=60s -n "$1" "meshpolicy/$2"; }
+# in_pod APP ARGUMENTS...: gives in "command" the kubectl command that runs
+# `bookstore ARGUMENTS` in the app's own pod.
+in_pod() {
+  local app=$1 namespace=$1; shift
+  case $app in outsider) namespace=outside ;; echo-client) namespace=echo ;; esac
+  command=(kubectl exec -n "$namespace" "deploy/$app" -c "$app" -- bookstore "$@")
+}
+must_get() { # PATTERN APP URL
+  in_pod "$2" get "$3"
+  must "$1" "${command[@]}"
+}
+programmed() { show kubectl wait --for=condition=Programmed --timeout=60s -n "$1" "meshpolicy/$2"; }
 
 say "A real Kubernetes on this machine"
 make --no-print-directory cluster-up
@@ -41,6 +48,10 @@ IMAGE_ID=$(sha256sum _output/images/mesh-apiserver.tar | cut -c1-16) artifacts/d
 
 say "The bookstore, every pod with a real Envoy"
 kubectl delete meshpolicies --all -A --ignore-not-found >/dev/null
+if kubectl get namespace bookstore >/dev/null 2>&1; then
+  # An earlier run's pods have the sidecars of that time.
+  for n in bookstore bookwarehouse bookbuyer bookthief echo; do kubectl rollout restart deployment -n "$n" >/dev/null; done
+fi
 kubectl apply -k artifacts/bookstore/manifests >/dev/null
 for d in bookstore/bookstore-v1 bookstore/bookstore-v2 bookwarehouse/bookwarehouse bookbuyer/bookbuyer \
          bookthief/bookthief echo/echo-server echo/echo-client outside/outsider; do
@@ -50,25 +61,26 @@ show kubectl get pods -A -l 'app in (bookstore,bookwarehouse,bookbuyer,bookthief
 
 url=http://bookstore.bookstore:14001/books/1
 say "No policy yet, access is Open: buyer and thief are both served, over mTLS"
-must '^200' buyer get "$url"
-must '^200' thief get "$url"
+must_get '^200' bookbuyer "$url"
+must_get '^200' bookthief "$url"
 
 say "A policy: only bookbuyer may read"
 show kubectl apply -f artifacts/bookstore/policies/bookstore-readers.yaml -f artifacts/bookstore/policies/bookwarehouse-stock.yaml
-show programmed bookstore bookstore-readers
-show programmed bookwarehouse stock
-must '^200' buyer get "$url"
-must '^403' thief get "$url"
-must '^403' buyer get http://bookstore.bookstore:14001/admin
+programmed bookstore bookstore-readers
+programmed bookwarehouse stock
+must_get '^200' bookbuyer "$url"
+must_get '^403' bookthief "$url"
+must_get '^403' bookbuyer http://bookstore.bookstore:14001/admin
 
 say "Plaintext from a pod outside the mesh is refused"
-must 'no answer' outsider get "$url"
+must_get 'no answer' outsider "$url"
 
 say "TCP: allowed, then closed without a byte"
 show kubectl apply -f artifacts/bookstore/policies/echo-allow.yaml
-show programmed echo echo
+programmed echo echo
 held=$(mktemp)
-client hold --for=60s echo-server.echo:9000 >"$held" & holder=$!
+in_pod echo-client hold --for=60s echo-server.echo:9000
+"${command[@]}" >"$held" & holder=$!
 trap 'kill "$holder" 2>/dev/null || true; rm -f "$held"' EXIT
 until [ "$(grep -c '"outcome":"echo"' "$held")" -ge 2 ]; do sleep 0.2; kill -0 "$holder"; done
 echo "both a new and a held connection echo; now the policy names nobody:"

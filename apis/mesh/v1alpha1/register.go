@@ -45,8 +45,7 @@ func addKnownTypes(scheme *runtime.Scheme) error {
 	return nil
 }
 
-// The generated conversions register themselves in an init function of their
-// own; the defaults join here, so that the package builds without either.
+// The generated conversions and validation register themselves likewise.
 func init() {
 	localSchemeBuilder.Register(addDefaultingFuncs)
 }

@@ -36,11 +36,11 @@ func newCommand() *cobra.Command {
 		Short: "The API server and control plane of the mesh",
 		Long:  long,
 		Args:  cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		RunE: func(*cobra.Command, []string) error {
 			if err != nil {
 				return err
 			}
-			return serve(cmd, o)
+			return serve(o)
 		},
 	}
 	if err == nil {
@@ -59,7 +59,7 @@ func addFlags(cmd *cobra.Command, o *options.Options) {
 	cliflag.SetUsageAndHelpFunc(cmd, sets, helpWidth)
 }
 
-func serve(cmd *cobra.Command, o *options.Options) error {
+func serve(o *options.Options) error {
 	if err := o.Complete(); err != nil {
 		return err
 	}

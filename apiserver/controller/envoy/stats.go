@@ -19,7 +19,7 @@ func statsConfig() *metricsv3.StatsConfig {
 		startsWith("overload."),
 		startsWith("main_thread.watchdog"),
 		wholly(`cluster\..*\.(upstream_(cx|rq)_(total|active|connect_fail)|upstream_rq_([1-5]xx|pending_overflow|retry)|membership_(total|healthy)|update_(rejected|failure)|ssl\.(handshake|connection_error|fail_.*))`),
-		wholly(`listener\..*\.(downstream_cx_(total|active|overflow)|downstream_global_cx_overflow|no_filter_chain_match|downstream_listener_filter_error|ssl\.(handshake|connection_error|fail_.*))`),
+		wholly(`listener\..*\.(downstream_cx_(total|active|overflow)|downstream_global_cx_overflow|no_filter_chain_match|downstream_listener_filter_error|ssl\.(handshake|connection_error|fail_.*|curves\..*|versions\..*))`),
 		wholly(`http\..*\.(downstream_rq_(total|active|[1-5]xx)|rds\..*\.update_(rejected|failure|success)|.*rbac\..*)`),
 		wholly(`(.*\.)?rbac\..*`),
 		wholly(`tcp\..*\.downstream_cx_(total|no_route)`),

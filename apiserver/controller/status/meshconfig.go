@@ -7,7 +7,7 @@ import (
 	"context"
 	"fmt"
 
-	"k8s.io/apimachinery/pkg/api/equality"
+	apiequality "k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -25,7 +25,7 @@ func (w *Writer) writeConfig(ctx context.Context, key types.NamespacedName) erro
 		return err
 	}
 	status := configStatus(config)
-	if equality.Semantic.DeepEqual(config.Status, status) {
+	if apiequality.Semantic.DeepEqual(config.Status, status) {
 		return nil
 	}
 	config = config.DeepCopy()

@@ -8,7 +8,7 @@ import (
 	"fmt"
 	"strings"
 
-	"k8s.io/apimachinery/pkg/api/equality"
+	apiequality "k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -47,7 +47,7 @@ func (w *Writer) writePolicy(ctx context.Context, key types.NamespacedName) erro
 		views = append(views, w.proxies.View(view))
 	}
 	status := policyStatus(policy.Status, report, views)
-	if equality.Semantic.DeepEqual(policy.Status, status) {
+	if apiequality.Semantic.DeepEqual(policy.Status, status) {
 		return nil
 	}
 	policy = policy.DeepCopy()

@@ -38,7 +38,7 @@ func BenchmarkEndpointChange(b *testing.B) {
 		resources = append(resources, encoded(b, clusters, fmt.Sprint("service-", i), "", "1"))
 	}
 	h.start(pods, resources...)
-	h.connectAll(pods, func(i int, c *client) {
+	h.connectAll(pods, func(_ int, c *client) {
 		c.subscribe(clusters)
 		c.subscribe(endpoints, "hot")
 	})

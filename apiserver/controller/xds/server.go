@@ -147,7 +147,6 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener, tlsConfig *tl
 		// large, and none is kept while nothing is written.
 		grpc.MaxConcurrentStreams(8),
 		grpc.ReadBufferSize(4<<10),
-		grpc.SharedWriteBuffer(true),
 	)
 	discovery.RegisterAggregatedDiscoveryServiceServer(g, ads{server: s})
 	s.setServing()

@@ -6,6 +6,7 @@ package meshpolicy
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
@@ -30,6 +31,7 @@ func warnings(policy *mesh.MeshPolicy, references References) []string {
 		all = append(all, missingAccounts(policy, references)...)
 	}
 	all = append(all, surprisingSources(policy)...)
+	all = append(all, dodgedPaths(policy)...)
 	if len(all) > maxWarnings {
 		more := fmt.Sprintf("and %d more warnings", len(all)-maxWarnings)
 		all = append(all[:maxWarnings:maxWarnings], more)
@@ -77,6 +79,22 @@ func surprisingSources(policy *mesh.MeshPolicy) []string {
 	return all
 }
 
+// dodgedPaths finds what a Deny compares and a caller can spell otherwise:
+// normalisation decodes unreserved characters alone (RFC 3986, 6.2.2.2).
+func dodgedPaths(policy *mesh.MeshPolicy) []string {
+	var all []string
+	if policy.Spec.Action != mesh.PolicyActionDeny {
+		return nil
+	}
+	eachPath(policy, func(path *field.Path, match mesh.PathMatch) {
+		if match.Type != mesh.PathMatchRegularExpression && strings.ContainsAny(match.Value, "%!$&'()*+,;=:@") {
+			all = append(all, fmt.Sprintf("%s: %q can be written in other ways, such as %%3b for %%3B or \";\", which this Deny does not match",
+				path.Child("value"), match.Value))
+		}
+	})
+	return all
+}
+
 func onlyIPBlocks(source mesh.PolicySource) bool {
 	return len(source.IPBlocks) > 0 && len(source.ServiceAccounts) == 0 && len(source.Namespaces) == 0 &&
 		len(source.Principals) == 0 && source.Authenticated == nil
@@ -102,6 +120,20 @@ func eachSource(policy *mesh.MeshPolicy, visit func(*field.Path, mesh.PolicySour
 	for i, rule := range policy.Spec.Rules {
 		for j, source := range rule.From {
 			visit(field.NewPath("spec", "rules").Index(i).Child("from").Index(j), source)
+		}
+	}
+}
+
+func eachPath(policy *mesh.MeshPolicy, visit func(*field.Path, mesh.PathMatch)) {
+	for i, rule := range policy.Spec.Rules {
+		for j, destination := range rule.To {
+			if destination.HTTP == nil {
+				continue
+			}
+			paths := field.NewPath("spec", "rules").Index(i).Child("to").Index(j).Child("http", "paths")
+			for k, match := range destination.HTTP.Paths {
+				visit(paths.Index(k), match)
+			}
 		}
 	}
 }

@@ -101,6 +101,23 @@ func TestWarnings(t *testing.T) {
 	}
 }
 
+func TestDenyWarnsOfPathsWithOtherSpellings(t *testing.T) {
+	policy := stored()
+	policy.Spec.Rules[0].To = []mesh.PolicyDestination{{HTTP: &mesh.HTTPMatch{Paths: []mesh.PathMatch{
+		{Type: mesh.PathMatchExact, Value: "/books/1"},
+		{Type: mesh.PathMatchPathPrefix, Value: "/a;b"},
+		{Type: mesh.PathMatchRegularExpression, Value: "/a(;|%3[Bb])b"},
+	}}}}
+	if got := warnings(policy, nil); len(got) > 0 {
+		t.Errorf("an Allow warns: %q", got)
+	}
+	policy.Spec.Action = mesh.PolicyActionDeny
+	want := []string{`spec.rules[0].to[0].http.paths[1].value: "/a;b" can be written in other ways, such as %3b for %3B or ";", which this Deny does not match`}
+	if diff := cmp.Diff(want, warnings(policy, nil)); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
 func TestWarningsAreBounded(t *testing.T) {
 	var targets []string
 	for i := range 12 {

@@ -23,41 +23,53 @@ const greeting = "hello from the echo server\n"
 
 // newEchoCommand serves TCP: a greeting, then every line back.
 func newEchoCommand() *cobra.Command {
-	var listen string
+	var listen []string
 	cmd := &cobra.Command{
 		Use:   "echo",
 		Short: "Serve TCP: greet, then send every byte back",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			listener, err := net.Listen("tcp", listen)
-			if err != nil {
-				return fmt.Errorf("listen: %w", err)
+			ctx, cancel := context.WithCancel(cmd.Context())
+			defer cancel()
+			ended := make(chan error, len(listen))
+			for _, address := range listen {
+				go func() { ended <- serveEcho(ctx, address) }()
 			}
-			context.AfterFunc(cmd.Context(), func() { _ = listener.Close() })
-			for {
-				conn, err := listener.Accept()
-				if errors.Is(err, net.ErrClosed) {
-					return nil
-				}
-				if err != nil {
-					return fmt.Errorf("accept: %w", err)
-				}
-				fmt.Printf("%s accepted a connection\n", now())
-				go func() {
-					defer conn.Close()
-					_, _ = io.WriteString(conn, greeting)
-					_, _ = io.Copy(conn, conn)
-				}()
-			}
+			return <-ended
 		},
 	}
-	cmd.Flags().StringVar(&listen, "listen", ":9000", "address to serve on")
+	cmd.Flags().StringSliceVar(&listen, "listen", []string{":9000"}, "addresses to serve on")
 	return cmd
+}
+
+// serveEcho serves until the context ends.
+func serveEcho(ctx context.Context, address string) error {
+	listener, err := net.Listen("tcp", address)
+	if err != nil {
+		return fmt.Errorf("listen: %w", err)
+	}
+	defer context.AfterFunc(ctx, func() { _ = listener.Close() })()
+	for {
+		conn, err := listener.Accept()
+		if errors.Is(err, net.ErrClosed) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("accept: %w", err)
+		}
+		fmt.Printf("%s accepted a connection on %s\n", now(), address)
+		go func() {
+			defer conn.Close()
+			_, _ = io.WriteString(conn, greeting)
+			_, _ = io.Copy(conn, conn)
+		}()
+	}
 }
 
 // newHoldCommand watches the echo server on one connection that stays open and
 // on a new one each time, and prints a JSON line at every change. An outcome is
-// "echo", or "closed after N bytes".
+// "echo", "closed after N bytes", or "silent after N bytes": open, but with
+// nothing to read for 5 s.
 func newHoldCommand() *cobra.Command {
 	var every, length time.Duration
 	cmd := &cobra.Command{
@@ -126,18 +138,27 @@ func exchange(ctx context.Context, address string, keep bool, every time.Duratio
 	defer conn.Close()
 	defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
 	reader, received := bufio.NewReader(conn), 0
-	read := func() bool {
+	read := func() error {
 		_ = conn.SetReadDeadline(time.Now().Add(5 * time.Second))
 		line, err := reader.ReadString('\n')
 		received += len(line)
-		return err == nil
+		return err
 	}
-	if !read() {
+	ended := func(err error) string {
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			return fmt.Sprintf("silent after %d bytes", received)
+		}
 		return fmt.Sprintf("closed after %d bytes", received)
 	}
+	if err := read(); err != nil {
+		return ended(err)
+	}
 	for {
-		if _, err := io.WriteString(conn, "ping\n"); err != nil || !read() {
-			return fmt.Sprintf("closed after %d bytes", received)
+		if _, err := io.WriteString(conn, "ping\n"); err != nil {
+			return ended(err)
+		}
+		if err := read(); err != nil {
+			return ended(err)
 		}
 		report("echo")
 		if !keep {

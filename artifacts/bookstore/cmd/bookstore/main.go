@@ -2,8 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Command bookstore is every part of the bookstore demo in one binary: a shop,
-// its warehouse, an honest customer, a thief, a TCP echo pair, and the probes
-// by which the demo looks at them from inside their own pods.
+// its warehouse, an honest customer, a thief, a TCP echo pair, a server that
+// tells what it saw of a request, and the probes by which the demo and the tests
+// look at them from inside their own pods.
 package main
 
 import (
@@ -25,7 +26,7 @@ func main() {
 		SilenceErrors: false,
 	}
 	root.AddCommand(newStoreCommand(), newWarehouseCommand(), newVisitorCommand(),
-		newEchoCommand(), newGetCommand(), newProbeCommand(), newHoldCommand())
+		newEchoCommand(), newReflectCommand(), newGetCommand(), newGRPCCommand(), newProbeCommand(), newHoldCommand())
 	if err := root.ExecuteContext(ctx); err != nil {
 		os.Exit(1)
 	}

@@ -13,7 +13,6 @@ import (
 	"net"
 	"net/http"
 	"regexp"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -107,10 +106,12 @@ func showCertificate(ctx context.Context, out io.Writer, address, roots string) 
 	return nil
 }
 
-var curveLine = regexp.MustCompile(`^envoy_listener_ssl_curves_?(?:[a-z_]*)(.*?)(\{.*\})? (\d+)$`)
+// curveLine is Envoy's counter of handshakes by key agreement, in Prometheus'
+// text format.
+var curveLine = regexp.MustCompile(`^envoy_listener_ssl_curves\{.*envoy_ssl_curve="([^"]+)".*\} (\d+)$`)
 
-// showCurves counts the curves of the handshakes between sidecars, by the
-// sidecar's own statistics.
+// showCurves counts the key agreements of the handshakes with other sidecars,
+// by the sidecar's own statistics.
 func showCurves(ctx context.Context, out io.Writer, ip string) error {
 	url := "http://" + net.JoinHostPort(ip, fmt.Sprint(model.PortPrometheus)) + "/stats/prometheus"
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
@@ -122,11 +123,19 @@ func showCurves(ctx context.Context, out io.Writer, ip string) error {
 		return fmt.Errorf("read the sidecar's statistics: %w", err)
 	}
 	defer resp.Body.Close()
+	seen := false
 	lines := bufio.NewScanner(resp.Body)
 	for lines.Scan() {
-		if line := lines.Text(); strings.Contains(line, "ssl_curves") && curveLine.MatchString(line) {
-			fmt.Fprintf(out, "with callers   %s\n", line)
+		if m := curveLine.FindStringSubmatch(lines.Text()); m != nil {
+			seen = true
+			fmt.Fprintf(out, "handshakes     %s: %s, by the sidecar's own count\n", m[1], m[2])
 		}
 	}
-	return lines.Err()
+	if err := lines.Err(); err != nil {
+		return fmt.Errorf("read the sidecar's statistics: %w", err)
+	}
+	if !seen {
+		return fmt.Errorf("the sidecar's statistics count no handshake by curve")
+	}
+	return nil
 }

@@ -1,0 +1,55 @@
+// Copyright The mesh-apiserver Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package cluster
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/wait"
+)
+
+// ours marks the namespaces that tests make.
+const ours = "mesh-e2e"
+
+// Namespace makes a namespace e2e-<run>-<name>; in the mesh, if meshed.
+func (c *Cluster) Namespace(ctx context.Context, name string, meshed bool) (string, error) {
+	labels := map[string]string{ours: c.run}
+	if meshed {
+		labels["mesh.openservicemesh.io/inject"] = "enabled"
+		labels["pod-security.kubernetes.io/enforce"] = "privileged"
+	}
+	full := fmt.Sprintf("e2e-%s-%s", c.run, name)
+	_, err := c.Core.CoreV1().Namespaces().Create(ctx,
+		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: full, Labels: labels}}, metav1.CreateOptions{})
+	if err != nil {
+		return "", fmt.Errorf("make namespace %s: %w", full, err)
+	}
+	return full, nil
+}
+
+// Clean deletes every namespace that tests have made, those of an earlier run
+// that was cut short included, and waits until they are gone.
+func (c *Cluster) Clean(ctx context.Context) error {
+	namespaces := c.Core.CoreV1().Namespaces()
+	return wait.PollUntilContextTimeout(ctx, 500*time.Millisecond, 2*time.Minute, true, func(ctx context.Context) (bool, error) {
+		list, err := namespaces.List(ctx, metav1.ListOptions{LabelSelector: ours})
+		if err != nil {
+			return false, fmt.Errorf("list namespaces: %w", err)
+		}
+		for _, namespace := range list.Items {
+			if namespace.DeletionTimestamp != nil {
+				continue
+			}
+			if err := namespaces.Delete(ctx, namespace.Name, metav1.DeleteOptions{}); err != nil && !apierrors.IsNotFound(err) {
+				return false, fmt.Errorf("delete namespace %s: %w", namespace.Name, err)
+			}
+		}
+		return len(list.Items) == 0, nil
+	})
+}

@@ -1,0 +1,152 @@
+// Copyright The mesh-apiserver Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package cluster
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/wait"
+)
+
+// Image holds every program that the tests run.
+const Image = "docker.io/local/bookstore:dev"
+
+// Pod is a live pod with a container "app" that has the bookstore's program.
+type Pod struct {
+	cluster *Cluster
+
+	Namespace, Name, Account string
+	UID, Node                string
+	// IP is its first address, IPv4; IP6 its second.
+	IP, IP6 string
+}
+
+// Container is a container that runs the bookstore's program.
+func Container(name string, args ...string) corev1.Container {
+	return corev1.Container{
+		Name: name, Image: Image, ImagePullPolicy: corev1.PullIfNotPresent, Args: args,
+	}
+}
+
+// Manifest is a pod with these containers, which runs as an account of its own name.
+func Manifest(namespace, name string, containers ...corev1.Container) *corev1.Pod {
+	grace := int64(2)
+	return &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name, Labels: map[string]string{"app": name}},
+		Spec: corev1.PodSpec{
+			ServiceAccountName:            name,
+			TerminationGracePeriodSeconds: &grace,
+			Containers:                    containers,
+		},
+	}
+}
+
+// Account makes a service account.
+func (c *Cluster) Account(ctx context.Context, namespace, name string) error {
+	_, err := c.Core.CoreV1().ServiceAccounts(namespace).Create(ctx,
+		&corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: name}}, metav1.CreateOptions{})
+	if err != nil {
+		return fmt.Errorf("make account %s/%s: %w", namespace, name, err)
+	}
+	return nil
+}
+
+// Start makes a pod and its account, and waits until it is ready.
+func (c *Cluster) Start(ctx context.Context, manifest *corev1.Pod) (*Pod, error) {
+	if err := c.Account(ctx, manifest.Namespace, manifest.Spec.ServiceAccountName); err != nil {
+		return nil, err
+	}
+	pods := c.Core.CoreV1().Pods(manifest.Namespace)
+	if _, err := pods.Create(ctx, manifest, metav1.CreateOptions{}); err != nil {
+		return nil, fmt.Errorf("make pod %s/%s: %w", manifest.Namespace, manifest.Name, err)
+	}
+	var pod *corev1.Pod
+	err := wait.PollUntilContextTimeout(ctx, 200*time.Millisecond, 2*time.Minute, true, func(ctx context.Context) (bool, error) {
+		var err error
+		if pod, err = pods.Get(ctx, manifest.Name, metav1.GetOptions{}); err != nil {
+			return false, err
+		}
+		return ready(pod), nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("wait until pod %s/%s is ready: %w: %s", manifest.Namespace, manifest.Name, err, why(pod))
+	}
+	return c.live(pod), nil
+}
+
+func (c *Cluster) live(pod *corev1.Pod) *Pod {
+	out := &Pod{
+		cluster: c, Namespace: pod.Namespace, Name: pod.Name, Account: pod.Spec.ServiceAccountName,
+		UID: string(pod.UID), Node: pod.Spec.NodeName, IP: pod.Status.PodIP,
+	}
+	if len(pod.Status.PodIPs) > 1 {
+		out.IP6 = pod.Status.PodIPs[1].IP
+	}
+	return out
+}
+
+func ready(pod *corev1.Pod) bool {
+	for _, condition := range pod.Status.Conditions {
+		if condition.Type == corev1.PodReady {
+			return condition.Status == corev1.ConditionTrue
+		}
+	}
+	return false
+}
+
+// why sums up what a pod waits for.
+func why(pod *corev1.Pod) string {
+	if pod == nil {
+		return "it was never seen"
+	}
+	var parts []string
+	for _, list := range [][]corev1.ContainerStatus{pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses} {
+		for _, status := range list {
+			parts = append(parts, fmt.Sprintf("%s: %s", status.Name, status.State.String()))
+		}
+	}
+	return strings.Join(parts, "; ")
+}
+
+// Run runs a command of the bookstore's program in the pod and gives its output.
+func (p *Pod) Run(ctx context.Context, args ...string) (string, error) {
+	var out bytes.Buffer
+	err := p.cluster.exec(ctx, p.Namespace, p.Name, "app", append([]string{"bookstore"}, args...), &out)
+	return out.String(), err
+}
+
+// Get makes one HTTP request and gives its status code, or "no answer: " and why.
+func (p *Pod) Get(ctx context.Context, args ...string) string {
+	out, err := p.Run(ctx, append([]string{"get"}, args...)...)
+	if err != nil {
+		return err.Error()
+	}
+	line, _, _ := strings.Cut(out, "\n")
+	if strings.HasPrefix(line, "no answer") {
+		return line
+	}
+	code, _, _ := strings.Cut(line, " ")
+	return code
+}
+
+// GRPC calls a method of the health service and gives the status code's name.
+func (p *Pod) GRPC(ctx context.Context, address, method string) string {
+	out, err := p.Run(ctx, "grpc", address, method)
+	if err != nil {
+		return err.Error()
+	}
+	return strings.TrimSpace(out)
+}
+
+// Log is what a container has printed so far.
+func (p *Pod) Log(ctx context.Context, container string) (string, error) {
+	data, err := p.cluster.Core.CoreV1().Pods(p.Namespace).GetLogs(p.Name, &corev1.PodLogOptions{Container: container}).DoRaw(ctx)
+	return string(data), err
+}

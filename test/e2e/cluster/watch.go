@@ -1,0 +1,152 @@
+// Copyright The mesh-apiserver Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package cluster
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"io"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+)
+
+// Transition is a line of `bookstore probe` and `bookstore hold`: when the
+// outcome on a kind of connection, "new" or "old", became another.
+type Transition struct {
+	At         int64  `json:"at"`
+	Connection string `json:"connection"`
+	Outcome    string `json:"outcome"`
+	Requests   int    `json:"requests"`
+	Dialled    int    `json:"dialled"`
+	Last       bool   `json:"last"`
+}
+
+// Watch is a probe or hold that runs in a pod.
+type Watch struct {
+	mu    sync.Mutex
+	lines []Transition
+	done  chan struct{}
+	err   error
+}
+
+// Watch starts a command that prints Transitions; it ends with the test.
+func (p *Pod) Watch(t *testing.T, args ...string) *Watch {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	reader, writer := io.Pipe()
+	w := &Watch{done: make(chan struct{})}
+	go func() {
+		err := p.cluster.exec(ctx, p.Namespace, p.Name, "app", append([]string{"bookstore"}, args...), writer)
+		writer.CloseWithError(err)
+	}()
+	go func() {
+		defer close(w.done)
+		w.read(reader)
+	}()
+	t.Cleanup(func() {
+		cancel()
+		<-w.done
+	})
+	return w
+}
+
+func (w *Watch) read(reader io.Reader) {
+	scanner := bufio.NewScanner(reader)
+	for scanner.Scan() {
+		var line Transition
+		if json.Unmarshal(scanner.Bytes(), &line) == nil {
+			w.mu.Lock()
+			w.lines = append(w.lines, line)
+			w.mu.Unlock()
+		}
+	}
+	w.err = scanner.Err()
+}
+
+// Lines are those that came so far for a kind of connection.
+func (w *Watch) Lines(connection string) []Transition {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var out []Transition
+	for _, line := range w.lines {
+		if line.Connection == connection {
+			out = append(out, line)
+		}
+	}
+	return out
+}
+
+// Outcomes are the outcomes on a kind of connection so far, in their order.
+func (w *Watch) Outcomes(connection string) []string {
+	var out []string
+	for _, line := range w.Lines(connection) {
+		if !line.Last {
+			out = append(out, line.Outcome)
+		}
+	}
+	return out
+}
+
+// Await waits until the latest outcome on each of these kinds of connection is
+// the one that is wanted.
+func (w *Watch) Await(t *testing.T, within time.Duration, outcome string, connections ...string) {
+	t.Helper()
+	Eventually(t, within, func() (string, bool) {
+		if ended, err := w.ended(); ended {
+			t.Fatalf("the probe ended (%v) before %v had %s; so far %v", err, connections, outcome, w.all())
+		}
+		return "outcomes " + w.all(), !slices.ContainsFunc(connections, func(connection string) bool {
+			outcomes := w.Outcomes(connection)
+			return len(outcomes) == 0 || outcomes[len(outcomes)-1] != outcome
+		})
+	})
+}
+
+// End waits until the command has ended by itself.
+func (w *Watch) End(t *testing.T, within time.Duration) {
+	t.Helper()
+	select {
+	case <-w.done:
+		if w.err != nil {
+			t.Fatalf("the probe failed: %v", w.err)
+		}
+	case <-time.After(within):
+		t.Fatalf("the probe did not end within %s", within)
+	}
+}
+
+func (w *Watch) ended() (bool, error) {
+	select {
+	case <-w.done:
+		return true, w.err
+	default:
+		return false, nil
+	}
+}
+
+func (w *Watch) all() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	data, _ := json.Marshal(w.lines)
+	return string(data)
+}
+
+// Eventually polls until a condition holds; state is what the failure shows.
+func Eventually(t *testing.T, within time.Duration, condition func() (state string, ok bool)) {
+	t.Helper()
+	deadline := time.Now().Add(within)
+	for {
+		state, ok := condition()
+		if ok {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("not within %s: %s", within, state)
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+}

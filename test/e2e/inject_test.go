@@ -1,0 +1,163 @@
+// Copyright The mesh-apiserver Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package e2e
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
+	"k8s.io/utils/ptr"
+
+	"github.com/openservicemesh/mesh-apiserver/test/e2e/cluster"
+)
+
+const tokenPath = "/var/run/secrets/kubernetes.io/serviceaccount"
+
+func TestTheProxyStartsFirstAndHasNoToken(t *testing.T) {
+	t.Parallel()
+	pod, err := live.Core.CoreV1().Pods(buyer.Namespace).Get(t.Context(), buyer.Name, metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	inits := pod.Spec.InitContainers
+	if len(inits) != 2 || inits[0].Name != "mesh-init" || inits[1].Name != "mesh-proxy" {
+		t.Fatalf("got init containers %v, want mesh-init, then mesh-proxy", names(inits))
+	}
+	proxy := inits[1]
+	if proxy.RestartPolicy == nil || *proxy.RestartPolicy != corev1.ContainerRestartPolicyAlways || proxy.StartupProbe == nil {
+		t.Error("mesh-proxy is not a native sidecar with a startup probe")
+	}
+	if *proxy.SecurityContext.RunAsUser != 1337 {
+		t.Errorf("mesh-proxy runs as uid %d, want 1337", *proxy.SecurityContext.RunAsUser)
+	}
+	for _, container := range inits {
+		for _, mount := range container.VolumeMounts {
+			if mount.MountPath != tokenPath {
+				continue
+			}
+			at := slices.IndexFunc(pod.Spec.Volumes, func(v corev1.Volume) bool { return v.Name == mount.Name })
+			if pod.Spec.Volumes[at].EmptyDir == nil {
+				t.Errorf("%s has a service account token", container.Name)
+			}
+		}
+	}
+}
+
+func names(containers []corev1.Container) []string {
+	var out []string
+	for _, container := range containers {
+		out = append(out, container.Name)
+	}
+	return out
+}
+
+// One container is probed on a path that its server has, one on a path that it
+// has not: the kubelet must learn of both.
+func TestHTTPProbesReachTheApplication(t *testing.T) {
+	t.Parallel()
+	shop := live.Shop(t)
+	probe := func(path string, port int32) *corev1.Probe {
+		return &corev1.Probe{PeriodSeconds: 1, ProbeHandler: corev1.ProbeHandler{
+			HTTPGet: &corev1.HTTPGetAction{Path: path, Port: intstr.FromInt32(port)},
+		}}
+	}
+	good, bad := cluster.Container("app", "store", "--listen=:8080"), cluster.Container("bad", "store", "--listen=:8082")
+	good.ReadinessProbe, good.LivenessProbe = probe("/healthz", 8080), probe("/healthz", 8080)
+	bad.ReadinessProbe = probe("/nowhere", 8082)
+	manifest := cluster.Manifest(shop.Namespace, "probed", good, bad)
+	manifest.Spec.ServiceAccountName = "shop"
+	pods := live.Core.CoreV1().Pods(shop.Namespace)
+	pod, err := pods.Create(t.Context(), manifest, metav1.CreateOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if get := pod.Spec.Containers[0].ReadinessProbe.HTTPGet; get.Port.IntValue() != 15020 || get.Path != "/probe/app/readiness" {
+		t.Errorf("the readiness probe goes to %s %s, want 15020 /probe/app/readiness", get.Port.String(), get.Path)
+	}
+	cluster.Eventually(t, time.Minute, func() (string, bool) {
+		pod, err := pods.Get(t.Context(), "probed", metav1.GetOptions{})
+		if err != nil {
+			return err.Error(), false
+		}
+		for _, status := range pod.Status.ContainerStatuses {
+			if status.Name == "app" && status.Ready {
+				return "", true
+			}
+		}
+		return "the container whose server answers 200 is not ready", false
+	})
+	cluster.Eventually(t, time.Minute, func() (string, bool) {
+		events, err := live.Core.CoreV1().Events(shop.Namespace).List(t.Context(), metav1.ListOptions{FieldSelector: "reason=Unhealthy,involvedObject.name=probed"})
+		if err != nil {
+			return err.Error(), false
+		}
+		return "the kubelet does not say that the other server answers 404", slices.ContainsFunc(events.Items, func(event corev1.Event) bool {
+			return strings.Contains(event.InvolvedObject.FieldPath, "{bad}") && strings.Contains(event.Message, "404")
+		})
+	})
+}
+
+func TestAPodThatTheMeshCannotCarryIsRefusedByASentence(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name string
+		edit func(*corev1.Pod)
+		want string
+	}{
+		{"gRPC probe", func(pod *corev1.Pod) {
+			pod.Spec.Containers[0].LivenessProbe = &corev1.Probe{ProbeHandler: corev1.ProbeHandler{GRPC: &corev1.GRPCAction{Port: 8081}}}
+		}, "container app: livenessProbe.grpc: the mesh does not carry gRPC probes yet: use httpGet or exec"},
+		{"TCP probe", func(pod *corev1.Pod) {
+			pod.Spec.Containers[0].ReadinessProbe = &corev1.Probe{ProbeHandler: corev1.ProbeHandler{TCPSocket: &corev1.TCPSocketAction{Port: intstr.FromInt32(8080)}}}
+		}, "container app: readinessProbe.tcpSocket: the mesh does not carry TCP probes yet"},
+		{"the proxy's user", func(pod *corev1.Pod) {
+			pod.Spec.Containers[0].SecurityContext = &corev1.SecurityContext{RunAsUser: ptr.To[int64](1337)}
+		}, "container app runs as uid 1337, whose traffic the mesh does not capture"},
+		{"NET_ADMIN", func(pod *corev1.Pod) {
+			pod.Spec.Containers[0].SecurityContext = &corev1.SecurityContext{Capabilities: &corev1.Capabilities{Add: []corev1.Capability{"NET_ADMIN"}}}
+		}, "container app adds capability NET_ADMIN and can step around the mesh"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			pod := cluster.Manifest(buyer.Namespace, "refused", cluster.Container("app", "reflect"))
+			pod.Spec.ServiceAccountName = buyer.Account
+			tt.edit(pod)
+			_, err := live.Core.CoreV1().Pods(buyer.Namespace).Create(t.Context(), pod, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+			if err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("got %v, want the sentence %q", err, tt.want)
+			}
+		})
+	}
+}
+
+func TestAPodsLabelWinsOverItsNamespaces(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name      string
+		neighbour *cluster.Pod
+		label     string
+		meshed    bool
+	}{
+		{"disabled in the mesh", buyer, "disabled", false},
+		{"enabled outside the mesh", outsider, "enabled", true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			pod := cluster.Manifest(tt.neighbour.Namespace, "labelled", cluster.Container("app", "reflect"))
+			pod.Spec.ServiceAccountName = tt.neighbour.Account
+			pod.Labels["mesh.openservicemesh.io/inject"] = tt.label
+			made, err := live.Core.CoreV1().Pods(pod.Namespace).Create(t.Context(), pod, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := slices.Contains(names(made.Spec.InitContainers), "mesh-proxy"); got != tt.meshed {
+				t.Errorf("the pod has a proxy: %v, want %v", got, tt.meshed)
+			}
+		})
+	}
+}

@@ -1,0 +1,95 @@
+// Copyright The mesh-apiserver Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/openservicemesh/mesh-apiserver/test/e2e/cluster"
+)
+
+// backTime bounds the control plane's return: its own start, the API's
+// availability, and Envoy's backoff of at most 30 s.
+const backTime = 90 * time.Second
+
+// The tests here take the control plane away: none is parallel.
+
+func TestTrafficFlowsWhileTheControlPlaneIsDeletedAndBack(t *testing.T) {
+	outage(t, live.DeleteServer)
+}
+
+func TestTrafficFlowsWhileTheControlPlaneIsKilledAndBack(t *testing.T) {
+	outage(t, live.KillServer)
+}
+
+func outage(t *testing.T, end func(context.Context) error) {
+	shop := live.Shop(t)
+	live.Policy(t, shop.Namespace, "readers", admit(buyer))
+	streams := connectedStreams(t)
+	served := buyer.Watch(t, "probe", "--every=5ms", "--for=10m", shop.URL("/books"))
+	served.Await(t, soon, "200", "new", "old")
+	refused := thief.Watch(t, "probe", "--every=50ms", "--for=10m", shop.URL("/books"))
+	refused.Await(t, soon, "403", "new", "old")
+
+	before, _ := live.ServerReady(t.Context())
+	if err := end(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	cluster.Eventually(t, backTime, func() (string, bool) {
+		after, ready := live.ServerReady(t.Context())
+		return "the control plane is not back", ready && after != before
+	})
+	cluster.Eventually(t, backTime, func() (string, bool) {
+		metrics, err := live.ServerMetrics(t.Context())
+		if err != nil {
+			return err.Error(), false
+		}
+		got := metrics.Sum("mesh_xds_connected_streams")
+		return fmt.Sprintf("%v of %v proxies are connected again", got, streams), got >= streams
+	})
+	wantNothingResent(t)
+	for name, watch := range map[string]*cluster.Watch{"200": served, "403": refused} {
+		for _, connection := range []string{"new", "old"} {
+			if got := watch.Outcomes(connection); !slices.Equal(got, []string{name}) {
+				t.Errorf("%s connection: got %v, want %s alone", connection, got, name)
+			}
+		}
+	}
+
+	live.Policy(t, shop.Namespace, "readers", admit(thief))
+	served.Await(t, soon, "403", "new", "old")
+	refused.Await(t, soon, "200", "new", "old")
+	if old := served.Lines("old"); old[len(old)-1].Dialled != 1 {
+		t.Errorf("the old connection was opened %d times, want once", old[len(old)-1].Dialled)
+	}
+}
+
+func connectedStreams(t *testing.T) float64 {
+	t.Helper()
+	metrics, err := live.ServerMetrics(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return metrics.Sum("mesh_xds_connected_streams")
+}
+
+// wantNothingResent: a new server counts from zero, and every proxy has come
+// back with what it had. Only endpoints have changed: the control plane's own.
+func wantNothingResent(t *testing.T) {
+	t.Helper()
+	metrics, err := live.ServerMetrics(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, value := range metrics {
+		if strings.HasPrefix(name, "mesh_xds_resources_total{") && !strings.Contains(name, "ClusterLoadAssignment") && value > 0 {
+			t.Errorf("after its return the control plane sent: %s %v, want nothing but endpoints", name, value)
+		}
+	}
+}

@@ -1,0 +1,124 @@
+// Copyright The mesh-apiserver Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package e2e
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/openservicemesh/mesh-apiserver/test/e2e/cluster"
+)
+
+// drainTime is MeshConfig's default, with what a busy machine adds.
+const drainTime = 30*time.Second + 10*time.Second
+
+func admitTCP(namespace, account string) string {
+	return fmt.Sprintf(`
+targetRefs: [{kind: Service, name: echo}]
+action: Allow
+rules:
+- from: [{serviceAccounts: [{namespace: %s, name: %s}]}]
+  to: [{ports: [9000], tcp: {}}]
+`, namespace, account)
+}
+
+func TestTCPIsClosedWithoutAByte(t *testing.T) {
+	t.Parallel()
+	shop := live.Shop(t)
+	live.Policy(t, shop.Namespace, "echo", admitTCP(buyer.Namespace, buyer.Account))
+	echo := buyer.Watch(t, "hold", "--for=90s", shop.Echo())
+	echo.Await(t, soon, "echo", "new", "old")
+	other := buyer.Watch(t, "hold", "--for=90s", shop.Other())
+	other.Await(t, soon, "echo", "new", "old")
+	web := buyer.Watch(t, "probe", "--for=90s", "--every=50ms", shop.URL("/"))
+	web.Await(t, soon, "200", "new", "old")
+
+	live.WritePolicy(t, shop.Namespace, "echo", admitTCP(thief.Namespace, thief.Account))
+	echo.Await(t, soon, "closed after 0 bytes", "new")
+	accepted := connections(t, shop, 9000)
+	cluster.Eventually(t, drainTime, func() (string, bool) {
+		outcomes := echo.Outcomes("old")
+		last := outcomes[len(outcomes)-1]
+		return "the old connection: " + last, strings.HasPrefix(last, "closed after")
+	})
+	if got := connections(t, shop, 9000); got != accepted {
+		t.Errorf("the server took %d connections of a caller who may not call", got-accepted)
+	}
+	if got := echo.Outcomes("new"); len(got) != 2 {
+		t.Errorf("new connections: %v, want echo, then closed for good", got)
+	}
+	for name, watch := range map[string]*cluster.Watch{"TCP": other, "HTTP": web} {
+		for _, connection := range []string{"new", "old"} {
+			if got := watch.Outcomes(connection); len(got) != 1 {
+				t.Errorf("%s on another port, %s connection: %v, want no change", name, connection, got)
+			}
+		}
+	}
+
+	live.WritePolicy(t, shop.Namespace, "echo", admitTCP(buyer.Namespace, buyer.Account))
+	echo.Await(t, soon, "echo", "new")
+}
+
+func TestTCPWideningCutsNoConnection(t *testing.T) {
+	t.Parallel()
+	shop := live.Shop(t)
+	live.Policy(t, shop.Namespace, "echo", admitTCP(buyer.Namespace, buyer.Account))
+	held := buyer.Watch(t, "hold", "--for=60s", shop.Echo())
+	held.Await(t, soon, "echo", "new", "old")
+	refused := thief.Watch(t, "hold", "--for=60s", shop.Echo())
+	refused.Await(t, soon, "closed after 0 bytes", "new")
+
+	live.Policy(t, shop.Namespace, "echo-too", admitTCP(thief.Namespace, thief.Account))
+	refused.Await(t, soon, "echo", "new")
+	stats, err := shop.Stats(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := stats.Sum("listener_manager_total_filter_chains_draining"); got != 0 {
+		t.Errorf("%v filter chains are draining, want none: an edit that admits more ends no connection", got)
+	}
+	if got := held.Outcomes("old"); len(got) != 1 {
+		t.Errorf("the connection of a caller who may call all the time: %v", got)
+	}
+}
+
+func TestDenyClosesTCPOnceTheCallerSpeaks(t *testing.T) {
+	t.Parallel()
+	shop := live.Shop(t)
+	denied := thief.Watch(t, "hold", "--for=60s", shop.Echo())
+	denied.Await(t, soon, "echo", "new")
+	live.Policy(t, shop.Namespace, "not-the-thief", fmt.Sprintf(`
+targetRefs: [{kind: Service, name: echo}]
+action: Deny
+rules: [{from: [{namespaces: [%s]}]}]
+`, thief.Namespace))
+	cluster.Eventually(t, soon, func() (string, bool) {
+		outcomes := denied.Outcomes("new")
+		last := outcomes[len(outcomes)-1]
+		return "new connections: " + last, strings.HasPrefix(last, "closed after")
+	})
+	held := buyer.Watch(t, "hold", "--for=30s", shop.Echo())
+	held.Await(t, soon, "echo", "new", "old")
+}
+
+func TestAnHTTPGrantOpensNoTCPPort(t *testing.T) {
+	t.Parallel()
+	shop := live.Shop(t)
+	live.Policy(t, shop.Namespace, "web", "action: Allow\nrules: [{from: [{authenticated: {}}], to: [{http: {methods: [GET]}}]}]")
+	wantGet(t, buyer, "200", shop.URL("/"))
+	held := buyer.Watch(t, "hold", "--for=30s", shop.Echo())
+	held.Await(t, soon, "closed after 0 bytes", "new", "old")
+}
+
+// connections counts what the server of a TCP port has accepted.
+func connections(t *testing.T, shop *cluster.Shop, port int) int {
+	t.Helper()
+	log, err := shop.Log(t.Context(), "echo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.Count(log, fmt.Sprintf("accepted a connection on :%d\n", port))
+}
