@@ -16,7 +16,6 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/apimachinery/pkg/watch"
-	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/util/retry"
 
 	"github.com/openservicemesh/mesh-apiserver/apis/mesh/v1alpha1"
@@ -43,28 +42,18 @@ spec:
 // newNamespace makes a namespace that goes at the test's end.
 func newNamespace(t *testing.T) string {
 	t.Helper()
-	core := hostClient(t)
-	namespace, err := core.CoreV1().Namespaces().Create(t.Context(),
+	namespace, err := host.CoreV1().Namespaces().Create(t.Context(),
 		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "books-"}}, metav1.CreateOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		err := core.CoreV1().Namespaces().Delete(context.Background(), namespace.Name, metav1.DeleteOptions{})
+		err := host.CoreV1().Namespaces().Delete(context.Background(), namespace.Name, metav1.DeleteOptions{})
 		if err != nil && !apierrors.IsNotFound(err) {
 			t.Error(err)
 		}
 	})
 	return namespace.Name
-}
-
-func hostClient(t *testing.T) kubernetes.Interface {
-	t.Helper()
-	core, err := kubernetes.NewForConfig(kube.Admin)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return core
 }
 
 func policiesIn(namespace string) typed.MeshPolicyInterface {
@@ -300,12 +289,11 @@ func TestDryRunStoresNothing(t *testing.T) {
 func TestNamespaceWithPoliciesGoesCleanly(t *testing.T) {
 	namespace := newNamespace(t)
 	newPolicy(t, namespace)
-	core := hostClient(t)
-	if err := core.CoreV1().Namespaces().Delete(t.Context(), namespace, metav1.DeleteOptions{}); err != nil {
+	if err := host.CoreV1().Namespaces().Delete(t.Context(), namespace, metav1.DeleteOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	err := wait.PollUntilContextTimeout(t.Context(), 200*time.Millisecond, time.Minute, true, func(ctx context.Context) (bool, error) {
-		_, err := core.CoreV1().Namespaces().Get(ctx, namespace, metav1.GetOptions{})
+		_, err := host.CoreV1().Namespaces().Get(ctx, namespace, metav1.GetOptions{})
 		return apierrors.IsNotFound(err), nil
 	})
 	if err != nil {
