@@ -13,5 +13,5 @@ test-integration: ## Test the API against a real kube-apiserver (root).
 	hack/cluster/build.sh
 	cd test && $(GO) test -count=1 -timeout 20m ./integration/...
 
-test-e2e: ## Test the demo's traffic on the local cluster, with real proxies (root).
-	cd test && $(GO) test -count=1 -timeout 30m ./e2e/...
+test-e2e: ## Test the mesh on the local cluster, with the real Envoy in every pod (root).
+	test/e2e/run.sh
