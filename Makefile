@@ -19,8 +19,4 @@ help: ## Show this list.
 
 .PHONY: build
 build: ## Build the static binary bin/mesh-apiserver.
-<<<<<<< HEAD
 	CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=auto -o $(BIN)/ ./apiserver/cmd/...
-=======
-	CGO_ENABLED=0 $(GO) build -buildvcs=auto -trimpath -o $(BIN)/ ./apiserver/cmd/...
->>>>>>> integration
