@@ -9,9 +9,12 @@ package e2e
 import (
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"testing"
 	"time"
+
+	"k8s.io/klog/v2"
 
 	"github.com/openservicemesh/mesh-apiserver/test/e2e/cluster"
 )
@@ -27,6 +30,9 @@ var (
 )
 
 func TestMain(m *testing.M) {
+	// The client's library tells of every exec that a test cuts short.
+	klog.LogToStderr(false)
+	klog.SetOutput(io.Discard)
 	code, err := run(m)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "e2e:", err)

@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"github.com/openservicemesh/mesh-apiserver/test/e2e/cluster"
 )
 
@@ -62,6 +64,10 @@ func outage(t *testing.T, end func(context.Context) error) {
 		}
 	}
 
+	cluster.Eventually(t, backTime, func() (string, bool) {
+		_, err := live.Mesh.MeshV1alpha1().MeshPolicies(shop.Namespace).Get(t.Context(), "readers", metav1.GetOptions{})
+		return fmt.Sprintf("the API is not back: %v", err), err == nil
+	})
 	live.Policy(t, shop.Namespace, "readers", admit(thief))
 	served.Await(t, soon, "403", "new", "old")
 	refused.Await(t, soon, "200", "new", "old")
