@@ -33,7 +33,6 @@ func TestTrafficFlowsWhileTheControlPlaneIsKilledAndBack(t *testing.T) {
 func outage(t *testing.T, end func(context.Context) error) {
 	shop := live.Shop(t)
 	live.Policy(t, shop.Namespace, "readers", admit(buyer))
-	streams := connectedStreams(t)
 	served := buyer.Watch(t, "probe", "--every=5ms", "--for=10m", shop.URL("/books"))
 	served.Await(t, soon, "200", "new", "old")
 	refused := thief.Watch(t, "probe", "--every=50ms", "--for=10m", shop.URL("/books"))
@@ -52,8 +51,8 @@ func outage(t *testing.T, end func(context.Context) error) {
 		if err != nil {
 			return err.Error(), false
 		}
-		got := metrics.Sum("mesh_xds_connected_streams")
-		return fmt.Sprintf("%v of %v proxies are connected again", got, streams), got >= streams
+		got, want := metrics.Sum("mesh_xds_connected_streams"), live.Meshed(t)
+		return fmt.Sprintf("%v of %v proxies are connected again", got, want), got >= float64(want)
 	})
 	wantNothingResent(t)
 	for name, watch := range map[string]*cluster.Watch{"200": served, "403": refused} {
@@ -74,15 +73,6 @@ func outage(t *testing.T, end func(context.Context) error) {
 	if old := served.Lines("old"); old[len(old)-1].Dialled != 1 {
 		t.Errorf("the old connection was opened %d times, want once", old[len(old)-1].Dialled)
 	}
-}
-
-func connectedStreams(t *testing.T) float64 {
-	t.Helper()
-	metrics, err := live.ServerMetrics(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return metrics.Sum("mesh_xds_connected_streams")
 }
 
 // wantNothingResent: a new server counts from zero, and every proxy has come
