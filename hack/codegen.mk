@@ -19,12 +19,14 @@ verify-protobuf: ## Check what hack/update-protobuf.sh writes.
 	hack/verify-protobuf.sh
 
 .PHONY: verify-modules
-verify-modules: ## Check that go.mod and go.sum are tidy.
-	$(GO) mod tidy -diff
+verify-modules: ## Check that each module's go.mod and go.sum are tidy.
+	for module in . test hack/tools hack/images hack/cluster; do (cd $$module && $(GO) mod tidy -diff); done
 
 .PHONY: lint
 lint: $(TOOLS_BIN)/golangci-lint ## Run golangci-lint with the house's walls.
 	$(TOOLS_BIN)/golangci-lint run ./...
+	cd test && $(abspath $(TOOLS_BIN))/golangci-lint run --config $(CURDIR)/.golangci.yml ./...
+	cd hack/images && $(abspath $(TOOLS_BIN))/golangci-lint run --config $(CURDIR)/.golangci.yml ./...
 
 # Built from the pinned source, once for each version.
 $(TOOLS_BIN)/golangci-lint: hack/tools/go.mod hack/tools/go.sum

@@ -1,17 +1,23 @@
-# What the tests need beside Go: root for a network namespace (integration) and
-# the local cluster (e2e). A part that lacks something fails with a sentence.
+# What the tests need beside Go is in test/README.md. A part that lacks something
+# fails with a sentence, and never passes silently.
 .PHONY: test test-unit test-integration test-e2e
 
-test: test-unit test-integration test-e2e ## Run all tests.
+test: test-unit test-integration test-e2e ## Run all tests: unit, integration, e2e.
 
+# apiserver/redirect needs root: it is tested with the integration tests.
 test-unit: ## Run the unit tests; they need neither root nor a cluster.
-	$(GO) test ./...
-	cd test && $(GO) vet ./...
+	$(GO) test $$($(GO) list ./... | grep -v /apiserver/redirect$$)
+	$(GO) -C hack/cluster test ./boundlog
+	$(GO) -C test vet ./...
 
-# The build of Kubernetes shows its progress; go test would hide it.
-test-integration: ## Test the API against a real kube-apiserver (root).
+# The build of Kubernetes and the download of Envoy show their progress, which go
+# test would hide.
+test-integration: ## Test the server on a real kube-apiserver, proxies' configuration on Envoy, redirection on nftables (root).
+	$(GO) test -count=1 ./apiserver/redirect
+	MESH_ENVOY=$$(hack/images/envoy.sh) && export MESH_ENVOY && \
+	  $(GO) test -count=1 -tags envoy -run Envoy ./apiserver/controller/envoy ./apiserver/controller/xds
 	hack/cluster/build.sh
-	cd test && $(GO) test -count=1 -timeout 20m ./integration/...
+	$(GO) -C test test -count=1 -timeout 20m ./integration/...
 
-test-e2e: ## Test the demo's traffic on the local cluster, with real proxies (root).
-	cd test && $(GO) test -count=1 -timeout 30m ./e2e/...
+test-e2e: ## Test the mesh on the local cluster, with the real Envoy in every pod (root).
+	test/e2e/run.sh

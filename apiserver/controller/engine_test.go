@@ -102,7 +102,7 @@ func TestStepSendsOnlyWhatChanged(t *testing.T) {
 			policy.Spec.Rules[0].To[0].HTTP.Methods = []string{"GET", "HEAD"}
 			w.SetPolicy(policy)
 		},
-		want: []string{"RouteConfiguration in/433c4796807761b7/14001"},
+		want: []string{"RouteConfiguration in/433c4796807761b730752729816260b4/14001"},
 	}} {
 		t.Run(test.name, func(t *testing.T) {
 			e := loaded(worldtest.Load(t, input))

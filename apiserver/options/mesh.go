@@ -31,6 +31,8 @@ type MeshOptions struct {
 	Image, ProxyImage string
 	// ClusterDomain is the suffix of Services' DNS names.
 	ClusterDomain string
+	// TrustDomain is the one that the MeshConfig is made with.
+	TrustDomain string
 }
 
 func newMeshOptions() *MeshOptions {
@@ -44,6 +46,7 @@ func newMeshOptions() *MeshOptions {
 		Image:           "docker.io/local/mesh-apiserver:dev",
 		ProxyImage:      "docker.io/local/envoy:1.40.0",
 		ClusterDomain:   "cluster.local",
+		TrustDomain:     "cluster.local",
 	}
 	if namespace := os.Getenv("POD_NAMESPACE"); namespace != "" {
 		o.SystemNamespace = namespace
@@ -71,6 +74,8 @@ func (o *MeshOptions) addFlags(fs *pflag.FlagSet) {
 		"The image of Envoy in injected pods, where MeshConfig's spec.sidecar.image is empty.")
 	fs.StringVar(&o.ClusterDomain, "cluster-domain", o.ClusterDomain,
 		"The suffix of the DNS names of the cluster's Services.")
+	fs.StringVar(&o.TrustDomain, "trust-domain", o.TrustDomain,
+		"The SPIFFE trust domain of a MeshConfig that the server makes. One that is there keeps its own: it cannot be changed.")
 }
 
 // validate looks at the ports of all listeners; securePort is the API's.
@@ -90,6 +95,9 @@ func (o *MeshOptions) validate(securePort int) []error {
 	}
 	if problems := validation.IsDNS1123Subdomain(o.ClusterDomain); len(problems) > 0 {
 		errs = append(errs, fmt.Errorf("--cluster-domain %q is not a DNS name: %s", o.ClusterDomain, problems[0]))
+	}
+	if problems := validation.IsDNS1123Subdomain(o.TrustDomain); len(problems) > 0 {
+		errs = append(errs, fmt.Errorf("--trust-domain %q is not a DNS name: %s", o.TrustDomain, problems[0]))
 	}
 	return append(errs, o.validatePorts(securePort)...)
 }

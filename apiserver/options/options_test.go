@@ -84,6 +84,7 @@ func TestBadFlagsAreRefusedInOneLine(t *testing.T) {
 		{"only metrics may be closed", []string{"--webhook-port=0"}, "--webhook-port 0: must be between 1 and 65535"},
 		{"quota", []string{"--etcd-quota-bytes=1"}, "--etcd-quota-bytes 1 is too small"},
 		{"no image", []string{"--image="}, "--image and --proxy-image must name images"},
+		{"trust domain", []string{"--trust-domain=mesh..example"}, `--trust-domain "mesh..example" is not a DNS name`},
 		{"cluster domain", []string{"--cluster-domain=.local"}, `--cluster-domain ".local" is not a DNS name`},
 		{"media type", []string{"--storage-media-type=text/plain"}, `--storage-media-type "text/plain" invalid`},
 		{"outside a cluster", nil, "--kubeconfig is needed outside a cluster"},

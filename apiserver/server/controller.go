@@ -23,7 +23,7 @@ func (s *Server) addController() error {
 	if err != nil {
 		return err
 	}
-	keeper, err := meshconfig.New(s.clients.mesh, s.clients.meshInformers)
+	keeper, err := meshconfig.New(s.clients.mesh, s.clients.meshInformers, s.options.Mesh.TrustDomain)
 	if err != nil {
 		return fmt.Errorf("keep the MeshConfig: %w", err)
 	}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"k8s.io/apiserver/pkg/server/healthz"
@@ -19,8 +20,18 @@ const firstLists = 5 * time.Minute
 // addHealthChecks adds to what the API server checks by itself: etcd, its own
 // informers, hooks, shutdown. Ready is who can serve proxies, pods and users;
 // alive is who may yet become ready without a restart.
+//
+// What identity needs is looked at until it has been there once. If it goes
+// later (somebody deletes the root Secret, or unbinds the admission policy),
+// issuing stops and metrics, log and Events say so, but the API, the webhook and
+// running proxies keep their server: an unavailable APIService would block the
+// deletion of every namespace of the cluster.
 func (s *Server) addHealthChecks() error {
-	ready := append(s.identity.Checks(),
+	var ready []healthz.HealthChecker
+	for _, c := range s.identity.Checks() {
+		ready = append(ready, untilFirst(c))
+	}
+	ready = append(ready,
 		check("mesh-serving-certificate", s.serving.Ready),
 		check("mesh-informers", s.controller.Ready),
 		check("mesh-xds", s.xds.Ready),
@@ -32,6 +43,21 @@ func (s *Server) addHealthChecks() error {
 		healthz.NamedCheck("mesh-informers", func(*http.Request) error { return s.clients.listed() }),
 		healthz.NamedCheck("mesh-xds", func(r *http.Request) error { return dials(r.Context(), s.xdsAddress) }),
 	)
+}
+
+// untilFirst is healthy for good once c has been healthy.
+func untilFirst(c healthz.HealthChecker) healthz.HealthChecker {
+	var passed atomic.Bool
+	return healthz.NamedCheck(c.Name(), func(r *http.Request) error {
+		if passed.Load() {
+			return nil
+		}
+		if err := c.Check(r); err != nil {
+			return err
+		}
+		passed.Store(true)
+		return nil
+	})
 }
 
 func check(name string, healthy func() error) healthz.HealthChecker {

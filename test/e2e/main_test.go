@@ -13,6 +13,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-logr/logr"
+	"k8s.io/klog/v2"
+
 	"github.com/openservicemesh/mesh-apiserver/test/e2e/cluster"
 )
 
@@ -27,6 +30,8 @@ var (
 )
 
 func TestMain(m *testing.M) {
+	// The client's library tells of every exec that a test cuts short.
+	klog.SetLogger(logr.Discard())
 	code, err := run(m)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "e2e:", err)

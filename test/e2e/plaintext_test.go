@@ -16,36 +16,40 @@ func TestPlaintextFromOutsideIsRefusedEverywhere(t *testing.T) {
 	t.Parallel()
 	shop := live.Shop(t)
 	wantGet(t, buyer, "200", shop.URL("/"))
-	for name, host := range map[string]string{
-		"the Service's address":      shop.Addresses["shop"][0] + ":80",
-		"the Service's IPv6 address": net.JoinHostPort(shop.Addresses["shop"][1], "80"),
-		"the pod's address":          shop.IP + ":8080",
-		"the pod's IPv6 address":     net.JoinHostPort(shop.IP6, "8080"),
-		"the proxy's inbound port":   shop.IP + ":15006",
-		"the proxy's outbound port":  shop.IP + ":15001",
-	} {
-		if got := outsider.Get(t.Context(), "http://"+host+"/"); !strings.HasPrefix(got, "no answer") {
-			t.Errorf("%s: got %s, want no answer", name, got)
-		}
+	tests := []struct{ name, host, port string }{
+		{"the Service's address", shop.Addresses["shop"][0], "80"},
+		{"the Service's IPv6 address", shop.Addresses["shop"][1], "80"},
+		{"the pod's address", shop.IP, "8080"},
+		{"the pod's IPv6 address", shop.IP6, "8080"},
+		{"a TCP port by its Service", shop.Addresses["echo"][0], "9000"},
+		{"a TCP port of the pod", shop.IP, "9000"},
+		{"a port that no Service names", shop.IP, namelessPort},
+		{"the same by the pod's IPv6 address", shop.IP6, namelessPort},
+		{"the proxy's inbound port", shop.IP, "15006"},
+		{"the proxy's outbound port", shop.IP, "15001"},
 	}
-	for name, address := range map[string]string{
-		"a TCP port by its Service":    shop.Addresses["echo"][0] + ":9000",
-		"a TCP port of the pod":        shop.IP + ":9000",
-		"a port that no Service names": fmt.Sprintf("%s:%d", shop.IP, cluster.NamelessPort),
-		"the same by the pod's IPv6":   net.JoinHostPort(shop.IP6, fmt.Sprint(cluster.NamelessPort)),
-	} {
-		held := outsider.Watch(t, "hold", "--for=20s", address)
-		cluster.Eventually(t, soon, func() (string, bool) {
-			outcomes := held.Outcomes("new")
-			return fmt.Sprintf("%s: %v", name, outcomes), len(outcomes) > 0
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			address := net.JoinHostPort(tt.host, tt.port)
+			if got := outsider.Get(t.Context(), "http://"+address+"/"); !strings.HasPrefix(got, "no answer") {
+				t.Errorf("a caller who speaks got %s, want no answer", got)
+			}
+			// Until a caller speaks the proxy waits for his handshake.
+			silent := outsider.Watch(t, "hold", "--for=7s", address)
+			silent.End(t, 3*soon)
+			if got := silent.Outcomes("new"); len(got) == 0 || strings.Contains(fmt.Sprint(got), "echo") || strings.Contains(got[0], "bytes") && !strings.HasSuffix(got[0], "after 0 bytes") {
+				t.Errorf("a caller who listens got %v, want not a byte", got)
+			}
 		})
-		if got := held.Outcomes("new")[0]; got == "echo" || strings.HasPrefix(got, "silent") || strings.HasPrefix(got, "closed after") && got != "closed after 0 bytes" {
-			t.Errorf("%s: got %s, want a refusal", name, got)
-		}
 	}
-	for _, port := range []int{9000, cluster.NamelessPort} {
-		if got := connections(t, shop, port); got != 0 {
-			t.Errorf("the server took %d connections on port %d", got, port)
+	t.Cleanup(func() {
+		for _, port := range []string{"9000", namelessPort} {
+			if got := connections(t, shop, port); got != 0 {
+				t.Errorf("the server took %d connections on port %s", got, port)
+			}
 		}
-	}
+	})
 }
+
+var namelessPort = fmt.Sprint(cluster.NamelessPort)

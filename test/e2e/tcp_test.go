@@ -4,6 +4,7 @@
 package e2e
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"testing"
@@ -38,13 +39,13 @@ func TestTCPIsClosedWithoutAByte(t *testing.T) {
 
 	live.WritePolicy(t, shop.Namespace, "echo", admitTCP(thief.Namespace, thief.Account))
 	echo.Await(t, soon, "closed after 0 bytes", "new")
-	accepted := connections(t, shop, 9000)
+	accepted := connections(t, shop, "9000")
 	cluster.Eventually(t, drainTime, func() (string, bool) {
 		outcomes := echo.Outcomes("old")
 		last := outcomes[len(outcomes)-1]
 		return "the old connection: " + last, strings.HasPrefix(last, "closed after")
 	})
-	if got := connections(t, shop, 9000); got != accepted {
+	if got := connections(t, shop, "9000"); got != accepted {
 		t.Errorf("the server took %d connections of a caller who may not call", got-accepted)
 	}
 	if got := echo.Outcomes("new"); len(got) != 2 {
@@ -66,6 +67,10 @@ func TestTCPWideningCutsNoConnection(t *testing.T) {
 	t.Parallel()
 	shop := live.Shop(t)
 	live.Policy(t, shop.Namespace, "echo", admitTCP(buyer.Namespace, buyer.Account))
+	cluster.Eventually(t, drainTime, func() (string, bool) {
+		left := draining(t, shop)
+		return fmt.Sprintf("%v filter chains are draining since the port was closed", left), left == 0
+	})
 	held := buyer.Watch(t, "hold", "--for=60s", shop.Echo())
 	held.Await(t, soon, "echo", "new", "old")
 	refused := thief.Watch(t, "hold", "--for=60s", shop.Echo())
@@ -73,11 +78,7 @@ func TestTCPWideningCutsNoConnection(t *testing.T) {
 
 	live.Policy(t, shop.Namespace, "echo-too", admitTCP(thief.Namespace, thief.Account))
 	refused.Await(t, soon, "echo", "new")
-	stats, err := shop.Stats(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got := stats.Sum("listener_manager_total_filter_chains_draining"); got != 0 {
+	if got := draining(t, shop); got != 0 {
 		t.Errorf("%v filter chains are draining, want none: an edit that admits more ends no connection", got)
 	}
 	if got := held.Outcomes("old"); len(got) != 1 {
@@ -113,12 +114,23 @@ func TestAnHTTPGrantOpensNoTCPPort(t *testing.T) {
 	held.Await(t, soon, "closed after 0 bytes", "new", "old")
 }
 
-// connections counts what the server of a TCP port has accepted.
-func connections(t *testing.T, shop *cluster.Shop, port int) int {
+// draining is how many filter chains of the server's proxy are on their way out,
+// with their connections.
+func draining(t *testing.T, shop *cluster.Shop) float64 {
 	t.Helper()
-	log, err := shop.Log(t.Context(), "echo")
+	stats, err := shop.Stats(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	return strings.Count(log, fmt.Sprintf("accepted a connection on :%d\n", port))
+	return stats.Sum("listener_manager_total_filter_chains_draining")
+}
+
+// connections counts what the server of a TCP port has accepted.
+func connections(t *testing.T, shop *cluster.Shop, port string) int {
+	t.Helper()
+	log, err := shop.Log(context.Background(), "echo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.Count(log, fmt.Sprintf("accepted a connection on :%s\n", port))
 }

@@ -4,8 +4,10 @@
 package integration
 
 import (
+	"context"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestRolesOfTheClusterCoverPolicies(t *testing.T) {
@@ -24,4 +26,34 @@ func TestRolesOfTheClusterCoverPolicies(t *testing.T) {
 	if out, err := kube.Kubectl(t.Context(), "", "get", "--as=stranger", "-n", namespace, "mp"); err == nil || !strings.Contains(out, "forbidden") {
 		t.Errorf("get by a stranger: got %v, want forbidden", err)
 	}
+}
+
+func TestMeshConfigIsOfClusterAdministrators(t *testing.T) {
+	namespace := newNamespace(t)
+	for _, role := range []string{"view", "edit", "admin"} {
+		user := "config-" + role
+		kubectl(t, "", "create", "clusterrolebinding", namespace+"-"+role, "--clusterrole="+role, "--user="+user)
+		t.Cleanup(func() {
+			_, _ = kube.Kubectl(context.Background(), "", "delete", "clusterrolebinding", namespace+"-"+role)
+		})
+		eventually(t, 10*time.Second, user+" reading MeshConfig", func(ctx context.Context) error {
+			_, err := kube.Kubectl(ctx, "", "get", "--as="+user, "meshconfig", "default")
+			return err
+		})
+		for _, verb := range [][]string{
+			{"patch", "meshconfig", "default", "--type=merge", "-p", `{"spec":{"traffic":{"access":"DefaultDeny"}}}`},
+			{"delete", "meshconfig", "default"},
+		} {
+			wantRefusal(t, role+" "+verb[0], []string{"forbidden"}, append(verb, "--as="+user)...)
+		}
+	}
+}
+
+// Who edits a policy does not write what the mesh says about it.
+func TestEditorsDoNotWriteStatus(t *testing.T) {
+	namespace := newNamespace(t)
+	newPolicy(t, namespace)
+	kubectl(t, "", "create", "rolebinding", "-n", namespace, "edits", "--clusterrole=edit", "--user=editor")
+	wantRefusal(t, "status by an editor", []string{"forbidden"}, "patch", "--as=editor", "-n", namespace, "mp", "readers",
+		"--subresource=status", "--type=merge", "-p", `{"status":{"proxies":{"affected":1,"acked":1}}}`)
 }

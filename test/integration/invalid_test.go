@@ -4,10 +4,17 @@
 package integration
 
 import (
+	"context"
+	"fmt"
 	"strings"
 	"testing"
+	"time"
 
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/openservicemesh/mesh-apiserver/apis/mesh/v1alpha1"
+	"github.com/openservicemesh/mesh-apiserver/test/integration/harness"
 )
 
 // Each case is an edit of the policy readers that makes it invalid, and what the
@@ -21,8 +28,20 @@ func TestInvalidPoliciesAreRefusedByFieldAndChangeNothing(t *testing.T) {
 		want     []string
 	}{
 		{"unknown action", "action: Allow", "action: Permit", []string{"spec.action", `"Permit"`, `"Allow"`, `"Deny"`}},
-		{"audit is not there yet", "action: Allow", "action: Allow\n  mode: Audit", []string{"spec.mode", "Audit"}},
-		{"no rules", "  rules:\n  - name: read", "  rules: []\n  x:\n  - name: read", []string{"rules"}},
+		{"audit is not there yet", "action: Allow", "action: Allow\n  mode: Audit", []string{"spec.mode", `"Audit"`, `"Enforce"`}},
+		{"onAnonymous is not there yet", "action: Allow", "action: Deny\n  onAnonymous: Ignore", []string{"spec.onAnonymous", "not available yet", "must be left out"}},
+		{"anonymous is not there yet", "{serviceAccounts: [{namespace: bookbuyer, name: bookbuyer}]}", "{anonymous: {}}", []string{"spec.rules[0].from[0].anonymous", "not available yet"}},
+		{"unknown field", "action: Allow", "action: Allow\n  priority: 1", []string{"unknown field", "spec.priority"}},
+		{"nobody named in an Allow", "    from: [{serviceAccounts: [{namespace: bookbuyer, name: bookbuyer}]}]\n", "", []string{"spec.rules[0].from", "[{authenticated: {}}]"}},
+		{"empty list of callers", "serviceAccounts: [{namespace: bookbuyer, name: bookbuyer}]", "namespaces: []", []string{"spec.rules[0].from[0].namespaces", "empty list"}},
+		{"empty selector", "targetRefs: [{kind: Service, name: bookstore}]", "selector: {}", []string{"spec.selector", "leave selector out"}},
+		{"rule named by digits", "- name: read\n", "- name: '7'\n", []string{"spec.rules[0].name", "digits alone"}},
+		{"account of no valid name", "name: bookbuyer}]", "name: Book_Buyer}]", []string{"spec.rules[0].from[0].serviceAccounts[0].name"}},
+		{"principal of no mesh", "serviceAccounts: [{namespace: bookbuyer, name: bookbuyer}]", "principals: [bookbuyer]", []string{"spec.rules[0].from[0].principals[0]", "spiffe://"}},
+		{"block of no network", "serviceAccounts: [{namespace: bookbuyer, name: bookbuyer}]", "ipBlocks: [{cidr: 10.0.0.1/8}]", []string{"spec.rules[0].from[0].ipBlocks[0].cidr"}},
+		{"everything and a port", "ports: [14001]", "all: {}", []string{"spec.rules[0].to[0]", "all"}},
+		{"http and grpc", "- ports: [14001]", "- ports: [14001]\n      grpc: {methods: [{service: books.Books}]}", []string{"spec.rules[0].to[0]", "grpc"}},
+		{"no rules", readers[strings.Index(readers, "  rules:"):], "  rules: []\n", []string{"spec.rules"}},
 		{"empty source", "from: [{serviceAccounts: [{namespace: bookbuyer, name: bookbuyer}]}]", "from: [{}]", []string{"spec.rules[0].from[0]"}},
 		{"port out of range", "ports: [14001]", "ports: [70000]", []string{"spec.rules[0].to[0].ports[0]", "65535"}},
 		{"path without slash", "value: /books", "value: books", []string{"spec.rules[0].to[0].http.paths[0].value"}},
@@ -60,4 +79,37 @@ func TestMissingReferencesAreAcceptedWithAWarning(t *testing.T) {
 	if !strings.Contains(out, "Warning: ") || !strings.Contains(out, `Service "bookstore" does not exist`) {
 		t.Errorf("got %q, want a warning about the Service", out)
 	}
+}
+
+func TestPolicyInTheSystemNamespaceIsRefused(t *testing.T) {
+	out, err := kube.Kubectl(t.Context(), readers, "create", "-n", harness.SystemNamespace, "-f", "-")
+	if err == nil || !strings.Contains(out, `metadata.namespace: Invalid value: "mesh-system"`) || !strings.Contains(out, "not available yet") {
+		t.Errorf("got %v, want a refusal of metadata.namespace", err)
+	}
+}
+
+func TestMissingServiceIsSaidInStatusUntilItComes(t *testing.T) {
+	namespace := newNamespace(t)
+	newPolicy(t, namespace)
+	accepted := func(want metav1.ConditionStatus) func(context.Context) error {
+		return func(ctx context.Context) error {
+			policy, err := policiesIn(namespace).Get(ctx, "readers", metav1.GetOptions{})
+			if err != nil {
+				return err
+			}
+			condition := meta.FindStatusCondition(policy.Status.Conditions, v1alpha1.ConditionAccepted)
+			if condition == nil || condition.Status != want || condition.ObservedGeneration != policy.Generation {
+				return fmt.Errorf("condition Accepted is %+v", condition)
+			}
+			return nil
+		}
+	}
+	eventually(t, 10*time.Second, "Accepted=False", accepted(metav1.ConditionFalse))
+	kubectl(t, "", "create", "namespace", "bookbuyer")
+	t.Cleanup(func() {
+		_, _ = kube.Kubectl(context.Background(), "", "delete", "namespace", "bookbuyer", "--wait=false")
+	})
+	kubectl(t, "", "create", "serviceaccount", "-n", "bookbuyer", "bookbuyer")
+	kubectl(t, "", "create", "service", "clusterip", "-n", namespace, "bookstore", "--tcp=14001:14001")
+	eventually(t, 10*time.Second, "Accepted=True", accepted(metav1.ConditionTrue))
 }

@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"k8s.io/client-go/kubernetes"
+
 	"github.com/openservicemesh/mesh-apiserver/generated/clientset/versioned"
 	"github.com/openservicemesh/mesh-apiserver/test/integration/harness"
 )
@@ -25,6 +27,7 @@ var (
 	kube   *harness.Kube
 	server *harness.Mesh
 	client versioned.Interface
+	host   kubernetes.Interface
 )
 
 func TestMain(m *testing.M) {
@@ -66,6 +69,9 @@ func runAll(m *testing.M) (code int, err error) {
 		return 1, err
 	}
 	defer server.Stop(ctx)
+	if host, err = kubernetes.NewForConfig(kube.Admin); err != nil {
+		return 1, err
+	}
 	if client, err = versioned.NewForConfig(kube.Admin); err != nil {
 		return 1, err
 	}

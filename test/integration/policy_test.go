@@ -16,7 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/apimachinery/pkg/watch"
-	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/util/retry"
 
 	"github.com/openservicemesh/mesh-apiserver/apis/mesh/v1alpha1"
 	meshapply "github.com/openservicemesh/mesh-apiserver/generated/applyconfiguration/mesh/v1alpha1"
@@ -42,28 +42,18 @@ spec:
 // newNamespace makes a namespace that goes at the test's end.
 func newNamespace(t *testing.T) string {
 	t.Helper()
-	core := hostClient(t)
-	namespace, err := core.CoreV1().Namespaces().Create(t.Context(),
+	namespace, err := host.CoreV1().Namespaces().Create(t.Context(),
 		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "books-"}}, metav1.CreateOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		err := core.CoreV1().Namespaces().Delete(context.Background(), namespace.Name, metav1.DeleteOptions{})
+		err := host.CoreV1().Namespaces().Delete(context.Background(), namespace.Name, metav1.DeleteOptions{})
 		if err != nil && !apierrors.IsNotFound(err) {
 			t.Error(err)
 		}
 	})
 	return namespace.Name
-}
-
-func hostClient(t *testing.T) kubernetes.Interface {
-	t.Helper()
-	core, err := kubernetes.NewForConfig(kube.Admin)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return core
 }
 
 func policiesIn(namespace string) typed.MeshPolicyInterface {
@@ -101,21 +91,73 @@ func TestCreateDefaultsAndStartsAGeneration(t *testing.T) {
 	}
 }
 
-func TestUpdateOfSpecRaisesGenerationAndKeepsStatus(t *testing.T) {
+func TestUpdateRaisesGenerationAndLeavesStatusAlone(t *testing.T) {
 	namespace := newNamespace(t)
-	policy := newPolicy(t, namespace)
-	policy.Spec.Action = v1alpha1.PolicyActionDeny
-	updated, err := policiesIn(namespace).Update(t.Context(), policy, metav1.UpdateOptions{})
-	if err != nil {
-		t.Fatal(err)
+	stale := newPolicy(t, namespace)
+	edit := func(policy *v1alpha1.MeshPolicy) {
+		policy.Spec.Action = v1alpha1.PolicyActionDeny
+		policy.Status.Proxies = &v1alpha1.ProxyCounts{Affected: 777, Acked: 777}
 	}
+	updated := update(t, namespace, edit, policiesIn(namespace).Update)
 	if updated.Generation != 2 || updated.Spec.Action != v1alpha1.PolicyActionDeny {
 		t.Errorf("got generation %d, action %s; want 2, Deny", updated.Generation, updated.Spec.Action)
 	}
-
-	stale := policy.DeepCopy()
+	if counts := updated.Status.Proxies; counts != nil && counts.Affected == 777 {
+		t.Errorf("a write of the policy changed its status to %+v", updated.Status)
+	}
 	if _, err := policiesIn(namespace).Update(t.Context(), stale, metav1.UpdateOptions{}); !apierrors.IsConflict(err) {
 		t.Errorf("update with an old resourceVersion: got %v, want a conflict", err)
+	}
+}
+
+func TestStatusIsWrittenApartFromSpec(t *testing.T) {
+	namespace := newNamespace(t)
+	newPolicy(t, namespace)
+	edit := func(policy *v1alpha1.MeshPolicy) {
+		policy.Spec.Action = v1alpha1.PolicyActionDeny
+		policy.Labels = map[string]string{"by": "status"}
+		policy.Status.Proxies = &v1alpha1.ProxyCounts{Affected: 777, Acked: 777}
+	}
+	updated := update(t, namespace, edit, policiesIn(namespace).UpdateStatus)
+	if updated.Generation != 1 || updated.Spec.Action != v1alpha1.PolicyActionAllow || len(updated.Labels) != 0 {
+		t.Errorf("got generation %d, action %s, labels %v; want what was there", updated.Generation, updated.Spec.Action, updated.Labels)
+	}
+	if counts := updated.Status.Proxies; counts == nil || counts.Affected != 777 {
+		t.Errorf("got counts %+v, want 777", counts)
+	}
+}
+
+// update edits the policy readers, again if the mesh wrote its status meanwhile.
+func update(t *testing.T, namespace string, edit func(*v1alpha1.MeshPolicy),
+	write func(context.Context, *v1alpha1.MeshPolicy, metav1.UpdateOptions) (*v1alpha1.MeshPolicy, error)) *v1alpha1.MeshPolicy {
+	t.Helper()
+	var updated *v1alpha1.MeshPolicy
+	err := retry.RetryOnConflict(retry.DefaultRetry, func() error {
+		policy, err := policiesIn(namespace).Get(t.Context(), "readers", metav1.GetOptions{})
+		if err != nil {
+			return err
+		}
+		edit(policy)
+		updated, err = write(t.Context(), policy, metav1.UpdateOptions{})
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return updated
+}
+
+func TestFieldSelectorsChooseByNameAndRefuseTheRest(t *testing.T) {
+	namespace := newNamespace(t)
+	newPolicy(t, namespace)
+	kubectl(t, strings.Replace(readers, "name: readers", "name: others", 1), "create", "-n", namespace, "-f", "-")
+	list, err := policiesIn(namespace).List(t.Context(), metav1.ListOptions{FieldSelector: "metadata.name=others"})
+	if err != nil || len(list.Items) != 1 || list.Items[0].Name != "others" {
+		t.Errorf("got %v (%v), want the policy others alone", list, err)
+	}
+	_, err = policiesIn(namespace).List(t.Context(), metav1.ListOptions{FieldSelector: "spec.action=Allow"})
+	if !apierrors.IsBadRequest(err) || !strings.Contains(err.Error(), "spec.action") {
+		t.Errorf("got %v, want that spec.action is no field to select by", err)
 	}
 }
 
@@ -143,6 +185,7 @@ func TestPatchesOfEveryKind(t *testing.T) {
 		body string
 	}{
 		{types.MergePatchType, `{"metadata":{"labels":{"by":"merge"}}}`},
+		{types.StrategicMergePatchType, `{"metadata":{"labels":{"by":"strategic"}}}`},
 		{types.JSONPatchType, `[{"op":"replace","path":"/metadata/labels/by","value":"json"}]`},
 	} {
 		if _, err := policiesIn(namespace).Patch(t.Context(), "readers", patch.kind, []byte(patch.body), metav1.PatchOptions{}); err != nil {
@@ -246,12 +289,11 @@ func TestDryRunStoresNothing(t *testing.T) {
 func TestNamespaceWithPoliciesGoesCleanly(t *testing.T) {
 	namespace := newNamespace(t)
 	newPolicy(t, namespace)
-	core := hostClient(t)
-	if err := core.CoreV1().Namespaces().Delete(t.Context(), namespace, metav1.DeleteOptions{}); err != nil {
+	if err := host.CoreV1().Namespaces().Delete(t.Context(), namespace, metav1.DeleteOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	err := wait.PollUntilContextTimeout(t.Context(), 200*time.Millisecond, time.Minute, true, func(ctx context.Context) (bool, error) {
-		_, err := core.CoreV1().Namespaces().Get(ctx, namespace, metav1.GetOptions{})
+		_, err := host.CoreV1().Namespaces().Get(ctx, namespace, metav1.GetOptions{})
 		return apierrors.IsNotFound(err), nil
 	})
 	if err != nil {

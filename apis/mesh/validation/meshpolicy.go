@@ -62,6 +62,7 @@ func validateMeshPolicySpec(spec *mesh.MeshPolicySpec, path *field.Path) field.E
 		errs = append(errs, field.Invalid(path.Child("onAnonymous"), *spec.OnAnonymous,
 			"is not available yet: must be left out; every caller has an identity while mtls is Strict"))
 	}
+	errs = append(errs, validateSize(spec.Rules, path.Child("rules"))...)
 	names := sets.New[string]()
 	for i := range spec.Rules {
 		rulePath := path.Child("rules").Index(i)

@@ -36,7 +36,7 @@ func newCommand() *cobra.Command {
 		Short: "The API server and control plane of the mesh",
 		Long:  long,
 		Args:  cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		RunE: func(*cobra.Command, []string) error {
 			if err != nil {
 				return err
 			}

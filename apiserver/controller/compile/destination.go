@@ -131,6 +131,9 @@ func checkRE2(expression string) error {
 
 func grpcMatch(in *v1alpha1.GRPCMatch) (model.Match, error) {
 	out := model.Match{Kind: model.MatchGRPC}
+	if len(in.Methods) == 0 {
+		return out, errors.New("grpc names no call")
+	}
 	for _, method := range in.Methods {
 		if method.Service == "" && method.Method == "" {
 			return out, errors.New("grpc: a method without service and name")

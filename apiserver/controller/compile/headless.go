@@ -65,11 +65,12 @@ func headlessPeers(w *world.World, service *corev1.Service, port *corev1.Service
 
 // foreign gives the addresses behind a port of a headless Service that are no
 // pod's own: those of nodes, and those that somebody has written by hand. The
-// Service does not own them. It only says that they may be called, as TCP, where
-// MeshConfig lets meshed callers reach what is outside: otherwise a tenant could
-// lay his protocol, or a refusal, on an address that others call.
+// Service does not own them: otherwise a tenant could lay his protocol, or a
+// refusal, on an address that others call. It only says that they may be called,
+// as TCP, where MeshConfig lets meshed callers reach what is outside; there is
+// nothing to say where they pass anyway.
 func foreign(w *world.World, service *corev1.Service, port *corev1.ServicePort) []netip.AddrPort {
-	if w.Settings().RefuseUnmeshed {
+	if settings := w.Settings(); settings.RefuseUnmeshed || !settings.RefuseEgress {
 		return nil
 	}
 	var found []netip.AddrPort

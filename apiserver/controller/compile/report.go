@@ -53,7 +53,7 @@ func Policy(w *world.World, key world.Key) (Report, bool) {
 	invalid := invalidRules(w, policy)
 	targets := missingTargets(w, policy)
 	callers := missingCallers(w, policy)
-	notes := outsidePorts(policy, affected)
+	notes := append(crowded(w, policy.Namespace, affected), outsidePorts(policy, affected)...)
 	if len(affected) == 0 && len(targets) == 0 {
 		notes = append(notes, "no pod of the mesh is its target")
 	}
@@ -150,6 +150,28 @@ func missingCallers(w *world.World, policy *v1alpha1.MeshPolicy) []string {
 		}
 	}
 	return found
+}
+
+// crowded says that workloads have more ports than can be told apart. It looks
+// closely only where policies name many, since it is asked for each of them.
+func crowded(w *world.World, namespace string, affected []reach) []string {
+	named := 0
+	for _, policy := range w.PoliciesIn(namespace) {
+		for i := range policy.Spec.Rules {
+			for _, to := range policy.Spec.Rules[i].To {
+				named += len(to.Ports)
+			}
+		}
+	}
+	if named <= maxPorts/2 {
+		return nil
+	}
+	for _, r := range affected {
+		if len(portsOf(w, r.view, policiesOn(w, r.view))) > maxPorts {
+			return []string{fmt.Sprintf("some workloads have more than %d ports, declared or named by policies: they admit nobody", maxPorts)}
+		}
+	}
+	return nil
 }
 
 // outsidePorts names the ports of rules that no affected view has in scope.

@@ -41,6 +41,30 @@ kind: MeshConfig
 metadata: {name: default}
 spec: {traffic: {access: %s}}`
 
+// TestWorkloadWithTooManyPortsAdmitsNobody: policies of one namespace must not
+// hold up the others, nor lose a Deny among the ports that are left out.
+func TestWorkloadWithTooManyPortsAdmitsNobody(t *testing.T) {
+	var policies []string
+	for i := range 9 {
+		var ports []string
+		for n := range 64 {
+			ports = append(ports, fmt.Sprint(20000+64*i+n))
+		}
+		policies = append(policies, "{action: Deny, rules: [{to: [{ports: ["+strings.Join(ports, ", ")+"]}]}]}")
+	}
+	w := shopWorld(t, "Open", policies)
+	workload, _, _ := compile.Workload(w, w.Views()[0])
+	for _, c := range []call{{"buy/buyer", 8080, "GET /"}, {"buy/buyer", 20000, ""}, {"buy/buyer", 4444, ""}} {
+		if passes(workload, c) {
+			t.Errorf("%+v passes", c)
+		}
+	}
+	report, _ := compile.Policy(w, w.Policies()[0])
+	if !strings.Contains(report.Message, "more than 512 ports") {
+		t.Errorf("the report does not say so: %q", report.Message)
+	}
+}
+
 // call is who calls what: an account "namespace/name" from 198.18.0.7, at a
 // port, with "METHOD /path", or as a connection.
 type call struct {
@@ -131,6 +155,10 @@ func TestRules(t *testing.T) {
 		policies: []string{`{action: Allow, rules: [{from: [{}], to: [{all: {}}]}, {from: [{serviceAccounts: [{namespace: buy, name: buyer}]}], to: [{http: {}}]}, {from: [{namespaces: [ops]}], to: [{all: {}}]}]}`},
 		passes:   []call{{"ops/admin", 8080, get}},
 		fails:    []call{{"buy/buyer", 8080, get}, {"buy/thief", 8080, get}},
+	}, {
+		name:     "8: an Allow of gRPC without a method is broken",
+		policies: []string{`{action: Allow, rules: [{from: [{authenticated: {}}], to: [{grpc: {}}]}]}`},
+		fails:    []call{{"buy/buyer", 8080, get}, {"buy/buyer", 8080, connection}},
 	}, {
 		name:     "8: a broken Deny denies everybody all at the ports that it names",
 		policies: []string{`{action: Deny, rules: [{from: [{ipBlocks: [{cidr: nonsense}]}], to: [{ports: [web], http: {methods: [POST]}}]}]}`},

@@ -17,8 +17,14 @@ import (
 // everyOther is the port number that stands for all ports without an entry.
 const everyOther uint16 = 0
 
+// maxPorts is how many ports a workload may have entries for. Each costs its
+// proxies filter chains and resources, and each is compared with every rule, so
+// that policies of one namespace could hold up all others.
+const maxPorts = 512
+
 // Workload gives the inbound side of a view, and the policies that have a part
-// of it as their target, sorted by name; false if the view has no pod.
+// of it as their target, sorted by name; false if the view has no pod. One with
+// more than maxPorts ports admits nobody.
 func Workload(w *world.World, name string) (model.Workload, []world.Key, bool) {
 	view := w.View(name)
 	if view == nil {
@@ -26,6 +32,9 @@ func Workload(w *world.World, name string) (model.Workload, []world.Key, bool) {
 	}
 	policies := policiesOn(w, view)
 	ports := portsOf(w, view, policies)
+	if len(ports) > maxPorts {
+		return closedWorkload(view), keys(policies), true
+	}
 	out := model.Workload{View: view.Name, Namespace: view.Namespace}
 	for _, number := range slices.Sorted(maps.Keys(ports)) {
 		if number != everyOther {
@@ -43,8 +52,12 @@ func ClosedWorkload(w *world.World, name string) (model.Workload, []world.Key, b
 	if view == nil {
 		return model.Workload{}, nil, false
 	}
+	return closedWorkload(view), nil, true
+}
+
+func closedWorkload(view *world.View) model.Workload {
 	closed := model.InboundPort{Number: everyOther, Access: model.Access{Closed: true}}
-	return model.Workload{View: view.Name, Namespace: view.Namespace, Ports: []model.InboundPort{closed}}, nil, true
+	return model.Workload{View: view.Name, Namespace: view.Namespace, Ports: []model.InboundPort{closed}}
 }
 
 // applied is a policy with what it has as its target in one view.

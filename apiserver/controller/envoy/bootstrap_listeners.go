@@ -47,7 +47,9 @@ func exactPath(path string) *routev3.RouteMatch {
 	return &routev3.RouteMatch{PathSpecifier: &routev3.RouteMatch_Path{Path: path}}
 }
 
-// staticListener answers GET and HEAD on the given routes, and 404 to all else.
+// staticListener answers GET and HEAD on the given routes, each an exact path
+// without a query, and 404 to all else. A query would reach the application,
+// and everybody can send one.
 // It is left out of the global connection limit: a busy proxy is not a dead one.
 //
 // It serves the pod's own addresses alone. The outbound listener hands a call to
@@ -55,7 +57,10 @@ func exactPath(path string) *routev3.RouteMatch {
 // address; without the match the caller's proxy would answer for the callee.
 func staticListener(p BootstrapParams, name string, port uint16, routes []*routev3.Route) *listenerv3.Listener {
 	for _, r := range routes {
-		r.Match.Headers = []*routev3.HeaderMatcher{headerMatcher(":method", wholly("GET|HEAD"))}
+		r.Match.Headers = []*routev3.HeaderMatcher{
+			headerMatcher(":method", wholly("GET|HEAD")),
+			headerMatcher(":path", exactly(r.Match.GetPath())),
+		}
 	}
 	m := connectionManager(name, "")
 	m.UpgradeConfigs = nil

@@ -37,17 +37,11 @@ type Result struct {
 // Nothing in the pod is believed: containers, volumes and probes that look
 // like the mesh's are compared with what Patch would make.
 func Patch(pod *corev1.Pod, namespace Namespace, settings Settings) (Result, error) {
-	if pod.Labels[model.InjectLabel] == model.InjectDisabled {
-		return Result{}, nil
-	}
 	if err := refuseReserved(pod); err != nil {
 		return Result{}, err
 	}
-	if _, mirror := pod.Annotations[corev1.MirrorPodAnnotationKey]; mirror {
-		return unmeshed("it mirrors a static pod"), nil
-	}
-	if pod.Spec.HostNetwork && pod.Labels[model.InjectLabel] != model.InjectEnabled {
-		return unmeshed("it uses the node's network"), nil
+	if why := outside(pod); why != "" {
+		return unmeshed(pod, why)
 	}
 	if err := refuse(pod, namespace, settings); err != nil {
 		return Result{}, err
@@ -76,6 +70,35 @@ func Patch(pod *corev1.Pod, namespace Namespace, settings Settings) (Result, err
 	return result, nil
 }
 
-func unmeshed(why string) Result {
-	return Result{Warnings: []string{"this pod is not in the mesh: " + why}}
+// outside says why a pod is not to be in the mesh, or nothing.
+func outside(pod *corev1.Pod) string {
+	_, mirror := pod.Annotations[corev1.MirrorPodAnnotationKey]
+	switch {
+	case pod.Labels[model.InjectLabel] == model.InjectDisabled:
+		return "its label " + model.InjectLabel + " says so"
+	case mirror:
+		return "it mirrors a static pod"
+	case pod.Spec.HostNetwork && pod.Labels[model.InjectLabel] != model.InjectEnabled:
+		return "it uses the node's network"
+	}
+	return ""
+}
+
+// unmeshed leaves a pod alone, unless it poses as one of the mesh: nobody has
+// compared what it carries with what the mesh makes.
+func unmeshed(pod *corev1.Pod, why string) (Result, error) {
+	for _, volume := range pod.Spec.Volumes {
+		if ourVolume(volume.Name) {
+			return Result{}, fmt.Errorf("volume %s: the name belongs to the mesh, and this pod is not in the mesh: %s", volume.Name, why)
+		}
+	}
+	for i := range pod.Spec.InitContainers {
+		if name := pod.Spec.InitContainers[i].Name; ourContainer(name) {
+			return Result{}, fmt.Errorf("container %s: the name belongs to the mesh, and this pod is not in the mesh: %s", name, why)
+		}
+	}
+	if pod.Labels[model.InjectLabel] == model.InjectDisabled {
+		return Result{}, nil
+	}
+	return Result{Warnings: []string{"this pod is not in the mesh: " + why}}, nil
 }

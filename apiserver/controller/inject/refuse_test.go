@@ -179,6 +179,31 @@ func TestLeftOutOfTheMesh(t *testing.T) {
 	}
 }
 
+// Nobody compares what a pod outside the mesh carries with what the mesh makes,
+// and the signer would take it for the mesh's.
+func TestPodOutsideTheMeshCannotPose(t *testing.T) {
+	for name, leave := range map[string]func(*corev1.Pod){
+		"by its label":      func(p *corev1.Pod) { p.Labels = map[string]string{model.InjectLabel: model.InjectDisabled} },
+		"on the node's net": func(p *corev1.Pod) { p.Spec.HostNetwork = true },
+		"as a mirror":       func(p *corev1.Pod) { p.Annotations = map[string]string{corev1.MirrorPodAnnotationKey: "x"} },
+		"by another volume": func(p *corev1.Pod) {
+			p.Labels, p.Spec.InitContainers = map[string]string{model.InjectLabel: model.InjectDisabled}, nil
+			p.Spec.Volumes[0].Name = "mine"
+		},
+		"with the container": func(p *corev1.Pod) {
+			p.Labels, p.Spec.Volumes = map[string]string{model.InjectLabel: model.InjectDisabled}, nil
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			pod := apply(t, readPod(t, "testdata/nothing-there.in.yaml"))
+			leave(pod)
+			if result, err := Patch(pod, bookstore, settings); err == nil {
+				t.Errorf("admitted with %+v", result)
+			}
+		})
+	}
+}
+
 func TestPrivilegedNamespaceMayStepAround(t *testing.T) {
 	namespace := Namespace{Name: "network", Labels: map[string]string{"mesh.openservicemesh.io/privileged-workloads": "allowed"}}
 	pod := readPod(t, "testdata/nothing-there.in.yaml")

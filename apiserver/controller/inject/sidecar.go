@@ -76,6 +76,9 @@ func proxyContainer(settings Settings) corev1.Container {
 			"--drain-time-s", seconds(settings.DrainTime),
 			"--drain-strategy", "gradual",
 			"--log-level", settings.LogLevel,
+			// Else each address in a listener's matcher is a warning at each of its
+			// changes: the matcher's messages are marked as work in progress.
+			"--component-log-level", "misc:error",
 			"--disable-hot-restart",
 		},
 		Env:           podEnv(),

@@ -27,14 +27,17 @@ const again = 200 * time.Millisecond
 // Keeper makes the MeshConfig when it is missing.
 type Keeper struct {
 	client versioned.Interface
-	synced cache.InformerSynced
+	// trustDomain is the one that the object is made with.
+	trustDomain string
+	synced      cache.InformerSynced
 	// missing has a value in it whenever the object may be missing.
 	missing chan struct{}
 }
 
-// New makes a Keeper and registers it with the informer, which the caller starts.
-func New(client versioned.Interface, informers externalversions.SharedInformerFactory) (*Keeper, error) {
-	k := &Keeper{client: client, missing: make(chan struct{}, 1)}
+// New makes a Keeper and registers it with the informer, which the caller
+// starts. The trust domain cannot be changed in the object, so it is chosen here.
+func New(client versioned.Interface, informers externalversions.SharedInformerFactory, trustDomain string) (*Keeper, error) {
+	k := &Keeper{client: client, trustDomain: trustDomain, missing: make(chan struct{}, 1)}
 	registration, err := informers.Mesh().V1alpha1().MeshConfigs().Informer().AddEventHandler(cache.ResourceEventHandlerFuncs{
 		DeleteFunc: func(any) { k.wake() },
 	})
@@ -68,10 +71,11 @@ func (k *Keeper) Run(ctx context.Context) error {
 	}
 }
 
-// create makes the object with nothing set, so that the API server's defaults
-// apply, and tries until it is there.
+// create makes the object with nothing else set, so that the API server's
+// defaults apply, and tries until it is there.
 func (k *Keeper) create(ctx context.Context) {
 	config := &v1alpha1.MeshConfig{ObjectMeta: metav1.ObjectMeta{Name: v1alpha1.MeshConfigName}}
+	config.Spec.Certificate.TrustDomain = k.trustDomain
 	for {
 		_, err := k.client.MeshV1alpha1().MeshConfigs().Create(ctx, config, metav1.CreateOptions{FieldManager: "mesh-apiserver"})
 		if err == nil || apierrors.IsAlreadyExists(err) || ctx.Err() != nil {

@@ -66,7 +66,7 @@ func TestKeeper(t *testing.T) {
 	defer server.CloseClientConnections()
 	client := versioned.NewForConfigOrDie(&rest.Config{Host: server.URL, ContentConfig: rest.ContentConfig{ContentType: "application/json"}})
 	informers := externalversions.NewSharedInformerFactory(client, 0)
-	keeper, err := New(client, informers)
+	keeper, err := New(client, informers, "mesh.example")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,8 +77,8 @@ func TestKeeper(t *testing.T) {
 	go func() { done <- keeper.Run(ctx) }()
 
 	first := receive(t, created)
-	if first.Name != "default" || len(first.Spec.Traffic.Access) > 0 {
-		t.Errorf("created %+v, want default with nothing set", first)
+	if first.Name != "default" || first.Spec.Certificate.TrustDomain != "mesh.example" || len(first.Spec.Traffic.Access) > 0 {
+		t.Errorf("created %+v, want default with nothing set but the trust domain", first)
 	}
 	first.Kind, first.APIVersion, first.ResourceVersion = "MeshConfig", v1alpha1.SchemeGroupVersion.String(), "2"
 	for _, kind := range []string{"ADDED", "DELETED"} {

@@ -24,7 +24,7 @@ type Proxy struct {
 // anything that the mesh reads: same namespace, account, labels and ports.
 type Workload struct {
 	// View is a hash of exactly those properties, never of policies: a policy
-	// edit changes the contents of a view, not its name. 16 lower-case hex digits.
+	// edit changes the contents of a view, not its name. 32 lower-case hex digits.
 	View string
 	// Namespace of the pods.
 	Namespace string

@@ -95,7 +95,8 @@ func EndpointAddresses(endpoint *discoveryv1.Endpoint) []netip.Addr {
 	var addresses []netip.Addr
 	for _, text := range endpoint.Addresses {
 		if a, err := netip.ParseAddr(text); err == nil {
-			addresses = append(addresses, a)
+			// ::ffff:198.18.0.1 is dialled as 198.18.0.1, and is whosever that is.
+			addresses = append(addresses, a.Unmap())
 		}
 	}
 	return addresses

@@ -19,7 +19,9 @@ import (
 // View is all meshed pods that the mesh cannot tell apart. It is never changed
 // once it is made; which pods are in it is kept beside it.
 type View struct {
-	// Name is a hash of the other fields, 16 lower-case hex digits.
+	// Name is a hash of the other fields, 32 lower-case hex digits. With half of
+	// them somebody could find labels that give another tenant's name, and so
+	// put pods under each other's policies.
 	Name           string
 	Namespace      string
 	ServiceAccount string
@@ -80,7 +82,7 @@ func (v *View) hash() string {
 		write(h, port.Name)
 		writeCount(h, int(port.Number))
 	}
-	return hex.EncodeToString(h.Sum(nil)[:8])
+	return hex.EncodeToString(h.Sum(nil)[:16])
 }
 
 // write puts the length before each value, so that no two lists of values give

@@ -15,6 +15,10 @@ import (
 // proxy cannot fill the server's memory with names that mean nothing.
 const maxNames = 100_000
 
+// maxName bounds one name, in bytes. The longest that there is names a
+// Service's port: two labels of 63, and a few more.
+const maxName = 512
+
 const wildcard = "*"
 
 // handle takes one request: an ACK or NACK, a change of what is wanted, or both.
@@ -55,6 +59,9 @@ func (st *stream) take(k kind, request *discovery.DeltaDiscoveryRequest) (bool, 
 	if len(s.known)+len(names)+len(request.GetInitialResourceVersions()) > maxNames {
 		return changed, status.Errorf(codes.ResourceExhausted, "more than %d names of type %s on one stream", maxNames, k.label())
 	}
+	if err := checkNames(request); err != nil {
+		return changed, err
+	}
 	var have map[string]string
 	if first {
 		have = request.GetInitialResourceVersions()
@@ -77,6 +84,22 @@ func (st *stream) take(k kind, request *discovery.DeltaDiscoveryRequest) (bool, 
 	st.markedNow()
 	return true, nil
 }
+
+// checkNames refuses names that no resource has: they would be kept.
+func checkNames(request *discovery.DeltaDiscoveryRequest) error {
+	tooLong := func(name string) bool { return len(name) > maxName }
+	if slices.ContainsFunc(request.GetResourceNamesSubscribe(), tooLong) {
+		return errNameTooLong
+	}
+	for name := range request.GetInitialResourceVersions() {
+		if tooLong(name) {
+			return errNameTooLong
+		}
+	}
+	return nil
+}
+
+var errNameTooLong = status.Errorf(codes.InvalidArgument, "a resource name is longer than %d bytes", maxName)
 
 // split takes the wildcard out of a list of names.
 func split(names []string) ([]string, bool) {

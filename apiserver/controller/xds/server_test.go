@@ -8,6 +8,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"net"
+	"strings"
 	"testing"
 	"time"
 
@@ -55,6 +56,23 @@ func TestTypeThatIsNotServedIsRefused(t *testing.T) {
 	c := h.connect(a)
 	c.send(&discovery.DeltaDiscoveryRequest{TypeUrl: "type.googleapis.com/envoy.service.runtime.v3.Runtime"})
 	expectCode(t, c.ending(), codes.InvalidArgument)
+}
+
+func TestNameLongerThanAnyIsRefused(t *testing.T) {
+	long := strings.Repeat("x", maxName+1)
+	for name, request := range map[string]*discovery.DeltaDiscoveryRequest{
+		"subscribed": {TypeUrl: routes.typeURL(), ResourceNamesSubscribe: []string{long}},
+		"held":       {TypeUrl: clusters.typeURL(), InitialResourceVersions: map[string]string{long: "1"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHarness(t)
+			a := pod("a", "v1")
+			h.start([]model.Proxy{a})
+			c := h.connect(a)
+			c.send(request)
+			expectCode(t, c.ending(), codes.InvalidArgument)
+		})
+	}
 }
 
 func TestStateOfTheWorldIsRefused(t *testing.T) {

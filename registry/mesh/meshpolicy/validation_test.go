@@ -198,6 +198,10 @@ func TestInvalidPolicies(t *testing.T) {
 			{"type": "RegularExpression", "value": "`+strings.Repeat(`\\pL{900}`, 3)+`"}]}}]`), []string{
 			"spec.rules[0].to[0].http.paths[0].value: must be a regular expression (RE2)", "spec.rules[0].to[0].http.paths[1].value: must be a regular expression (RE2)",
 			"spec.rules[0].to[0].http.paths[2].value: must be a smaller regular expression"}},
+		"more ports than 64 in all": {allow(everybody, `[{"ports": [`+numbers(1, 32)+`]}, {"ports": [`+numbers(33, 32)+`]}, {"ports": [1, 65]}]`), []string{
+			"spec.rules: must name at most 64 different ports in all"}},
+		"more items than 4096 by the weight of expressions": {allow(everybody, `[`+strings.Repeat(`{"http": {"paths": [`+strings.Repeat(`{"type": "RegularExpression", "value": "/a"}, `, 31)+`{"value": "/"}]}}, `, 9)+`{"tcp": {}}]`), []string{
+			"spec.rules: must hold at most 4096 items in all lists of from and to together"}},
 		"strings that are too long": {allow(`[{"principals": ["spiffe://a/`+strings.Repeat("a", 2048)+`"]}]`, `[{"http": {"paths": [{"value": "/`+strings.Repeat("a", 1024)+`"}]}}]`), []string{
 			"spec.rules[0].from[0].principals[0]: may not be more than 2048 bytes", "spec.rules[0].to[0].http.paths[0].value: may not be more than 1024 bytes"}},
 	} {
@@ -205,6 +209,15 @@ func TestInvalidPolicies(t *testing.T) {
 			registrytest.ExpectCauses(t, create(t, test.spec), test.wants...)
 		})
 	}
+}
+
+// numbers gives n numbers from the first, with commas between.
+func numbers(first, n int) string {
+	var all []string
+	for i := range n {
+		all = append(all, fmt.Sprint(first+i))
+	}
+	return strings.Join(all, ", ")
 }
 
 func TestPolicyInSystemNamespaceIsRefused(t *testing.T) {

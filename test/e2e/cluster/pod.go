@@ -18,9 +18,10 @@ import (
 // Image holds every program that the tests run.
 const Image = "docker.io/local/bookstore:dev"
 
-// Pod is a live pod with a container "app" that has the bookstore's program.
+// Pod is a live pod whose first container has the bookstore's program.
 type Pod struct {
-	cluster *Cluster
+	cluster   *Cluster
+	container string
 
 	Namespace, Name, Account string
 	UID, Node                string
@@ -81,9 +82,23 @@ func (c *Cluster) Start(ctx context.Context, manifest *corev1.Pod) (*Pod, error)
 	return c.live(pod), nil
 }
 
+// Find gives a ready pod of an app. What it runs is in its first container.
+func (c *Cluster) Find(ctx context.Context, namespace, app string) (*Pod, error) {
+	list, err := c.Core.CoreV1().Pods(namespace).List(ctx, metav1.ListOptions{LabelSelector: "app=" + app})
+	if err != nil {
+		return nil, fmt.Errorf("list pods of %s: %w", app, err)
+	}
+	for i := range list.Items {
+		if pod := &list.Items[i]; pod.DeletionTimestamp == nil && ready(pod) {
+			return c.live(pod), nil
+		}
+	}
+	return nil, fmt.Errorf("no pod of %s in namespace %s is ready", app, namespace)
+}
+
 func (c *Cluster) live(pod *corev1.Pod) *Pod {
 	out := &Pod{
-		cluster: c, Namespace: pod.Namespace, Name: pod.Name, Account: pod.Spec.ServiceAccountName,
+		cluster: c, container: pod.Spec.Containers[0].Name, Namespace: pod.Namespace, Name: pod.Name, Account: pod.Spec.ServiceAccountName,
 		UID: string(pod.UID), Node: pod.Spec.NodeName, IP: pod.Status.PodIP,
 	}
 	if len(pod.Status.PodIPs) > 1 {
@@ -118,7 +133,7 @@ func why(pod *corev1.Pod) string {
 // Run runs a command of the bookstore's program in the pod and gives its output.
 func (p *Pod) Run(ctx context.Context, args ...string) (string, error) {
 	var out bytes.Buffer
-	err := p.cluster.exec(ctx, p.Namespace, p.Name, "app", append([]string{"bookstore"}, args...), &out)
+	err := p.cluster.exec(ctx, p.Namespace, p.Name, p.container, append([]string{"bookstore"}, args...), &out)
 	return out.String(), err
 }
 

@@ -21,7 +21,7 @@ type Transition struct {
 	Connection string `json:"connection"`
 	Outcome    string `json:"outcome"`
 	Requests   int    `json:"requests"`
-	Dialled    int    `json:"dialled"`
+	Cut        int    `json:"cut"`
 	Last       bool   `json:"last"`
 }
 
@@ -40,7 +40,7 @@ func (p *Pod) Watch(t *testing.T, args ...string) *Watch {
 	reader, writer := io.Pipe()
 	w := &Watch{done: make(chan struct{})}
 	go func() {
-		err := p.cluster.exec(ctx, p.Namespace, p.Name, "app", append([]string{"bookstore"}, args...), writer)
+		err := p.cluster.exec(ctx, p.Namespace, p.Name, p.container, append([]string{"bookstore"}, args...), writer)
 		writer.CloseWithError(err)
 	}()
 	go func() {

@@ -101,6 +101,7 @@ func (k *Kube) writePKI() error {
 	}
 	if k.Admin, err = clientcmd.BuildConfigFromFlags("", k.AdminKubeconfig); err == nil {
 		k.Admin.QPS = -1
+		k.Admin.WarningHandler = rest.NoWarnings{}
 	}
 	return err
 }
@@ -122,11 +123,20 @@ func (k *Kube) kubeconfig(file, user string, groups ...string) (string, error) {
 
 // As gives a client configuration for a user by certificate.
 func (k *Kube) As(user string, groups ...string) (*rest.Config, error) {
-	path, err := k.kubeconfig(strings.ReplaceAll(user, ":", "-"), user, groups...)
+	path, err := k.kubeconfig("user", user, groups...)
 	if err != nil {
 		return nil, err
 	}
-	return clientcmd.BuildConfigFromFlags("", path)
+	config, err := clientcmd.BuildConfigFromFlags("", path)
+	if err != nil {
+		return nil, err
+	}
+	// The next user's certificate takes the place of this one.
+	if err := rest.LoadTLSFiles(config); err != nil {
+		return nil, err
+	}
+	config.CertFile, config.KeyFile, config.CAFile = "", "", ""
+	return config, nil
 }
 
 func (k *Kube) path(name string) string { return filepath.Join(k.dir, name) }

@@ -68,7 +68,7 @@ func Install(ctx context.Context, kube *Kube) (*Mesh, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := kube.Kubectl(ctx, "", "apply", "-k", filepath.Join(kube.root, "artifacts/deploy")); err != nil {
+	if _, err := kube.Kubectl(ctx, "", "apply", "-k", kube.Manifest("")); err != nil {
 		return nil, fmt.Errorf("apply manifests: %w", err)
 	}
 	if _, err := kube.Kubectl(ctx, endpoints, "apply", "-f", "-"); err != nil {
@@ -185,6 +185,11 @@ func (m *Mesh) answers(ctx context.Context) error {
 func (m *Mesh) ready(ctx context.Context) error {
 	_, err := m.Ask(ctx, "/readyz")
 	return err
+}
+
+// Manifest is the path of a file of what is installed.
+func (k *Kube) Manifest(name string) string {
+	return filepath.Join(k.root, "artifacts/deploy", name)
 }
 
 // Get gets a URL without credentials, for the ports that ask for none.

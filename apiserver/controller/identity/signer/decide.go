@@ -151,6 +151,10 @@ func checkKey(der []byte) (*ecdsa.PublicKey, *Verdict) {
 
 // injected tells whether our proxy is in the pod and holds our certificate.
 func injected(pod *corev1.Pod) bool {
+	// On the node's network nothing is captured, and the webhook adds no proxy.
+	if pod.Spec.HostNetwork {
+		return false
+	}
 	ours := func(v corev1.Volume) bool {
 		return v.Projected != nil && slices.ContainsFunc(v.Projected.Sources, func(s corev1.VolumeProjection) bool {
 			return s.PodCertificate != nil && s.PodCertificate.SignerName == model.Signer

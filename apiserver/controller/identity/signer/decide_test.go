@@ -71,6 +71,7 @@ func TestDecide(t *testing.T) {
 		"the request is for another signer":     {func(w *world) { w.request.Spec.SignerName = "example.com/other" }, Wait, ""},
 		"the pod has no proxy":                  {func(w *world) { w.pod.Spec.InitContainers = nil }, Deny, NotInjected},
 		"the proxy is no sidecar":               {func(w *world) { w.pod.Spec.InitContainers[0].RestartPolicy = nil }, Deny, NotInjected},
+		"the pod is on the node's network":      {func(w *world) { w.pod.Spec.HostNetwork = true }, Deny, NotInjected},
 		"the proxy mounts nothing":              {func(w *world) { w.pod.Spec.InitContainers[0].VolumeMounts = nil }, Deny, NotInjected},
 		"the application mounts it":             {applicationMounts, Deny, NotInjected},
 		"the volume is for another signer":      {func(w *world) { podCertificate(w).SignerName = "example.com/other" }, Deny, NotInjected},

@@ -1,0 +1,13 @@
+#!/usr/bin/env bash
+# run.sh [GO TEST FLAG...]: brings the local cluster up, installs the mesh as it
+# is in this tree, and runs the end-to-end tests against it.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+
+[ "$(id -u)" = 0 ] || { echo "test-e2e: needs root, for the local cluster: run it with sudo or as root" >&2; exit 1; }
+make --no-print-directory cluster-up
+make --no-print-directory images
+eval "$(make -s --no-print-directory env)"
+IMAGE_ID=$(sha256sum _output/images/mesh-apiserver.tar | cut -c1-16) artifacts/deploy/install.sh
+cd test
+exec go test -count=1 -timeout 15m -parallel 8 -v "$@" ./e2e

@@ -1,0 +1,399 @@
+// Copyright The mesh-apiserver Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package integration
+
+import (
+	"bytes"
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	certificatesv1 "k8s.io/api/certificates/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/kubernetes"
+
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
+	"github.com/openservicemesh/mesh-apiserver/test/integration/harness"
+)
+
+// request is a certificate request as the kubelet makes it, with the key it is for.
+type request struct {
+	*certificatesv1.PodCertificateRequest
+	key *ecdsa.PrivateKey
+}
+
+func newRequest(t *testing.T, pod *corev1.Pod, csr *x509.CertificateRequest) request {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stub, err := x509.CreateCertificateRequest(rand.Reader, csr, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	account, err := host.CoreV1().ServiceAccounts(pod.Namespace).Get(t.Context(), pod.Spec.ServiceAccountName, metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	life := int32(3600)
+	return request{key: key, PodCertificateRequest: &certificatesv1.PodCertificateRequest{
+		ObjectMeta: metav1.ObjectMeta{GenerateName: "req-", Namespace: pod.Namespace},
+		Spec: certificatesv1.PodCertificateRequestSpec{
+			SignerName:           model.Signer,
+			PodName:              pod.Name,
+			PodUID:               pod.UID,
+			ServiceAccountName:   account.Name,
+			ServiceAccountUID:    account.UID,
+			NodeName:             types.NodeName(pod.Spec.NodeName),
+			NodeUID:              newNode(t, pod.Spec.NodeName).UID,
+			MaxExpirationSeconds: &life,
+			StubPKCS10Request:    stub,
+		},
+	}}
+}
+
+// send creates the request; lagging informers of kube-apiserver are waited for.
+func (r *request) send(ctx context.Context, as kubernetes.Interface) error {
+	made, err := as.CertificatesV1().PodCertificateRequests(r.Namespace).Create(ctx, r.PodCertificateRequest, metav1.CreateOptions{})
+	if err == nil {
+		r.PodCertificateRequest = made
+	}
+	return err
+}
+
+// answer waits for a condition of the request, of the types that end it.
+func (r *request) answer(ctx context.Context) error {
+	got, err := host.CertificatesV1().PodCertificateRequests(r.Namespace).Get(ctx, r.Name, metav1.GetOptions{})
+	if err != nil {
+		return err
+	}
+	if len(got.Status.Conditions) == 0 {
+		return errors.New("the request is unanswered")
+	}
+	r.PodCertificateRequest = got
+	return nil
+}
+
+// identify gets a pod its certificate.
+func identify(t *testing.T, pod *corev1.Pod) tls.Certificate {
+	t.Helper()
+	r := newRequest(t, pod, &x509.CertificateRequest{})
+	node := kubelet(t, nodeName)
+	eventually(t, 10*time.Second, "the request being taken", func(ctx context.Context) error { return r.send(ctx, node) })
+	eventually(t, 10*time.Second, "an answer", r.answer)
+	if !meta.IsStatusConditionTrue(r.Status.Conditions, certificatesv1.PodCertificateRequestConditionTypeIssued) {
+		t.Fatalf("got conditions %+v, want Issued", r.Status.Conditions)
+	}
+	certificate := tls.Certificate{PrivateKey: r.key}
+	for block, rest := pem.Decode([]byte(r.Status.CertificateChain)); block != nil; block, rest = pem.Decode(rest) {
+		certificate.Certificate = append(certificate.Certificate, block.Bytes)
+	}
+	return certificate
+}
+
+// meshRoots are the roots as they are published.
+func meshRoots(t *testing.T) (*x509.CertPool, string) {
+	t.Helper()
+	bundle, err := host.CertificatesV1().ClusterTrustBundles().Get(t.Context(), model.TrustBundle, metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM([]byte(bundle.Spec.TrustBundle)) {
+		t.Fatalf("no certificate in %q", bundle.Spec.TrustBundle)
+	}
+	return pool, bundle.Spec.TrustBundle
+}
+
+func TestPodGetsACertificateThatNamesIt(t *testing.T) {
+	namespace := newMeshNamespace(t)
+	newAccount(t, namespace, "bookbuyer")
+	pod := newPod(t, namespace, "buyer", "bookbuyer")
+	certificate := identify(t, pod)
+	leaf, err := x509.ParseCertificate(certificate.Certificate[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	roots, _ := meshRoots(t)
+	for _, usage := range []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth, x509.ExtKeyUsageServerAuth} {
+		if _, err := leaf.Verify(x509.VerifyOptions{Roots: roots, KeyUsages: []x509.ExtKeyUsage{usage}}); err != nil {
+			t.Errorf("usage %v: %v", usage, err)
+		}
+	}
+	want := "spiffe://cluster.local/ns/" + namespace + "/sa/bookbuyer"
+	if len(leaf.URIs) != 1 || leaf.URIs[0].String() != want || len(leaf.DNSNames)+len(leaf.IPAddresses)+len(leaf.EmailAddresses) != 0 {
+		t.Errorf("got names %v %v %v, want %s alone", leaf.URIs, leaf.DNSNames, leaf.IPAddresses, want)
+	}
+	if life := leaf.NotAfter.Sub(leaf.NotBefore); life > time.Hour+time.Second {
+		t.Errorf("got a life of %s, want the hour that was asked for at most", life)
+	}
+}
+
+func TestPublishedRootIsTheSecrets(t *testing.T) {
+	secret, err := host.CoreV1().Secrets(harness.SystemNamespace).Get(t.Context(), harness.RootSecret, metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, published := meshRoots(t); published != string(secret.Data[corev1.TLSCertKey]) {
+		t.Errorf("got %s, want the certificate of Secret %s", published, harness.RootSecret)
+	}
+}
+
+// Each case is a kubelet's request that lies in one thing. It is refused either at
+// once or by the signer, and no certificate comes of it.
+func TestForgedRequestsGetNoCertificate(t *testing.T) {
+	namespace := newMeshNamespace(t)
+	newAccount(t, namespace, "bookbuyer")
+	other := newAccount(t, namespace, "bookthief")
+	newNode(t, "node-b")
+	pod := newPod(t, namespace, "buyer", "bookbuyer")
+	bare := newPod(t, namespace, "bare", "bookbuyer", outsideTheMesh)
+	posing := newPod(t, namespace, "posing", "bookbuyer", outsideTheMesh, withCertificateOfTheMesh)
+	empty := &x509.CertificateRequest{}
+	identify(t, pod) // the honest request is one that is answered
+	tests := []struct {
+		name string
+		pod  *corev1.Pod
+		csr  *x509.CertificateRequest
+		node string
+		lie  func(*certificatesv1.PodCertificateRequestSpec)
+		want string
+	}{
+		{"another account", pod, empty, nodeName, func(s *certificatesv1.PodCertificateRequestSpec) {
+			s.ServiceAccountName, s.ServiceAccountUID = other.Name, other.UID
+		}, "serviceAccountName"},
+		{"UID of a pod before", pod, empty, nodeName, func(s *certificatesv1.PodCertificateRequestSpec) {
+			s.PodUID = "9e2c1a52-6f5d-4a0f-8b5f-2b6b0a1c7d10"
+		}, "pod UID"},
+		{"UID of an account before", pod, empty, nodeName, func(s *certificatesv1.PodCertificateRequestSpec) {
+			s.ServiceAccountUID = "9e2c1a52-6f5d-4a0f-8b5f-2b6b0a1c7d10"
+		}, "service account UID"},
+		{"pod of another node", pod, empty, "node-b", func(s *certificatesv1.PodCertificateRequestSpec) {
+			s.NodeName, s.NodeUID = "node-b", newNode(t, "node-b").UID
+		}, "not running on node"},
+		{"for another node", pod, empty, "node-b", func(*certificatesv1.PodCertificateRequestSpec) {}, "not the requesting node"},
+		{"asks for a name", pod, &x509.CertificateRequest{DNSNames: []string{harness.ServerName}}, nodeName,
+			func(*certificatesv1.PodCertificateRequestSpec) {}, "RequestNotEmpty"},
+		{"asks for a subject", pod, &x509.CertificateRequest{Subject: pkix.Name{CommonName: "admin"}}, nodeName,
+			func(*certificatesv1.PodCertificateRequestSpec) {}, "RequestNotEmpty"},
+		{"takes annotations", pod, empty, nodeName, func(s *certificatesv1.PodCertificateRequestSpec) {
+			s.UnverifiedUserAnnotations = map[string]string{"example.com/name": "admin"}
+		}, certificatesv1.PodCertificateRequestConditionInvalidUserConfig},
+		{"pod without a proxy", bare, empty, nodeName, func(*certificatesv1.PodCertificateRequestSpec) {}, "does not mount"},
+		{"pod that mounts our certificate and has no proxy", posing, empty, nodeName, func(*certificatesv1.PodCertificateRequestSpec) {}, "ProxyNotInjected"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			r := newRequest(t, tt.pod, tt.csr)
+			tt.lie(&r.Spec)
+			if err := r.send(t.Context(), kubelet(t, tt.node)); err != nil {
+				if !strings.Contains(err.Error(), tt.want) {
+					t.Errorf("refused by %v, want a refusal about %s", err, tt.want)
+				}
+				return
+			}
+			eventually(t, 10*time.Second, "an answer", r.answer)
+			if r.Status.CertificateChain != "" {
+				t.Fatalf("a certificate was issued: %+v", r.Status)
+			}
+			denied := meta.FindStatusCondition(r.Status.Conditions, certificatesv1.PodCertificateRequestConditionTypeDenied)
+			if denied == nil || denied.Reason != tt.want {
+				t.Errorf("got conditions %+v, want Denied by %s", r.Status.Conditions, tt.want)
+			}
+		})
+	}
+}
+
+func withCertificateOfTheMesh(pod *corev1.Pod) {
+	pod.Spec.Volumes = []corev1.Volume{{Name: "identity", VolumeSource: corev1.VolumeSource{Projected: &corev1.ProjectedVolumeSource{
+		Sources: []corev1.VolumeProjection{{PodCertificate: &corev1.PodCertificateProjection{
+			SignerName: model.Signer, KeyType: "ECDSAP256", CredentialBundlePath: "bundle.pem",
+		}}},
+	}}}}
+	pod.Spec.Containers[0].VolumeMounts = []corev1.VolumeMount{{Name: "identity", MountPath: "/identity"}}
+}
+
+// A role that may create requests is harmless: the admission policy takes those
+// for our signer from the pod's own kubelet alone.
+func TestTenantsRequestIsRefusedAtAdmission(t *testing.T) {
+	namespace := newMeshNamespace(t)
+	newAccount(t, namespace, "bookbuyer")
+	pod := newPod(t, namespace, "buyer", "bookbuyer")
+	for who, client := range map[string]kubernetes.Interface{
+		"an administrator":             host,
+		"a node's name without groups": clientOf(t, "system:node:"+nodeName, "system:masters"),
+	} {
+		r := newRequest(t, pod, &x509.CertificateRequest{})
+		err := r.send(t.Context(), client)
+		if err == nil || !strings.Contains(err.Error(), "mesh-podcertificate") {
+			t.Errorf("request by %s: got %v, want a refusal by the policy", who, err)
+		}
+	}
+}
+
+func TestWithoutItsAdmissionPolicyTheSignerSignsNothing(t *testing.T) {
+	namespace := newMeshNamespace(t)
+	newAccount(t, namespace, "bookbuyer")
+	pod := newPod(t, namespace, "buyer", "bookbuyer")
+	manifest := kube.Manifest("podcertificate-admission.yaml")
+	kubectl(t, "", "delete", "validatingadmissionpolicybinding", "mesh-podcertificate")
+	t.Cleanup(func() {
+		if _, err := kube.Kubectl(context.Background(), "", "apply", "-f", manifest); err != nil {
+			t.Error(err)
+		}
+	})
+	eventually(t, 10*time.Second, "a metric saying so", shows("mesh_identity_admission_bound 0"))
+	r := newRequest(t, pod, &x509.CertificateRequest{})
+	eventually(t, 10*time.Second, "the request being taken", func(ctx context.Context) error { return r.send(ctx, host) })
+	unanswered(t, &r)
+	serves(t)
+
+	kubectl(t, "", "apply", "-f", manifest)
+	eventually(t, 10*time.Second, "a metric saying that it is back", shows("mesh_identity_admission_bound 1"))
+}
+
+func TestLostRootStopsIssuingUntilItIsRestored(t *testing.T) {
+	namespace := newMeshNamespace(t)
+	newAccount(t, namespace, "bookbuyer")
+	pod := newPod(t, namespace, "buyer", "bookbuyer")
+	identify(t, pod)
+	_, before := meshRoots(t)
+	secrets := host.CoreV1().Secrets(harness.SystemNamespace)
+	root, err := secrets.Get(t.Context(), harness.RootSecret, metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := secrets.Delete(t.Context(), root.Name, metav1.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	restored := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: root.Name}, Type: root.Type, Data: root.Data}
+	restore := func(ctx context.Context) error {
+		_, err := secrets.Create(ctx, restored, metav1.CreateOptions{})
+		return err
+	}
+	t.Cleanup(func() { _ = restore(context.Background()) })
+	eventually(t, 10*time.Second, "a metric saying so", shows("mesh_identity_root_available 0"))
+	eventually(t, 10*time.Second, "an Event saying why", func(ctx context.Context) error {
+		events, err := host.EventsV1().Events(harness.SystemNamespace).List(ctx, metav1.ListOptions{})
+		if err != nil {
+			return err
+		}
+		for _, event := range events.Items {
+			if event.Reason == "IssuingStopped" && strings.Contains(event.Note, "Secret mesh-root is gone") {
+				return nil
+			}
+		}
+		return fmt.Errorf("none of %d", len(events.Items))
+	})
+	r := newRequest(t, pod, &x509.CertificateRequest{})
+	node := kubelet(t, nodeName)
+	eventually(t, 10*time.Second, "the request being taken", func(ctx context.Context) error { return r.send(ctx, node) })
+	unanswered(t, &r)
+	serves(t)
+
+	if err := restore(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, 10*time.Second, "a metric saying that it is back", shows("mesh_identity_root_available 1"))
+	eventually(t, 10*time.Second, "an answer to what waited", r.answer)
+	if _, after := meshRoots(t); after != before {
+		t.Error("the published root is another")
+	}
+}
+
+// unanswered gives the signer the time in which it answers others.
+func unanswered(t *testing.T, r *request) {
+	t.Helper()
+	witness := time.Now().Add(time.Second)
+	for time.Now().Before(witness) {
+		if err := r.answer(t.Context()); err == nil {
+			t.Fatalf("the request was answered: %+v", r.Status)
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+}
+
+// shows tells whether the server's metrics have a line.
+func shows(line string) func(context.Context) error {
+	return func(ctx context.Context) error {
+		out, err := harness.Get(ctx, "http://"+server.Address+":9090/metrics")
+		if err != nil {
+			return err
+		}
+		if !strings.Contains(out, "\n"+line+"\n") {
+			return fmt.Errorf("metrics do not show %q", line)
+		}
+		return nil
+	}
+}
+
+// serves demands that what stopped issuing has stopped nothing else.
+func serves(t *testing.T) {
+	t.Helper()
+	ask(t, "/readyz")
+	newPolicy(t, newNamespace(t))
+}
+
+// Two servers that start together in a cluster without a root end with one, and
+// both sign by it.
+func TestServersThatStartTogetherMakeOneRoot(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	if err := server.Stop(ctx); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := server.Start(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
+	kubectl(t, "", "delete", "secret", "-n", harness.SystemNamespace, harness.RootSecret)
+	kubectl(t, "", "delete", "clustertrustbundle", model.TrustBundle)
+	racers := []*harness.Mesh{
+		server.Sibling("racer-one", harness.SecondAddress),
+		server.Sibling("racer-two", harness.ThirdAddress),
+	}
+	for _, racer := range racers {
+		if err := racer.Launch(); err != nil {
+			t.Fatal(err)
+		}
+		endWithTest(t, racer)
+	}
+	for _, racer := range racers {
+		if err := racer.AwaitReady(ctx); err != nil {
+			t.Fatal(err)
+		}
+	}
+	roots, published := meshRoots(t)
+	if n := strings.Count(published, "BEGIN CERTIFICATE"); n != 1 {
+		t.Errorf("got %d roots, want 1", n)
+	}
+	for _, racer := range racers {
+		leaf, err := x509.ParseCertificate(served(t, racer.Address+":15012"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := leaf.Verify(x509.VerifyOptions{Roots: roots, DNSName: harness.ServerName}); err != nil {
+			t.Errorf("control plane at %s: %v", racer.Address, err)
+		}
+	}
+	secret, err := host.CoreV1().Secrets(harness.SystemNamespace).Get(ctx, harness.RootSecret, metav1.GetOptions{})
+	if err != nil || !bytes.Equal(secret.Data[corev1.TLSCertKey], []byte(published)) {
+		t.Errorf("the Secret's root is not the published one (%v)", err)
+	}
+}
