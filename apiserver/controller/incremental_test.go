@@ -171,7 +171,7 @@ func (c chance) service() *corev1.Service {
 func (c chance) slice() *discoveryv1.EndpointSlice {
 	s := &discoveryv1.EndpointSlice{ObjectMeta: c.meta("one", "two"), AddressType: discoveryv1.AddressTypeIPv4}
 	s.Labels = map[string]string{discoveryv1.LabelServiceName: pick(c, "web", "api")}
-	number := pick[int32](c, 8080, 8080, 9090)
+	number := pick[int32](c, 8080, 8080, 9090, 65536)
 	name := pick(c, "http", "tcp", "grpc")
 	s.Ports = []discoveryv1.EndpointPort{{Name: &name, Port: &number}}
 	for range c.IntN(4) {

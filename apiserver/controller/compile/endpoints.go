@@ -66,15 +66,14 @@ func candidates(w *world.World, service *corev1.Service, port *corev1.ServicePor
 	return found
 }
 
-// slicePorts gives the TCP port numbers that a slice has under a name. A port
-// without a number is one that nobody can dial.
+// slicePorts gives the TCP port numbers that a slice has under a name.
 func slicePorts(slice *discoveryv1.EndpointSlice, name string) []uint16 {
 	var numbers []uint16
-	for _, p := range slice.Ports {
+	for i := range slice.Ports {
+		p := &slice.Ports[i]
 		sameName := p.Name == nil && name == "" || p.Name != nil && *p.Name == name
-		tcp := p.Protocol == nil || *p.Protocol == corev1.ProtocolTCP
-		if sameName && tcp && p.Port != nil {
-			numbers = append(numbers, uint16(*p.Port))
+		if number, ok := world.EndpointPort(p); ok && sameName {
+			numbers = append(numbers, number)
 		}
 	}
 	return numbers

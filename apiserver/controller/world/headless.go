@@ -57,9 +57,9 @@ func (w *World) fileHeadless(key Key) {
 	}
 	for slice := range w.slicesByService[key] {
 		for _, p := range w.slices[slice].Ports {
-			if p.Port != nil {
-				w.headlessPorts.add(key, uint16(*p.Port))
-				w.headlessByPort.add(uint16(*p.Port), key)
+			if port, ok := EndpointPort(&p); ok {
+				w.headlessPorts.add(key, port)
+				w.headlessByPort.add(port, key)
 			}
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"reflect"
 	"slices"
 
+	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 )
 
@@ -88,6 +89,16 @@ func TargetPod(slice *discoveryv1.EndpointSlice, endpoint *discoveryv1.Endpoint)
 		namespace = slice.Namespace
 	}
 	return Key{Namespace: namespace, Name: ref.Name}, true
+}
+
+// EndpointPort gives the TCP port that a port of a slice stands for; false if it
+// is none that can be dialled. The API server takes any number in a slice.
+func EndpointPort(port *discoveryv1.EndpointPort) (uint16, bool) {
+	tcp := port.Protocol == nil || *port.Protocol == corev1.ProtocolTCP
+	if !tcp || port.Port == nil || *port.Port < 1 || *port.Port > 65535 {
+		return 0, false
+	}
+	return uint16(*port.Port), true
 }
 
 // EndpointAddresses gives the addresses of an endpoint that are IP addresses.

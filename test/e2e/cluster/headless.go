@@ -1,0 +1,35 @@
+// Copyright The mesh-apiserver Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package cluster
+
+import (
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
+	"k8s.io/utils/ptr"
+)
+
+// Headless makes a dual-stack headless Service of the pods of an app, for their
+// ports 8080 (HTTP) and 9000 (TCP), and gives its DNS name.
+func (c *Cluster) Headless(t *testing.T, namespace, name, app string) string {
+	t.Helper()
+	_, err := c.Core.CoreV1().Services(namespace).Create(t.Context(), &corev1.Service{
+		ObjectMeta: metav1.ObjectMeta{Name: name},
+		Spec: corev1.ServiceSpec{
+			ClusterIP:      corev1.ClusterIPNone,
+			IPFamilyPolicy: ptr.To(corev1.IPFamilyPolicyPreferDualStack),
+			Selector:       map[string]string{"app": app},
+			Ports: []corev1.ServicePort{
+				{Name: "http", Port: 80, TargetPort: intstr.FromInt32(8080), AppProtocol: ptr.To("http")},
+				{Name: "tcp", Port: 9000, AppProtocol: ptr.To("tcp")},
+			},
+		},
+	}, metav1.CreateOptions{})
+	if err != nil {
+		t.Fatalf("make headless Service %s/%s: %v", namespace, name, err)
+	}
+	return name + "." + namespace
+}
