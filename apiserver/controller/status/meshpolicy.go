@@ -96,7 +96,7 @@ func total(views []xds.ViewState) (v1alpha1.ProxyCounts, []xds.Nack) {
 
 // programmed turns true for a generation once every connected affected proxy
 // has ACKed it, and then stays: what proxies answer later is about later
-// changes, or about proxies that came later (DATAPLANE, rule 10).
+// changes, or about proxies that came later (docs/meshpolicy.md, "Status").
 func programmed(old v1alpha1.MeshPolicyStatus, report compile.Report, proxies v1alpha1.ProxyCounts, nacks []xds.Nack) metav1.Condition {
 	before := meta.FindStatusCondition(old.Conditions, v1alpha1.ConditionProgrammed)
 	if before != nil && before.Status == metav1.ConditionTrue && before.ObservedGeneration == report.Generation {
