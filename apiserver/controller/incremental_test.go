@@ -132,7 +132,8 @@ func (c chance) object() metav1.Object {
 		config.Spec.Traffic.Access = pick(c, v1alpha1.AccessOpen, v1alpha1.AccessDefaultDeny)
 		config.Spec.Traffic.Egress = pick(c, v1alpha1.EgressPassthrough, v1alpha1.EgressRefuse)
 		config.Spec.Traffic.Unmeshed = pick(c, v1alpha1.UnmeshedAllow, v1alpha1.UnmeshedRefuse)
-		config.Spec.Certificate.TrustDomain = pick(c, "cluster.local", "example.org")
+		// It cannot be changed, and outlives the object.
+		config.Spec.Certificate.TrustDomain = "cluster.local"
 		return config
 	}
 }

@@ -41,7 +41,7 @@ func (in input) resources(t *testing.T, roots []byte) []Resource {
 	case in.Common:
 		rs, err = Common(roots)
 	case in.Service != nil:
-		rs, err = Service(in.Mesh, *in.Service)
+		rs, err = Service(*in.Service)
 	case in.Headless != nil:
 		rs, err = Headless(in.Mesh, *in.Headless)
 	case in.Account != nil:

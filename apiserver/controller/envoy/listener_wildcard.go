@@ -18,7 +18,7 @@ import (
 // prefers a listener of the exact address; and this one to the outbound
 // listener, whose default it therefore repeats.
 func wildcardListeners(m model.Mesh, d model.Direct) ([]Resource, error) {
-	if slices.Contains(proxyPorts[:], d.Port) {
+	if slices.Contains(model.ProxyPorts, d.Port) {
 		return nil, nil
 	}
 	var out collector

@@ -42,7 +42,7 @@ func byAddress(groups []model.DirectGroup) *xdsmatcherv3.Matcher {
 // the rest to another matcher, which may be nil.
 func refusingProxyPorts(otherwise *xdsmatcherv3.Matcher) *xdsmatcherv3.Matcher {
 	ports := map[string]*xdsmatcherv3.Matcher_OnMatch{}
-	for _, port := range proxyPorts {
+	for _, port := range model.ProxyPorts {
 		ports[strconv.Itoa(int(port))] = toChain(chainRefuse)
 	}
 	m := matcherTree(&xdsmatcherv3.Matcher_MatcherTree{

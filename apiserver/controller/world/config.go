@@ -4,6 +4,7 @@
 package world
 
 import (
+	"cmp"
 	"reflect"
 
 	"github.com/openservicemesh/mesh-apiserver/apis/mesh/v1alpha1"
@@ -35,13 +36,18 @@ func (w *World) SetConfig(config *v1alpha1.MeshConfig) {
 		w.dirty.All = true
 	}
 	w.config = config
+	if domain := config.Spec.Certificate.TrustDomain; domain != "" {
+		w.trustDomain = domain
+	}
 }
 
 // Config gives the MeshConfig in use, nil if there is none. Another pointer is
 // another generation.
 func (w *World) Config() *v1alpha1.MeshConfig { return w.config }
 
-// DeleteConfig goes back to the defaults: that is what deletion means.
+// DeleteConfig goes back to the defaults: that is what deletion means. The trust
+// domain stays, since every certificate that is out has it; the MeshConfig that
+// is made anew says the same.
 func (w *World) DeleteConfig(key Key) {
 	if key.Name == v1alpha1.MeshConfigName && w.config != nil {
 		w.config = nil
@@ -51,14 +57,11 @@ func (w *World) DeleteConfig(key Key) {
 
 // Settings gives what MeshConfig says, or, without one, its defaults.
 func (w *World) Settings() Settings {
-	settings := Settings{TrustDomain: "cluster.local"}
+	settings := Settings{TrustDomain: cmp.Or(w.trustDomain, "cluster.local")}
 	if w.config == nil {
 		return settings
 	}
 	spec := &w.config.Spec
-	if spec.Certificate.TrustDomain != "" {
-		settings.TrustDomain = spec.Certificate.TrustDomain
-	}
 	settings.DefaultDeny = unlike(spec.Traffic.Access, v1alpha1.AccessOpen)
 	settings.RefuseUnmeshed = unlike(spec.Traffic.Unmeshed, v1alpha1.UnmeshedAllow)
 	settings.RefuseEgress = unlike(spec.Traffic.Egress, v1alpha1.EgressPassthrough)

@@ -37,11 +37,6 @@ func newDirty() Dirty {
 	}
 }
 
-// Empty tells whether there is nothing to do.
-func (d Dirty) Empty() bool {
-	return !d.All && len(d.Services)+len(d.Accounts)+len(d.Ports)+len(d.Views)+len(d.Policies)+len(d.Proxies) == 0
-}
-
 // TakeDirty gives what the changes since the last call have made stale.
 func (w *World) TakeDirty() Dirty {
 	for key := range w.dirty.Services {

@@ -231,17 +231,6 @@ func (w *World) HasAccount(account Key) bool { return len(w.podsByAccount[accoun
 // Accounts gives the accounts of all meshed pods, sorted.
 func (w *World) Accounts() []Key { return slices.SortedFunc(maps.Keys(w.podsByAccount), compareKeys) }
 
-// Proxies gives every proxy of the mesh, in no order.
-func (w *World) Proxies() []model.Proxy {
-	var proxies []model.Proxy
-	for _, pod := range w.pods {
-		if pod.Meshed {
-			proxies = append(proxies, pod.proxy())
-		}
-	}
-	return proxies
-}
-
 // Proxy gives the proxy of that name; false if its pod is gone.
 func (w *World) Proxy(id model.ProxyID) (model.Proxy, bool) {
 	pod := w.pods[Key{Namespace: id.Namespace, Name: id.Pod}]

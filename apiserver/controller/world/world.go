@@ -28,6 +28,8 @@ type Key = types.NamespacedName
 // World is the picture. Make it with New.
 type World struct {
 	config *v1alpha1.MeshConfig
+	// trustDomain is the one that a MeshConfig named last.
+	trustDomain string
 
 	services            map[Key]*corev1.Service
 	servicesByNamespace index[string, Key]
