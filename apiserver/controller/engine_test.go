@@ -54,7 +54,7 @@ func TestGolden(t *testing.T) {
 }
 
 func loaded(objects []metav1.Object) *engine {
-	e := newEngine()
+	e := newEngine("cluster.local")
 	e.setRoots(testRoots)
 	for _, object := range objects {
 		worldtest.Set(e.world, object)

@@ -49,9 +49,10 @@ func (w *World) DeleteConfig(key Key) {
 	}
 }
 
-// Settings gives what MeshConfig says, or, without one, its defaults.
+// Settings gives what MeshConfig says, or, without one, its defaults and the
+// trust domain of New.
 func (w *World) Settings() Settings {
-	settings := Settings{TrustDomain: "cluster.local"}
+	settings := Settings{TrustDomain: w.trustDomain}
 	if w.config == nil {
 		return settings
 	}

@@ -28,6 +28,8 @@ type Key = types.NamespacedName
 // World is the picture. Make it with New.
 type World struct {
 	config *v1alpha1.MeshConfig
+	// trustDomain counts while there is no MeshConfig that names one.
+	trustDomain string
 
 	services            map[Key]*corev1.Service
 	servicesByNamespace index[string, Key]
@@ -56,9 +58,12 @@ type World struct {
 	dirty Dirty
 }
 
-// New gives an empty world.
-func New() *World {
+// New gives an empty world. trustDomain is the SPIFFE trust domain that a
+// MeshConfig is made with, and so what counts while there is none: identities
+// must not change in the moment between its deletion and its making anew.
+func New(trustDomain string) *World {
 	return &World{
+		trustDomain:         trustDomain,
 		services:            map[Key]*corev1.Service{},
 		servicesByNamespace: index[string, Key]{},
 		claims:              index[netip.Addr, Key]{},
