@@ -15,6 +15,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/openservicemesh/mesh-apiserver/apis/mesh/v1alpha1"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/compile"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/envoy"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/world"
@@ -148,7 +149,7 @@ func TestUnitThatCannotBeCompiledRefuses(t *testing.T) {
 
 	sick := viewOf(t, e.world, "bookstore")
 	closed := model.Workload{View: sick, Namespace: "bookstore", Ports: []model.InboundPort{{Access: model.Access{Closed: true}}}}
-	want, err := envoy.Workload(model.Mesh{TrustDomain: "cluster.local", Egress: model.EgressPassthrough}, closed, testRoots, nil)
+	want, err := envoy.Workload(compile.Mesh(e.world), closed, testRoots, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
