@@ -129,7 +129,7 @@ func (e *engine) service(ctx context.Context, key world.Key) {
 				e.ledger.put(u, nil)
 				return nil
 			}
-			resources, err := envoy.Service(compile.Mesh(e.world), service)
+			resources, err := envoy.Service(service)
 			if err == nil {
 				e.ledger.put(u, resources)
 			}

@@ -131,7 +131,8 @@ func (c chance) object() metav1.Object {
 		config := &v1alpha1.MeshConfig{ObjectMeta: metav1.ObjectMeta{Name: "default", Generation: c.Int64N(1 << 40)}}
 		config.Spec.Traffic.Access = pick(c, v1alpha1.AccessOpen, v1alpha1.AccessDefaultDeny)
 		config.Spec.Traffic.Unmeshed = pick(c, v1alpha1.UnmeshedAllow, v1alpha1.UnmeshedRefuse)
-		config.Spec.Certificate.TrustDomain = pick(c, "cluster.local", "example.org")
+		// It cannot be changed, and outlives the object.
+		config.Spec.Certificate.TrustDomain = "cluster.local"
 		return config
 	}
 }

@@ -66,7 +66,7 @@ func (o *MeshOptions) addFlags(fs *pflag.FlagSet) {
 	fs.IntVar(&o.XDSPort, "xds-port", o.XDSPort,
 		"The port that proxies take their configuration from (delta ADS over mutual TLS).")
 	fs.IntVar(&o.MetricsPort, "metrics-port", o.MetricsPort,
-		"The port for Prometheus (plain HTTP, /metrics only; its labels name kinds, namespaces and policies, never contents). "+
+		"The port for Prometheus (plain HTTP, /metrics only; its labels name kinds, verbs and results, never objects). "+
 			"0 closes it; /metrics on --secure-port stays, behind authorization.")
 	fs.StringVar(&o.Image, "image", o.Image,
 		"The image of mesh-apiserver that the init container of injected pods runs.")

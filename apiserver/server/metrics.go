@@ -11,8 +11,7 @@ import (
 )
 
 // addMetrics serves /metrics in plain HTTP, as Prometheus asks for it without
-// credentials. Labels name kinds, namespaces and policies and nothing that is
-// in an object; who wants even that closed sets --metrics-port to 0 and scrapes
+// credentials. Labels name kinds, verbs and results, never objects; who wants even that closed sets --metrics-port to 0 and scrapes
 // the API's own /metrics, which asks for authorization.
 func (s *Server) addMetrics() error {
 	if s.options.Mesh.MetricsPort == 0 {

@@ -9,11 +9,11 @@ package e2e
 import (
 	"context"
 	"fmt"
-	"io"
 	"os"
 	"testing"
 	"time"
 
+	"github.com/go-logr/logr"
 	"k8s.io/klog/v2"
 
 	"github.com/openservicemesh/mesh-apiserver/test/e2e/cluster"
@@ -31,8 +31,7 @@ var (
 
 func TestMain(m *testing.M) {
 	// The client's library tells of every exec that a test cuts short.
-	klog.LogToStderr(false)
-	klog.SetOutput(io.Discard)
+	klog.SetLogger(logr.Discard())
 	code, err := run(m)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "e2e:", err)

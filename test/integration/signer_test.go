@@ -257,13 +257,14 @@ func TestWithoutItsAdmissionPolicyTheSignerSignsNothing(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	eventually(t, 10*time.Second, "readyz saying why", saysNotReady("ValidatingAdmissionPolicyBinding mesh-podcertificate is missing"))
+	eventually(t, 10*time.Second, "a metric saying so", shows("mesh_identity_admission_bound 0"))
 	r := newRequest(t, pod, &x509.CertificateRequest{})
 	eventually(t, 10*time.Second, "the request being taken", func(ctx context.Context) error { return r.send(ctx, host) })
 	unanswered(t, &r)
+	serves(t)
 
 	kubectl(t, "", "apply", "-f", manifest)
-	eventually(t, 10*time.Second, "readiness again", ready)
+	eventually(t, 10*time.Second, "a metric saying that it is back", shows("mesh_identity_admission_bound 1"))
 }
 
 func TestLostRootStopsIssuingUntilItIsRestored(t *testing.T) {
@@ -286,16 +287,29 @@ func TestLostRootStopsIssuingUntilItIsRestored(t *testing.T) {
 		return err
 	}
 	t.Cleanup(func() { _ = restore(context.Background()) })
-	eventually(t, 10*time.Second, "readyz saying why", saysNotReady("Secret mesh-root is gone"))
+	eventually(t, 10*time.Second, "a metric saying so", shows("mesh_identity_root_available 0"))
+	eventually(t, 10*time.Second, "an Event saying why", func(ctx context.Context) error {
+		events, err := host.EventsV1().Events(harness.SystemNamespace).List(ctx, metav1.ListOptions{})
+		if err != nil {
+			return err
+		}
+		for _, event := range events.Items {
+			if event.Reason == "IssuingStopped" && strings.Contains(event.Note, "Secret mesh-root is gone") {
+				return nil
+			}
+		}
+		return fmt.Errorf("none of %d", len(events.Items))
+	})
 	r := newRequest(t, pod, &x509.CertificateRequest{})
 	node := kubelet(t, nodeName)
 	eventually(t, 10*time.Second, "the request being taken", func(ctx context.Context) error { return r.send(ctx, node) })
 	unanswered(t, &r)
+	serves(t)
 
 	if err := restore(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, 10*time.Second, "readiness again", ready)
+	eventually(t, 10*time.Second, "a metric saying that it is back", shows("mesh_identity_root_available 1"))
 	eventually(t, 10*time.Second, "an answer to what waited", r.answer)
 	if _, after := meshRoots(t); after != before {
 		t.Error("the published root is another")
@@ -314,22 +328,25 @@ func unanswered(t *testing.T, r *request) {
 	}
 }
 
-func ready(ctx context.Context) error {
-	_, err := server.Ask(ctx, "/readyz")
-	return err
-}
-
-func saysNotReady(why string) func(context.Context) error {
+// shows tells whether the server's metrics have a line.
+func shows(line string) func(context.Context) error {
 	return func(ctx context.Context) error {
-		out, err := server.Ask(ctx, "/readyz")
-		if err == nil {
-			return errors.New("ready")
+		out, err := harness.Get(ctx, "http://"+server.Address+":9090/metrics")
+		if err != nil {
+			return err
 		}
-		if !strings.Contains(out, why) && !strings.Contains(server.Log(), why) {
-			return fmt.Errorf("readyz says %q", out)
+		if !strings.Contains(out, "\n"+line+"\n") {
+			return fmt.Errorf("metrics do not show %q", line)
 		}
 		return nil
 	}
+}
+
+// serves demands that what stopped issuing has stopped nothing else.
+func serves(t *testing.T) {
+	t.Helper()
+	ask(t, "/readyz")
+	newPolicy(t, newNamespace(t))
 }
 
 // Two servers that start together in a cluster without a root end with one, and

@@ -10,9 +10,9 @@ import (
 	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/openservicemesh/mesh-apiserver/test/integration/harness"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 // protobufMagic begins every value that Kubernetes stores in protobuf.

@@ -29,7 +29,7 @@ func addDefaultingFuncs(scheme *runtime.Scheme) error {
 }
 
 // NewDefaultMeshConfig is the MeshConfig of a mesh whose users have said
-// nothing: what the server creates at its start, and when it is deleted.
+// nothing, with every default filled in.
 func NewDefaultMeshConfig() *MeshConfig {
 	config := &MeshConfig{ObjectMeta: metav1.ObjectMeta{Name: MeshConfigName}}
 	SetObjectDefaults_MeshConfig(config)

@@ -24,11 +24,6 @@ var (
 	AddToScheme = localSchemeBuilder.AddToScheme
 )
 
-// Kind gives the group and kind of an unqualified kind of this package.
-func Kind(kind string) schema.GroupKind {
-	return SchemeGroupVersion.WithKind(kind).GroupKind()
-}
-
 // Resource gives the group and resource of an unqualified resource of this package.
 func Resource(resource string) schema.GroupResource {
 	return SchemeGroupVersion.WithResource(resource).GroupResource()

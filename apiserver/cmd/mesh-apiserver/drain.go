@@ -32,9 +32,11 @@ const drainPoll = 200 * time.Millisecond
 func newDrainCommand() *cobra.Command {
 	var timeout time.Duration
 	command := &cobra.Command{
-		Use:           "drain",
-		Short:         "Let the pod's proxy finish the calls that it carries inwards",
-		Long:          "Tell the pod's proxy to send its callers elsewhere, and wait until no request and no TCP connection is carried to the application, or --timeout has passed. The mesh's webhook makes it the preStop hook of " + model.ProxyContainer + ".",
+		Use:   "drain",
+		Short: "Let the pod's proxy finish the calls that it carries inwards",
+		Long: "Tell the pod's proxy to send its callers elsewhere, and wait until no request and no\n" +
+			"TCP connection is carried to the application, or --timeout has passed. The mesh's\n" +
+			"webhook makes it the preStop hook of " + model.ProxyContainer + ".",
 		Args:          cobra.NoArgs,
 		SilenceUsage:  true,
 		SilenceErrors: true,

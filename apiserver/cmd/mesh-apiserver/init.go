@@ -38,9 +38,11 @@ type initFlags struct {
 func newInitCommand() *cobra.Command {
 	var flags initFlags
 	command := &cobra.Command{
-		Use:           "init",
-		Short:         "Prepare a pod for its proxy: redirect its traffic, write the proxy's files",
-		Long:          "Prepare a pod for its proxy: write Envoy's bootstrap and a copy of this program to " + model.RunDirectory + ", and redirect the pod's TCP traffic. The mesh's webhook adds it to pods as the init container " + model.InitContainer + "; it needs NET_ADMIN.",
+		Use:   "init",
+		Short: "Prepare a pod for its proxy: redirect its traffic, write the proxy's files",
+		Long: "Prepare a pod for its proxy: write Envoy's bootstrap and a copy of this program to\n" +
+			model.RunDirectory + ", and redirect the pod's TCP traffic. The mesh's webhook adds it to\n" +
+			"pods as the init container " + model.InitContainer + "; it needs NET_ADMIN.",
 		Args:          cobra.NoArgs,
 		SilenceUsage:  true,
 		SilenceErrors: true,

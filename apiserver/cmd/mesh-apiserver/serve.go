@@ -23,7 +23,10 @@ their certificates.
 It runs in the cluster, as a StatefulSet (artifacts/deploy). To try a change,
 run it beside a cluster, with an etcd of its own:
 
-  mesh-apiserver --kubeconfig=$HOME/.kube/config --data-dir=/tmp/mesh`
+  mesh-apiserver --kubeconfig=$HOME/.kube/config --data-dir=/tmp/mesh
+
+Subcommands, each with a --help of its own: init and drain run in the pods that
+it injects, version prints which build this is.`
 
 // helpWidth is where lines of --help end.
 const helpWidth = 100
@@ -43,10 +46,16 @@ func newCommand() *cobra.Command {
 			return serve(o)
 		},
 	}
+	// Help that is grouped by topic is for the server's flags alone.
+	usage, help := cmd.UsageFunc(), cmd.HelpFunc()
 	if err == nil {
 		addFlags(cmd, o)
 	}
-	cmd.AddCommand(newInitCommand(), newDrainCommand(), newVersionCommand())
+	for _, sub := range []*cobra.Command{newInitCommand(), newDrainCommand(), newVersionCommand()} {
+		sub.SetUsageFunc(usage)
+		sub.SetHelpFunc(help)
+		cmd.AddCommand(sub)
+	}
 	return cmd
 }
 

@@ -86,7 +86,7 @@ func sentence(parts []string) string {
 
 // deniesCallers tells whether a policy refuses some callers and not others. A
 // connection that is not HTTP is refused then once it says something; a server
-// that speaks first may have spoken (DATAPLANE, Inbound).
+// that speaks first may have spoken.
 func deniesCallers(policy *v1alpha1.MeshPolicy) bool {
 	return policy.Spec.Action == v1alpha1.PolicyActionDeny &&
 		slices.ContainsFunc(policy.Spec.Rules, func(r v1alpha1.PolicyRule) bool { return len(r.From) > 0 })

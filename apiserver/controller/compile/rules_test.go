@@ -73,7 +73,7 @@ type call struct {
 	request string
 }
 
-// TestRules holds DATAPLANE's "What the rules mean", one line a case.
+// TestRules holds what docs/meshpolicy.md says that rules mean, one line a case.
 func TestRules(t *testing.T) {
 	get, post, connection := "GET /books/1", "POST /books/1", ""
 	for _, test := range []struct {

@@ -44,9 +44,6 @@ type BootstrapParams struct {
 	// MaxHeapBytes is the memory at which the proxy sheds load, at most what its
 	// container may use. 0 leaves memory unwatched.
 	MaxHeapBytes uint64
-	// MaxConnections bounds the connections that the proxy has open downstream,
-	// those of probes and metrics apart. 0 means 65,536.
-	MaxConnections uint32
 }
 
 // Bootstrap makes the three files that mesh-init writes to model.Bootstrap,

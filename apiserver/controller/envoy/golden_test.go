@@ -38,7 +38,7 @@ func (in input) resources(t *testing.T, roots []byte) []Resource {
 	case in.Common:
 		rs, err = Common(in.Mesh, roots)
 	case in.Service != nil:
-		rs, err = Service(in.Mesh, *in.Service)
+		rs, err = Service(*in.Service)
 	case in.Workload != nil:
 		rs, err = Workload(in.Mesh, *in.Workload, roots, nil)
 	}

@@ -14,10 +14,6 @@ import (
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
 )
 
-// proxyPorts are the proxy's own. A captured connection to one of them would
-// be answered by a proxy that it was not meant for.
-var proxyPorts = [...]uint16{model.PortOutbound, model.PortInbound, model.PortProbes, model.PortReadiness, model.PortPrometheus}
-
 // outboundListener takes every connection that the pod opens and hands it to
 // the unbound listener of its original destination. What none of them owns
 // stays here, and is passed through or refused.
@@ -49,10 +45,11 @@ func captureListener(name string, port uint16) *listenerv3.Listener {
 	}
 }
 
-// refuseProxyPorts are chains without filters: such a connection is closed.
+// refuseProxyPorts are chains without filters: such a connection is closed. It
+// would be answered by a proxy that it was not meant for.
 func refuseProxyPorts() []*listenerv3.FilterChain {
 	var chains []*listenerv3.FilterChain
-	for _, port := range proxyPorts {
+	for _, port := range model.ProxyPorts {
 		chains = append(chains, &listenerv3.FilterChain{
 			Name:             "refuse/" + strconv.Itoa(int(port)),
 			FilterChainMatch: &listenerv3.FilterChainMatch{DestinationPort: u32(uint32(port))},

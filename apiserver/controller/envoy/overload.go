@@ -4,7 +4,6 @@
 package envoy
 
 import (
-	"cmp"
 	"time"
 
 	bootstrapv3 "github.com/envoyproxy/go-control-plane/envoy/config/bootstrap/v3"
@@ -15,9 +14,10 @@ import (
 	"google.golang.org/protobuf/types/known/structpb"
 )
 
-// defaultMaxConnections is far above what a pod has, and below what would take
-// the memory of its node.
-const defaultMaxConnections = 1 << 16
+// maxConnections bounds the connections that the proxy has open downstream, those
+// of probes and metrics apart. It is far above what a pod has, and below what
+// would take the memory of its node.
+const maxConnections = 1 << 16
 
 // overloadManager bounds connections, and memory where a bound is known. The
 // steps of memory are those of Envoy's "Configuring Envoy as an edge proxy".
@@ -26,7 +26,7 @@ func overloadManager(p BootstrapParams) *overloadv3.OverloadManager {
 		RefreshInterval: dur(250 * time.Millisecond),
 		ResourceMonitors: []*overloadv3.ResourceMonitor{monitor("envoy.resource_monitors.global_downstream_max_connections",
 			&downstreamv3.DownstreamConnectionsConfig{
-				MaxActiveDownstreamConnections: int64(cmp.Or(p.MaxConnections, defaultMaxConnections)),
+				MaxActiveDownstreamConnections: maxConnections,
 			})},
 	}
 	if p.MaxHeapBytes == 0 {

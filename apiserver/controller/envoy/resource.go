@@ -2,9 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package envoy turns the model into Envoy resources: pure functions, one file
-// a resource type, the same bytes for the same input. DATAPLANE rules on what
-// is sent for what change are kept here: every resource belongs to one thing
-// that can change.
+// a resource type, the same bytes for the same input. Every resource belongs to
+// one thing that can change (docs/architecture.md, "What is sent when something
+// changes").
 package envoy
 
 import (

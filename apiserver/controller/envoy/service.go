@@ -8,7 +8,7 @@ import "github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
 // Service makes what callers need to reach one Service by its addresses: for
 // each address and port an unbound listener, and for each port a cluster, its
 // endpoints, and routes (HTTP) or a tcp_proxy (TCP).
-func Service(_ model.Mesh, s model.Service) ([]Resource, error) {
+func Service(s model.Service) ([]Resource, error) {
 	var out collector
 	for _, p := range s.Ports {
 		out.add(serviceCluster(s.Key, p))

@@ -36,7 +36,7 @@ func Workload(m model.Mesh, w model.Workload, roots []byte, chains Generations) 
 	return out.result("workload " + w.View)
 }
 
-func isProxyPort(p model.InboundPort) bool { return slices.Contains(proxyPorts[:], p.Number) }
+func isProxyPort(p model.InboundPort) bool { return slices.Contains(model.ProxyPorts, p.Number) }
 
 var errNoRoots = errors.New("no workload roots")
 

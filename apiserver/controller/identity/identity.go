@@ -72,9 +72,6 @@ func (i *Identity) Run(ctx context.Context) {
 	running.Wait()
 }
 
-// Roots are the trust anchors of workload traffic and of xDS, PEM; nil before Start.
-func (i *Identity) Roots() []byte { return i.authority.Roots() }
-
 // OnRoots calls f with the roots after every change, and at once if they are
 // known. Calls are never concurrent; f must not block.
 func (i *Identity) OnRoots(f func(roots []byte)) { i.authority.OnRoots(f) }

@@ -142,7 +142,7 @@ func (r *rewritten) rewrite(path string, c *corev1.Container, kind string, probe
 	if err != nil {
 		return fmt.Errorf("%s.httpGet.port: %w", field, err)
 	}
-	if slices.Contains(proxyPorts, port) {
+	if ofProxy(port) {
 		return fmt.Errorf("%s.httpGet.port: %d belongs to the mesh: name the app's own port", field, port)
 	}
 	route.HTTPS, route.Port, route.Path = get.Scheme == corev1.URISchemeHTTPS, port, requestPath(get.Path)
@@ -171,7 +171,7 @@ func knownRoutes(spec *corev1.PodSpec) (map[string]ProbeRoute, error) {
 		if err != nil {
 			return nil, fmt.Errorf("container %s: %w", model.InitContainer, err)
 		}
-		if slices.Contains(proxyPorts, route.Port) {
+		if ofProxy(route.Port) {
 			return nil, fmt.Errorf("container %s: probe %s leads to port %d, which belongs to the mesh", model.InitContainer, route.key(), route.Port)
 		}
 		known[route.key()] = route

@@ -18,9 +18,6 @@ import (
 // to all the rest.
 var bypass = []corev1.Capability{"NET_ADMIN", "NET_RAW", "SYS_ADMIN", "SYS_MODULE", "ALL"}
 
-// proxyPorts are the ports that the proxy listens on.
-var proxyPorts = []int32{model.PortOutbound, model.PortInbound, model.PortProbes, model.PortReadiness, model.PortPrometheus}
-
 // refuse tells why this pod cannot be in the mesh.
 func refuse(pod *corev1.Pod, namespace Namespace, settings Settings) error {
 	optOut := fmt.Sprintf("or label the pod %s=%s", model.InjectLabel, model.InjectDisabled)
@@ -47,7 +44,7 @@ func refuse(pod *corev1.Pod, namespace Namespace, settings Settings) error {
 				c.Name, model.ProxyUID, PrivilegedLabel, PrivilegedAllowed, optOut)
 		}
 		for _, port := range c.Ports {
-			if slices.Contains(proxyPorts, port.ContainerPort) && (port.Protocol == corev1.ProtocolTCP || port.Protocol == "") {
+			if ofProxy(port.ContainerPort) && (port.Protocol == corev1.ProtocolTCP || port.Protocol == "") {
 				return fmt.Errorf("container %s declares port %d, which the mesh's proxy listens on: choose another port, %s", c.Name, port.ContainerPort, optOut)
 			}
 		}
@@ -131,6 +128,11 @@ func refuseHook(c *corev1.Container) error {
 		return nil
 	}
 	return fmt.Errorf("container %s: lifecycle.%s.httpGet is plaintext from the kubelet, which the mesh refuses: use exec or sleep", c.Name, refused)
+}
+
+// ofProxy tells whether the proxy listens on a port.
+func ofProxy(port int32) bool {
+	return slices.ContainsFunc(model.ProxyPorts, func(p uint16) bool { return int32(p) == port })
 }
 
 // canonical spells a capability as runtimes read it: they ignore case, and

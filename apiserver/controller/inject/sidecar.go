@@ -4,7 +4,6 @@
 package inject
 
 import (
-	"fmt"
 	"path"
 	"strconv"
 	"time"
@@ -29,7 +28,7 @@ func initContainer(settings Settings, routes []ProbeRoute) corev1.Container {
 		"--pod-ips=$(POD_IPS)",
 		"--proxy-memory=$(PROXY_MEMORY)",
 		"--control-plane=" + controlPlaneHost(settings) + ":" + strconv.Itoa(model.PortXDS),
-		"--control-plane-name=" + controlPlaneName(settings),
+		"--control-plane-name=" + model.ControlPlaneName(settings.SystemNamespace),
 	}
 	for _, route := range routes {
 		args = append(args, route.argument())
@@ -137,13 +136,8 @@ func downward(name, field string) corev1.EnvVar {
 
 func seconds(d time.Duration) string { return strconv.Itoa(int(d.Seconds())) }
 
-// controlPlaneName is the one DNS SAN of the control plane's certificate.
-func controlPlaneName(settings Settings) string {
-	return fmt.Sprintf("mesh-apiserver.%s.svc", settings.SystemNamespace)
-}
-
 // controlPlaneHost is what the proxy resolves: the whole name, so that it needs
 // no search list.
 func controlPlaneHost(settings Settings) string {
-	return controlPlaneName(settings) + "." + settings.ClusterDomain
+	return model.ControlPlaneName(settings.SystemNamespace) + "." + settings.ClusterDomain
 }

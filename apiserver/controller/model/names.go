@@ -15,6 +15,9 @@ const (
 	PortPrometheus = 15090
 )
 
+// ProxyPorts are all of them: no application can have one.
+var ProxyPorts = []uint16{PortOutbound, PortInbound, PortProbes, PortReadiness, PortPrometheus}
+
 // PortXDS is the control plane's port for delta ADS.
 const PortXDS = 15012
 
@@ -55,6 +58,12 @@ const (
 	InjectEnabled  = "enabled"
 	InjectDisabled = "disabled"
 )
+
+// ControlPlaneName is the DNS name of the control plane's Service, and the one DNS
+// SAN by which proxies know it: mesh-apiserver.<system namespace>.svc.
+func ControlPlaneName(systemNamespace string) string {
+	return "mesh-apiserver." + systemNamespace + ".svc"
+}
 
 // Signer is the PodCertificateRequest signer of workload certificates.
 const Signer = "mesh.openservicemesh.io/workload"

@@ -24,6 +24,7 @@ const (
 	ReasonPending        = "Pending"
 	ReasonRejected       = "RejectedByProxy"
 	ReasonTargetNotFound = compile.ReasonTargetNotFound
+	ReasonInvalid        = compile.ReasonInvalid
 )
 
 // maxMessage is how many bytes a condition's message has at most; the API
@@ -96,7 +97,7 @@ func total(views []xds.ViewState) (v1alpha1.ProxyCounts, []xds.Nack) {
 
 // programmed turns true for a generation once every connected affected proxy
 // has ACKed it, and then stays: what proxies answer later is about later
-// changes, or about proxies that came later (DATAPLANE, rule 10).
+// changes, or about proxies that came later (docs/meshpolicy.md, "Status").
 func programmed(old v1alpha1.MeshPolicyStatus, report compile.Report, proxies v1alpha1.ProxyCounts, nacks []xds.Nack) metav1.Condition {
 	before := meta.FindStatusCondition(old.Conditions, v1alpha1.ConditionProgrammed)
 	if before != nil && before.Status == metav1.ConditionTrue && before.ObservedGeneration == report.Generation {
@@ -110,9 +111,16 @@ func programmed(old v1alpha1.MeshPolicyStatus, report compile.Report, proxies v1
 	case len(report.Views) == 0 && report.Reason == compile.ReasonTargetNotFound:
 		out.Reason = ReasonTargetNotFound
 		out.Message = "there is no target to program"
+	case len(report.Views) == 0 && report.Reason == compile.ReasonInvalid:
+		out.Reason = ReasonInvalid
+		out.Message = "nothing of it is sent to proxies"
 	case proxies.Acked < proxies.Affected:
 		out.Reason = ReasonPending
 		out.Message = fmt.Sprintf("%d of %d connected proxies have acknowledged it", proxies.Acked, proxies.Affected)
+	case proxies.Affected == 0:
+		out.Status = metav1.ConditionTrue
+		out.Reason = ReasonProgrammed
+		out.Message = "no connected proxy is affected by it"
 	default:
 		out.Status = metav1.ConditionTrue
 		out.Reason = ReasonProgrammed

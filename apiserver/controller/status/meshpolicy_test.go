@@ -83,12 +83,18 @@ func TestProgrammed(t *testing.T) {
 		wantReason:  ReasonTargetNotFound,
 		wantMessage: "there is no target to program",
 	}, {
+		name:        "nothing is programmed of a policy that could not be compiled at all",
+		report:      compile.Report{Generation: 2, Reason: compile.ReasonInvalid},
+		wantStatus:  metav1.ConditionFalse,
+		wantReason:  ReasonInvalid,
+		wantMessage: "nothing of it is sent to proxies",
+	}, {
 		name:        "no proxy is connected: nobody is waited for",
 		report:      sound,
 		views:       []xds.ViewState{{}, {}},
 		wantStatus:  metav1.ConditionTrue,
 		wantReason:  ReasonProgrammed,
-		wantMessage: "every connected proxy that it affects has acknowledged it",
+		wantMessage: "no connected proxy is affected by it",
 	}} {
 		t.Run(test.name, func(t *testing.T) {
 			status := policyStatus(test.old, test.report, test.views)

@@ -38,13 +38,18 @@ func (w *World) SetConfig(config *v1alpha1.MeshConfig) {
 		w.dirty.All = true
 	}
 	w.config = config
+	if domain := config.Spec.Certificate.TrustDomain; domain != "" {
+		w.trustDomain = domain
+	}
 }
 
 // Config gives the MeshConfig in use, nil if there is none. Another pointer is
 // another generation.
 func (w *World) Config() *v1alpha1.MeshConfig { return w.config }
 
-// DeleteConfig goes back to the defaults: that is what deletion means.
+// DeleteConfig goes back to the defaults: that is what deletion means. The trust
+// domain stays, since every certificate that is out has it; the MeshConfig that
+// is made anew says the same.
 func (w *World) DeleteConfig(key Key) {
 	if key.Name == v1alpha1.MeshConfigName && w.config != nil {
 		w.config = nil
@@ -52,17 +57,13 @@ func (w *World) DeleteConfig(key Key) {
 	}
 }
 
-// Settings gives what MeshConfig says, or, without one, its defaults and the
-// trust domain of New.
+// Settings gives what MeshConfig says, or, without one, its defaults.
 func (w *World) Settings() Settings {
 	settings := Settings{TrustDomain: w.trustDomain, CertificateLifetime: v1alpha1.DefaultCertificateLifetime}
 	if w.config == nil {
 		return settings
 	}
 	spec := &w.config.Spec
-	if spec.Certificate.TrustDomain != "" {
-		settings.TrustDomain = spec.Certificate.TrustDomain
-	}
 	if lifetime := spec.Certificate.Lifetime.Duration; lifetime != 0 {
 		settings.CertificateLifetime = lifetime
 	}

@@ -6,28 +6,26 @@ package world_test
 import (
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/openservicemesh/mesh-apiserver/apis/mesh/v1alpha1"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/world"
 )
 
-// TestTrustDomainOutlivesTheMeshConfig holds that a reset of the settings renames
-// no identity: the next MeshConfig is made with the same trust domain.
-func TestTrustDomainOutlivesTheMeshConfig(t *testing.T) {
-	w := world.New("mesh.example")
-	expect := func(when, want string) {
-		t.Helper()
-		if got := w.Settings().TrustDomain; got != want {
-			t.Errorf("%s: trust domain %q, want %q", when, got, want)
-		}
+// Between its deletion and its making anew there is no MeshConfig, and the
+// certificates that are out keep their trust domain.
+func TestDeletedConfigGivesDefaultsButKeepsTheTrustDomain(t *testing.T) {
+	w := world.New("first.example")
+	if got := w.Settings().TrustDomain; got != "first.example" {
+		t.Errorf("the trust domain is %q before there is a MeshConfig", got)
 	}
-	expect("before there is a MeshConfig", "mesh.example")
-	w.SetConfig(&v1alpha1.MeshConfig{
-		ObjectMeta: metav1.ObjectMeta{Name: v1alpha1.MeshConfigName},
-		Spec:       v1alpha1.MeshConfigSpec{Certificate: v1alpha1.CertificateConfig{TrustDomain: "other.example"}},
-	})
-	expect("as the MeshConfig says", "other.example")
-	w.DeleteConfig(world.Key{Name: v1alpha1.MeshConfigName})
-	expect("after its deletion", "mesh.example")
+	config := &v1alpha1.MeshConfig{ObjectMeta: metav1.ObjectMeta{Name: "default"}}
+	config.Spec.Certificate.TrustDomain = "mesh.example"
+	config.Spec.Traffic.Access = v1alpha1.AccessDefaultDeny
+	w.SetConfig(config)
+	w.DeleteConfig(world.Key{Name: "default"})
+	if diff := cmp.Diff(world.Settings{TrustDomain: "mesh.example", CertificateLifetime: v1alpha1.DefaultCertificateLifetime}, w.Settings()); diff != "" {
+		t.Errorf("settings (-want +got):\n%s", diff)
+	}
 }

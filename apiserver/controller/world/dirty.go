@@ -30,11 +30,6 @@ func newDirty() Dirty {
 	}
 }
 
-// Empty tells whether there is nothing to do.
-func (d Dirty) Empty() bool {
-	return !d.All && len(d.Services)+len(d.Views)+len(d.Policies)+len(d.Proxies) == 0
-}
-
 // TakeDirty gives what the changes since the last call have made stale.
 func (w *World) TakeDirty() Dirty {
 	d := w.dirty

@@ -169,17 +169,6 @@ func (w *World) PodsAt(address netip.Addr) []*Pod {
 	return pods
 }
 
-// Proxies gives every proxy of the mesh, in no order.
-func (w *World) Proxies() []model.Proxy {
-	var proxies []model.Proxy
-	for _, pod := range w.pods {
-		if pod.Meshed {
-			proxies = append(proxies, pod.proxy())
-		}
-	}
-	return proxies
-}
-
 // Proxy gives the proxy of that name; false if its pod is gone.
 func (w *World) Proxy(id model.ProxyID) (model.Proxy, bool) {
 	pod := w.pods[Key{Namespace: id.Namespace, Name: id.Pod}]

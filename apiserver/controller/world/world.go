@@ -28,7 +28,7 @@ type Key = types.NamespacedName
 // World is the picture. Make it with New.
 type World struct {
 	config *v1alpha1.MeshConfig
-	// trustDomain counts while there is no MeshConfig that names one.
+	// trustDomain is the one that a MeshConfig named last, at first that of New.
 	trustDomain string
 
 	services            map[Key]*corev1.Service
@@ -58,9 +58,8 @@ type World struct {
 	dirty Dirty
 }
 
-// New gives an empty world. trustDomain is the SPIFFE trust domain that a
-// MeshConfig is made with, and so what counts while there is none: identities
-// must not change in the moment between its deletion and its making anew.
+// New gives an empty world. trustDomain is the SPIFFE trust domain that counts
+// until a MeshConfig names one: that with which a MeshConfig is made.
 func New(trustDomain string) *World {
 	return &World{
 		trustDomain:         trustDomain,

@@ -18,6 +18,8 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/klog/v2"
 	aggregator "k8s.io/kube-aggregator/pkg/client/clientset_generated/clientset"
+
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
 )
 
 // Serving is a dynamic certificate and key for any number of listeners.
@@ -44,7 +46,7 @@ func New(client kubernetes.Interface, aggregator aggregator.Interface, systemNam
 		client:    client,
 		namespace: systemNamespace,
 		names: []string{
-			"mesh-apiserver." + systemNamespace + ".svc",
+			model.ControlPlaneName(systemNamespace),
 			"mesh-apiserver." + systemNamespace,
 			"mesh-apiserver",
 		},

@@ -10,8 +10,10 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"syscall"
+	"testing"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -30,6 +32,24 @@ func (c *Cluster) ServerMetrics(ctx context.Context) (Metrics, error) {
 		return nil, err
 	}
 	return scrape(ctx, "http://"+net.JoinHostPort(pod.Status.PodIP, "9090")+"/metrics")
+}
+
+// Meshed counts the pods that run in the mesh.
+func (c *Cluster) Meshed(t *testing.T) int {
+	t.Helper()
+	pods, err := c.Core.CoreV1().Pods("").List(t.Context(), metav1.ListOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	meshed := 0
+	for i := range pods.Items {
+		pod := &pods.Items[i]
+		proxied := slices.ContainsFunc(pod.Spec.InitContainers, func(c corev1.Container) bool { return c.Name == "mesh-proxy" })
+		if proxied && pod.DeletionTimestamp == nil && ready(pod) {
+			meshed++
+		}
+	}
+	return meshed
 }
 
 // ServerReady says whether the control plane's pod is ready, and which pod and

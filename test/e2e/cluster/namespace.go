@@ -6,6 +6,7 @@ package cluster
 import (
 	"context"
 	"fmt"
+	"testing"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -51,5 +52,22 @@ func (c *Cluster) Clean(ctx context.Context) error {
 			}
 		}
 		return len(list.Items) == 0, nil
+	})
+}
+
+// Settle waits until the namespaces of tests that have ended are gone.
+func (c *Cluster) Settle(t *testing.T) {
+	t.Helper()
+	Eventually(t, 2*time.Minute, func() (string, bool) {
+		list, err := c.Core.CoreV1().Namespaces().List(t.Context(), metav1.ListOptions{LabelSelector: ours})
+		if err != nil {
+			return err.Error(), false
+		}
+		for _, namespace := range list.Items {
+			if namespace.DeletionTimestamp != nil {
+				return namespace.Name + " is not gone", false
+			}
+		}
+		return "", true
 	})
 }

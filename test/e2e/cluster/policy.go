@@ -5,9 +5,11 @@ package cluster
 
 import (
 	"context"
+	"fmt"
 	"testing"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -62,12 +64,19 @@ func (c *Cluster) WritePolicy(t *testing.T, namespace, name, spec string) *v1alp
 func (c *Cluster) Configure(t *testing.T, patch string) {
 	t.Helper()
 	configs := c.Mesh.MeshV1alpha1().MeshConfigs()
-	if _, err := configs.Patch(t.Context(), v1alpha1.MeshConfigName, types.MergePatchType, []byte(patch), metav1.PatchOptions{}); err != nil {
+	written, err := configs.Patch(t.Context(), v1alpha1.MeshConfigName, types.MergePatchType, []byte(patch), metav1.PatchOptions{})
+	if err != nil {
 		t.Fatalf("change the MeshConfig: %v", err)
 	}
 	t.Cleanup(func() {
-		if err := configs.Delete(context.Background(), v1alpha1.MeshConfigName, metav1.DeleteOptions{}); err != nil {
+		ctx := context.Background()
+		err := configs.Delete(ctx, v1alpha1.MeshConfigName, metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &written.UID}})
+		if err != nil && !apierrors.IsConflict(err) {
 			t.Errorf("reset the MeshConfig: %v", err)
 		}
+		Eventually(t, 5*time.Second, func() (string, bool) {
+			_, err := configs.Get(ctx, v1alpha1.MeshConfigName, metav1.GetOptions{})
+			return fmt.Sprintf("the MeshConfig is not back: %v", err), err == nil
+		})
 	})
 }

@@ -21,7 +21,7 @@ type Transition struct {
 	Connection string `json:"connection"`
 	Outcome    string `json:"outcome"`
 	Requests   int    `json:"requests"`
-	Dialled    int    `json:"dialled"`
+	Cut        int    `json:"cut"`
 	Last       bool   `json:"last"`
 }
 

@@ -24,7 +24,6 @@ type Process struct {
 	cmd  *exec.Cmd
 	log  string
 	done chan struct{}
-	err  error
 }
 
 // start runs a program with its output in a log file of the directory.
@@ -42,7 +41,8 @@ func start(dir, name, binary string, args ...string) (*Process, error) {
 	}
 	go func() {
 		defer close(p.done)
-		p.err = p.cmd.Wait()
+		// How it ended is in ProcessState.
+		_ = p.cmd.Wait()
 	}()
 	return p, nil
 }
@@ -99,7 +99,7 @@ func (p *Process) await(ctx context.Context, what string, condition func(context
 	for {
 		select {
 		case <-p.done:
-			return fmt.Errorf("%s ended (%v) before %s\n%s", p.name, p.err, what, p.Log())
+			return fmt.Errorf("%s ended (%s) before %s\n%s", p.name, p.cmd.ProcessState, what, p.Log())
 		case <-ctx.Done():
 			return fmt.Errorf("wait for %s of %s: %w\n%s", what, p.name, last, p.Log())
 		case <-time.After(100 * time.Millisecond):

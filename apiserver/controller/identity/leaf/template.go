@@ -11,6 +11,8 @@ import (
 	"fmt"
 	"net/url"
 	"time"
+
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
 )
 
 // Validity is the life of a certificate, in whole seconds: X.509 has no finer
@@ -51,14 +53,8 @@ func Template(name Name, trustDomain string, v Validity) (*x509.Certificate, err
 // of a workload calls it, so that no workload can pose as the control plane.
 func ControlPlaneTemplate(systemNamespace string, v Validity) *x509.Certificate {
 	t := endEntity(v, x509.ExtKeyUsageServerAuth)
-	t.DNSNames = []string{ControlPlaneName(systemNamespace)}
+	t.DNSNames = []string{model.ControlPlaneName(systemNamespace)}
 	return t
-}
-
-// ControlPlaneName is the DNS SAN by which proxies know the xDS server:
-// mesh-apiserver.<system namespace>.svc.
-func ControlPlaneName(systemNamespace string) string {
-	return "mesh-apiserver." + systemNamespace + ".svc"
 }
 
 // Sign gives the DER of a template, for a public key, under an issuer. The

@@ -6,11 +6,14 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -18,13 +21,14 @@ import (
 
 // transition is one line of probe's and hold's output: at At (Unix time, ns)
 // the outcome on the named kind of connection became Outcome. Of HTTP it also
-// says how many requests were made and how many connections were opened so far.
+// says how many requests were made so far, and how often the other side has
+// ended a connection or said that it would.
 type transition struct {
 	At         int64  `json:"at"`
 	Connection string `json:"connection"`
 	Outcome    string `json:"outcome"`
 	Requests   int    `json:"requests,omitempty"`
-	Dialled    int    `json:"dialled,omitempty"`
+	Cut        int    `json:"cut,omitempty"`
 	// Last is true of the line that sums up, when the time is over.
 	Last bool `json:"last,omitempty"`
 }
@@ -66,12 +70,15 @@ func newProbeCommand() *cobra.Command {
 // request was sent: the first request that obeys.
 func watchURL(ctx context.Context, kind, url string, every time.Duration, transport *http.Transport, lines chan<- transition) {
 	state := transition{Connection: kind}
-	var dialled atomic.Int32
+	var cut atomic.Int32
 	transport.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
-		dialled.Add(1)
-		return (&net.Dialer{}).DialContext(ctx, network, address)
+		conn, err := (&net.Dialer{}).DialContext(ctx, network, address)
+		if err != nil {
+			return nil, err
+		}
+		return &watchedConn{Conn: conn, cut: &cut}, nil
 	}
-	client := &http.Client{Transport: transport, Timeout: 5 * time.Second}
+	client := &http.Client{Transport: &watchedTransport{transport, &cut}, Timeout: 5 * time.Second}
 	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for ctx.Err() == nil {
@@ -80,7 +87,7 @@ func watchURL(ctx context.Context, kind, url string, every time.Duration, transp
 		got := outcome(context.WithoutCancel(ctx), client, url)
 		state.Requests++
 		if got != state.Outcome {
-			state.At, state.Outcome, state.Dialled = sent.UnixNano(), got, int(dialled.Load())
+			state.At, state.Outcome, state.Cut = sent.UnixNano(), got, int(cut.Load())
 			lines <- state
 		}
 		select {
@@ -88,6 +95,34 @@ func watchURL(ctx context.Context, kind, url string, every time.Duration, transp
 		case <-tick.C:
 		}
 	}
-	state.At, state.Dialled, state.Last = time.Now().UnixNano(), int(dialled.Load()), true
+	state.At, state.Cut, state.Last = time.Now().UnixNano(), int(cut.Load()), true
 	lines <- state
+}
+
+// watchedTransport counts the answers after which a connection is not to be used.
+type watchedTransport struct {
+	*http.Transport
+	cut *atomic.Int32
+}
+
+func (t *watchedTransport) RoundTrip(r *http.Request) (*http.Response, error) {
+	response, err := t.Transport.RoundTrip(r)
+	if err == nil && response.Close {
+		t.cut.Add(1)
+	}
+	return response, err
+}
+
+// watchedConn counts its end if the other side made it.
+type watchedConn struct {
+	net.Conn
+	cut *atomic.Int32
+}
+
+func (c *watchedConn) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	if errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) {
+		c.cut.Add(1)
+	}
+	return n, err
 }

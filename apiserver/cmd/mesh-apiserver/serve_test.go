@@ -1,0 +1,42 @@
+// Copyright The mesh-apiserver Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+)
+
+func TestHelpShowsTheFlagsOfItsCommandAlone(t *testing.T) {
+	for _, test := range []struct {
+		args       string
+		has, lacks []string
+	}{
+		{"--help", []string{"--etcd-servers", "--xds-port", "init and drain"}, []string{"--control-plane-name"}},
+		{"init --help", []string{"--control-plane-name", "--probe"}, []string{"--etcd-servers"}},
+		{"drain --help", []string{"--timeout"}, []string{"--etcd-servers"}},
+		{"version --help", []string{"Print the version"}, []string{"--etcd-servers"}},
+	} {
+		t.Run(test.args, func(t *testing.T) {
+			cmd := newCommand()
+			var out bytes.Buffer
+			cmd.SetOut(&out)
+			cmd.SetArgs(strings.Fields(test.args))
+			if err := cmd.Execute(); err != nil {
+				t.Fatal(err)
+			}
+			for _, want := range test.has {
+				if !strings.Contains(out.String(), want) {
+					t.Errorf("lacks %q:\n%s", want, out.String())
+				}
+			}
+			for _, unwanted := range test.lacks {
+				if strings.Contains(out.String(), unwanted) {
+					t.Errorf("has %q of another command", unwanted)
+				}
+			}
+		})
+	}
+}
