@@ -43,6 +43,8 @@ type Options struct {
 	Client versioned.Interface
 	// Delivery gets the resources.
 	Delivery Delivery
+	// TrustDomain is the SPIFFE trust domain that the MeshConfig is made with.
+	TrustDomain string
 }
 
 // Controller turns the world into resources, for as long as it runs.
@@ -52,6 +54,8 @@ type Controller struct {
 	delivery Delivery
 	status   *status.Writer
 	ready    atomic.Bool
+
+	trustDomain string
 }
 
 // New makes a Controller and registers it with the informers.
@@ -67,6 +71,8 @@ func New(o Options) (*Controller, error) {
 		synced:   synced,
 		delivery: o.Delivery,
 		status:   status.New(o.Client, o.Mesh, o.Delivery),
+
+		trustDomain: o.TrustDomain,
 	}, nil
 }
 
@@ -99,7 +105,7 @@ func (c *Controller) Run(ctx context.Context) error {
 	writer.Go(func() { c.status.Run(ctx) })
 	defer writer.Wait()
 
-	e := newEngine()
+	e := newEngine(c.trustDomain)
 	for {
 		c.batch(ctx, e)
 		select {

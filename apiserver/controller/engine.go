@@ -42,9 +42,9 @@ type engine struct {
 	config *v1alpha1.MeshConfig
 }
 
-func newEngine() *engine {
+func newEngine(trustDomain string) *engine {
 	return &engine{
-		world:      world.New(),
+		world:      world.New(trustDomain),
 		ledger:     newLedger(),
 		policies:   map[string][]world.Key{},
 		chains:     map[string]envoy.Generations{},

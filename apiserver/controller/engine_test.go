@@ -17,6 +17,7 @@ import (
 	"k8s.io/utils/ptr"
 
 	"github.com/openservicemesh/mesh-apiserver/apis/mesh/v1alpha1"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/compile"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/envoy"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/world"
@@ -56,7 +57,7 @@ func TestGolden(t *testing.T) {
 }
 
 func loaded(objects []metav1.Object) *engine {
-	e := newEngine()
+	e := newEngine("cluster.local")
 	e.setRoots(testRoots)
 	for _, object := range objects {
 		worldtest.Set(e.world, object)
@@ -212,7 +213,7 @@ func TestUnitThatCannotBeCompiledRefuses(t *testing.T) {
 
 	sick := viewOf(t, e.world, "bookstore")
 	closed := model.Workload{View: sick, Namespace: "bookstore", Ports: []model.InboundPort{{Access: model.Access{Closed: true}}}}
-	want, err := envoy.Workload(model.Mesh{TrustDomain: "cluster.local", Egress: model.EgressPassthrough}, closed, testRoots, nil)
+	want, err := envoy.Workload(compile.Mesh(e.world), closed, testRoots, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

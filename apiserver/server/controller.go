@@ -15,10 +15,11 @@ import (
 func (s *Server) addController() error {
 	var err error
 	s.controller, err = controller.New(controller.Options{
-		Host:     s.clients.hostInformers,
-		Mesh:     s.clients.meshInformers,
-		Client:   s.clients.mesh,
-		Delivery: s.xds,
+		Host:        s.clients.hostInformers,
+		Mesh:        s.clients.meshInformers,
+		Client:      s.clients.mesh,
+		Delivery:    s.xds,
+		TrustDomain: s.options.Mesh.TrustDomain,
 	})
 	if err != nil {
 		return err

@@ -14,8 +14,14 @@ import (
 )
 
 const (
-	// readHeaderTimeout ends connections that say nothing.
-	readHeaderTimeout = 10 * time.Second
+	// readTimeout ends requests that do not come to their end, and connections
+	// that say nothing. Requests are small, and a webhook's caller waits 5 s.
+	readTimeout = 5 * time.Second
+	// writeTimeout ends requests whose answer is not taken.
+	writeTimeout = 30 * time.Second
+	// idleTimeout ends connections between requests: the API server and
+	// Prometheus keep theirs.
+	idleTimeout = 2 * time.Minute
 	// drainTimeout is how long requests under way may take at the end; a webhook
 	// call takes 10 s at most.
 	drainTimeout = 10 * time.Second
@@ -34,7 +40,7 @@ func (s *Server) listen(flag string, port int) (net.Listener, error) {
 // serveHTTP serves until ctx ends, then lets requests under way finish. It
 // speaks TLS if the server has a TLS configuration.
 func serveHTTP(ctx context.Context, server *http.Server, listener net.Listener) error {
-	server.ReadHeaderTimeout = readHeaderTimeout
+	server.ReadTimeout, server.WriteTimeout, server.IdleTimeout = readTimeout, writeTimeout, idleTimeout
 	stopped := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
 		defer close(stopped)

@@ -10,11 +10,8 @@ import (
 	"net/http"
 
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apiserver/pkg/server/dynamiccertificates"
 	"k8s.io/client-go/kubernetes"
-	corelisters "k8s.io/client-go/listers/core/v1"
 
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/inject"
 )
@@ -31,7 +28,7 @@ func (s *Server) addWebhook() error {
 	}
 	settings := func() (inject.Settings, error) { return s.injectSettings(podIdentity) }
 	mux := http.NewServeMux()
-	mux.Handle("/inject", inject.NewHandler(settings, s.clients.namespaceLabels))
+	mux.Handle("/inject", inject.NewHandler(settings, newNamespaces(s.clients).labels))
 	s.components.add("webhook", func(ctx context.Context) error {
 		certificates := s.servingTLS()
 		go certificates.Run(1, ctx.Done())
@@ -91,21 +88,4 @@ func (s *Server) injectSettings(podIdentity bool) (inject.Settings, error) {
 		settings.ProxyImage = sidecar.Image
 	}
 	return settings, nil
-}
-
-// namespaceLabels asks the API server where the informer has no answer: a pod
-// may come right after its namespace.
-func (c *clients) namespaceLabels(ctx context.Context, name string) (map[string]string, error) {
-	namespace, err := c.namespaces().Get(name)
-	if apierrors.IsNotFound(err) {
-		namespace, err = c.host.CoreV1().Namespaces().Get(ctx, name, metav1.GetOptions{})
-	}
-	if err != nil {
-		return nil, err
-	}
-	return namespace.Labels, nil
-}
-
-func (c *clients) namespaces() corelisters.NamespaceLister {
-	return c.hostInformers.Core().V1().Namespaces().Lister()
 }

@@ -346,7 +346,7 @@ func schema_mesh_apiserver_apis_mesh_v1alpha1_HeaderMatch(ref common.ReferenceCa
 					},
 					"value": {
 						SchemaProps: spec.SchemaProps{
-							Description: "value is the header's value, or the regular expression.",
+							Description: "value is the header's value, or the regular expression, which counts as 16 of the 4096 items that rules may hold. At most 4096 bytes.",
 							Default:     "",
 							Type:        []string{"string"},
 							Format:      "",
@@ -739,7 +739,7 @@ func schema_mesh_apiserver_apis_mesh_v1alpha1_MeshPolicySpec(ref common.Referenc
 							},
 						},
 						SchemaProps: spec.SchemaProps{
-							Description: "rules are alternatives: a call that matches one of them is matched by the policy. 1 to 64.",
+							Description: "rules are alternatives: a call that matches one of them is matched by the policy. 1 to 64. Together they name at most 64 different ports, and hold at most 4096 items in all lists of from and to, each item of from and to among them; a regular expression counts as 16.",
 							Type:        []string{"array"},
 							Items: &spec.SchemaOrArray{
 								Schema: &spec.Schema{
@@ -821,7 +821,7 @@ func schema_mesh_apiserver_apis_mesh_v1alpha1_PathMatch(ref common.ReferenceCall
 					},
 					"value": {
 						SchemaProps: spec.SchemaProps{
-							Description: "value is the path, beginning with \"/\", or the regular expression.",
+							Description: "value is the path, beginning with \"/\", or the regular expression, which counts as 16 of the 4096 items that rules may hold. At most 1024 bytes.",
 							Default:     "",
 							Type:        []string{"string"},
 							Format:      "",
@@ -854,7 +854,7 @@ func schema_mesh_apiserver_apis_mesh_v1alpha1_PolicyDestination(ref common.Refer
 							},
 						},
 						SchemaProps: spec.SchemaProps{
-							Description: "ports are container ports of the target, by number or by name. A port outside the target admits nothing. At most 32.",
+							Description: "ports are container ports of the target, by number or by name. A port outside the target admits nothing. At most 32, and 64 different ones in all rules together.",
 							Type:        []string{"array"},
 							Items: &spec.SchemaOrArray{
 								Schema: &spec.Schema{

@@ -100,7 +100,9 @@ type MeshPolicySpec struct {
 	OnAnonymous *AnonymousHandling `json:"onAnonymous,omitempty" protobuf:"bytes,5,opt,name=onAnonymous,casttype=AnonymousHandling"`
 
 	// rules are alternatives: a call that matches one of them is matched by the
-	// policy. 1 to 64.
+	// policy. 1 to 64. Together they name at most 64 different ports, and hold
+	// at most 4096 items in all lists of from and to, each item of from and to
+	// among them; a regular expression counts as 16.
 	//
 	// +required
 	// +listType=atomic
@@ -323,7 +325,8 @@ type PolicyDestination struct {
 	All *AllPorts `json:"all,omitempty" protobuf:"bytes,1,opt,name=all"`
 
 	// ports are container ports of the target, by number or by name. A port
-	// outside the target admits nothing. At most 32.
+	// outside the target admits nothing. At most 32, and 64 different ones in
+	// all rules together.
 	//
 	// +optional
 	// +listType=atomic
@@ -426,7 +429,8 @@ type PathMatch struct {
 	// +k8s:optional
 	Type PathMatchType `json:"type,omitempty" protobuf:"bytes,1,opt,name=type,casttype=PathMatchType"`
 
-	// value is the path, beginning with "/", or the regular expression.
+	// value is the path, beginning with "/", or the regular expression, which
+	// counts as 16 of the 4096 items that rules may hold. At most 1024 bytes.
 	//
 	// +required
 	// +k8s:required
@@ -464,7 +468,8 @@ type HeaderMatch struct {
 	// +k8s:maxLength=256
 	Name string `json:"name" protobuf:"bytes,2,opt,name=name"`
 
-	// value is the header's value, or the regular expression.
+	// value is the header's value, or the regular expression, which counts as
+	// 16 of the 4096 items that rules may hold. At most 4096 bytes.
 	//
 	// +required
 	// +k8s:required

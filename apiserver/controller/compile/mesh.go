@@ -14,7 +14,11 @@ import (
 // Mesh gives what every proxy shares.
 func Mesh(w *world.World) model.Mesh {
 	settings := w.Settings()
-	mesh := model.Mesh{TrustDomain: settings.TrustDomain, Egress: model.EgressPassthrough}
+	mesh := model.Mesh{
+		TrustDomain:         settings.TrustDomain,
+		Egress:              model.EgressPassthrough,
+		CertificateLifetime: settings.CertificateLifetime,
+	}
 	if settings.RefuseEgress {
 		mesh.Egress = model.EgressRefuse
 	}

@@ -110,8 +110,13 @@ func alpn(p model.Protocol) string {
 
 // upstreamProtocol is what travels to the endpoints: between proxies HTTP/1.1
 // is carried as HTTP/2. A cluster speaks one protocol to all its endpoints, so
-// that one with an endpoint outside the mesh keeps to what that understands.
+// that one with an endpoint outside the mesh keeps to what that understands,
+// and one without endpoints as well: those of a Service outside the mesh may
+// come and go, and its cluster stays.
 func upstreamProtocol(p model.ServicePort) model.Protocol {
+	if len(p.Identities) == 0 {
+		return p.Protocol
+	}
 	for _, e := range p.Endpoints {
 		if e.Plaintext {
 			return p.Protocol

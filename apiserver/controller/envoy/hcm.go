@@ -22,10 +22,10 @@ const (
 	connectionWindow      = 1 << 20
 	streamIdleTimeout     = 5 * time.Minute
 	requestHeadersTimeout = 10 * time.Second
-	// maxHTTPConnection is the shortest lifetime that a workload certificate can
-	// have: a connection never outlives the certificate that opened it. It ends
-	// by GOAWAY or "connection: close", so no request is lost.
-	maxHTTPConnection = time.Hour
+	// maxHTTPConnection holds for every lifetime of certificates, being the
+	// shortest: a connection does not outlive the certificate that opened it. It
+	// ends by GOAWAY or "connection: close", so no request is lost.
+	maxHTTPConnection = minCertificateLifetime
 )
 
 // connectionManager is what both directions have in common: routes by RDS,

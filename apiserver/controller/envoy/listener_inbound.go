@@ -31,7 +31,7 @@ func inboundListener(m model.Mesh, w model.Workload, chains Generations) *listen
 	l.ListenerFiltersTimeout = dur(clientHelloTimeout)
 	l.FilterChains = refuseProxyPorts()
 	for _, p := range w.Ports {
-		l.FilterChains = append(l.FilterChains, tcpChain(w, p, chains[p.Number].Name))
+		l.FilterChains = append(l.FilterChains, tcpChain(m, w, p, chains[p.Number].Name))
 		if p.HTTP {
 			l.FilterChains = append(l.FilterChains,
 				httpChain(m, w, p, model.ALPNHTTP1, ClusterInboundHTTP1),
@@ -45,7 +45,7 @@ func inboundListener(m model.Mesh, w model.Workload, chains Generations) *listen
 // names that the handshake accepts (SDS) and RBAC (ECDS), which looks when the
 // first byte comes. The chain's name changes when access narrows: Envoy then
 // ends the connections of the old chain within the drain time.
-func tcpChain(w model.Workload, p model.InboundPort, generation string) *listenerv3.FilterChain {
+func tcpChain(m model.Mesh, w model.Workload, p model.InboundPort, generation string) *listenerv3.FilterChain {
 	tls := commonTLS()
 	tls.ValidationContextType = &tlsv3.CommonTlsContext_ValidationContextSdsSecretConfig{
 		ValidationContextSdsSecretConfig: &tlsv3.SdsSecretConfig{Name: InboundPortName(w.View, p.Number), SdsConfig: fromADS()},
@@ -57,7 +57,7 @@ func tcpChain(w model.Workload, p model.InboundPort, generation string) *listene
 		Filters: []*listenerv3.Filter{
 			discoveredRBAC(inboundDenyName(w.View, p.Number)),
 			discoveredRBAC(inboundAllowName(w.View, p.Number)),
-			inboundTCP(inboundStatPrefix(p)),
+			inboundTCP(m, inboundStatPrefix(p)),
 		},
 	}
 }

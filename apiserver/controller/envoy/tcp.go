@@ -8,12 +8,19 @@ import (
 
 	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
 	tcpproxyv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/tcp_proxy/v3"
+
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
 )
 
 const tcpProxyFilter = "envoy.filters.network.tcp_proxy"
 
-// maxTCPConnection is the default lifetime of a workload certificate.
-const maxTCPConnection = 24 * time.Hour
+// An inbound TCP connection ends with the certificate that opened it, and after
+// maxTCPConnection, the default lifetime of one, where certificates live longer.
+// minCertificateLifetime is the shortest that the API server takes (KEP-4317).
+const (
+	maxTCPConnection       = 24 * time.Hour
+	minCertificateLifetime = time.Hour
+)
 
 func tcpProxy(statPrefix, cluster string) *tcpproxyv3.TcpProxy {
 	return &tcpproxyv3.TcpProxy{
@@ -32,10 +39,10 @@ func tcpTo(name string) (Resource, error) {
 // TLS handshake is done, so that a client whom the handshake refuses is not
 // noticed by the application and hears nothing from a protocol in which the
 // server speaks first.
-func inboundTCP(statPrefix string) *listenerv3.Filter {
+func inboundTCP(m model.Mesh, statPrefix string) *listenerv3.Filter {
 	p := tcpProxy(statPrefix, ClusterInboundTCP)
 	p.UpstreamConnectMode = tcpproxyv3.UpstreamConnectMode_ON_DOWNSTREAM_TLS_HANDSHAKE
 	p.MaxEarlyDataBytes = u32(0)
-	p.MaxDownstreamConnectionDuration = dur(maxTCPConnection)
+	p.MaxDownstreamConnectionDuration = dur(min(maxTCPConnection, max(minCertificateLifetime, m.CertificateLifetime)))
 	return networkFilter(tcpProxyFilter, p)
 }

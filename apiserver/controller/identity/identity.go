@@ -52,7 +52,7 @@ func New(config *rest.Config, systemNamespace string, settings func() Settings, 
 	return &Identity{
 		authority:    a,
 		admission:    w,
-		signer:       signer.New(client, a, w, settings),
+		signer:       signer.New(client, a, w, systemNamespace, settings),
 		controlPlane: controlplane.New(systemNamespace, a.Issuer, a.Roots),
 	}, nil
 }

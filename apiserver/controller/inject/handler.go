@@ -21,9 +21,21 @@ import (
 	"k8s.io/utils/ptr"
 )
 
-// maxReview bounds an AdmissionReview: the API server takes no object above
-// 3 MiB, and a review holds one, as JSON.
-const maxReview = 6 << 20
+// Bounds of what is taken from anybody who reaches the port: the API server
+// brings no certificate to a webhook, unless it is configured to.
+const (
+	// maxReview bounds an AdmissionReview of a new pod, in bytes. The API server
+	// takes no object above 3 MiB, twice etcd's limit of 1.5 MiB for a request
+	// (MaxRequestBodyBytes in k8s.io/apiserver/pkg/server/config.go); the rest is
+	// for what a review says beside it.
+	maxReview = 3<<20 + 64<<10
+	// maxInFlight bounds the reviews that are read and answered at one time. One
+	// takes a millisecond.
+	maxInFlight = 64
+	// retryAfter is when to ask again, in seconds. The API server's client does
+	// so by itself (client-go rest.Request).
+	retryAfter = "1"
+)
 
 // SettingsFunc gives the settings as they are now.
 type SettingsFunc func() (Settings, error)
@@ -39,18 +51,30 @@ type NamespaceFunc func(ctx context.Context, name string) (labels map[string]str
 type Handler struct {
 	settings   SettingsFunc
 	namespaces NamespaceFunc
+	// inFlight has a place for each review that may be under way.
+	inFlight chan struct{}
 }
 
 // NewHandler makes the handler for the path /inject.
 func NewHandler(settings SettingsFunc, namespaces NamespaceFunc) *Handler {
-	return &Handler{settings: settings, namespaces: namespaces}
+	return &Handler{settings: settings, namespaces: namespaces, inFlight: make(chan struct{}, maxInFlight)}
 }
 
 var _ http.Handler = (*Handler)(nil)
 
-// ServeHTTP answers one review.
+// ServeHTTP answers one review, or, when too many are under way, says when to
+// come again.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	start := time.Now()
+	select {
+	case h.inFlight <- struct{}{}:
+		defer func() { <-h.inFlight }()
+	default:
+		observe(outcomeBusy, start)
+		w.Header().Set("Retry-After", retryAfter)
+		http.Error(w, fmt.Sprintf("%d reviews are under way already", maxInFlight), http.StatusServiceUnavailable)
+		return
+	}
 	review, status, err := readReview(w, r)
 	if err != nil {
 		observe(outcomeBadRequest, start)

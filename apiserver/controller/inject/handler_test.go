@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 
 	admissionv1 "k8s.io/api/admission/v1"
@@ -105,6 +106,39 @@ func TestHandlerRefusesWhatIsNoReview(t *testing.T) {
 				t.Errorf("status is %d (%s), want %d", w.Code, w.Body, test.want)
 			}
 		})
+	}
+}
+
+func TestHandlerTurnsAwayWhatIsTooMuchAtOnce(t *testing.T) {
+	entered, leave := make(chan struct{}), make(chan struct{})
+	handler := NewHandler(
+		func() (Settings, error) { return settings, nil },
+		func(context.Context, string) (map[string]string, error) {
+			entered <- struct{}{}
+			<-leave
+			return nil, nil
+		})
+	body := review(t, request(t, readPod(t, "testdata/plain.in.yaml")))
+	post := func() *httptest.ResponseRecorder {
+		r := httptest.NewRequest(http.MethodPost, "/inject", strings.NewReader(body))
+		r.Header.Set("Content-Type", "application/json")
+		w := httptest.NewRecorder()
+		handler.ServeHTTP(w, r)
+		return w
+	}
+	var underWay sync.WaitGroup
+	for range maxInFlight {
+		underWay.Go(func() { post() })
+		<-entered
+	}
+	if w := post(); w.Code != http.StatusServiceUnavailable || w.Header().Get("Retry-After") == "" {
+		t.Errorf("answered %d with Retry-After %q, want 503 with one", w.Code, w.Header().Get("Retry-After"))
+	}
+	close(leave)
+	underWay.Wait()
+	go func() { <-entered }()
+	if w := post(); w.Code != http.StatusOK {
+		t.Errorf("once others are done: answered %d", w.Code)
 	}
 }
 

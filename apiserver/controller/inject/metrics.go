@@ -19,12 +19,13 @@ const (
 	outcomeRefused    outcome = "refused"
 	outcomeError      outcome = "error"
 	outcomeBadRequest outcome = "bad_request"
+	outcomeBusy       outcome = "busy"
 )
 
 var (
 	requests = metrics.NewCounterVec(&metrics.CounterOpts{
 		Name:           "mesh_inject_requests_total",
-		Help:           "Admission reviews by outcome: injected, unchanged, refused, error, bad_request. Every injected pod is sent twice; the second time it is unchanged.",
+		Help:           "Admission reviews by outcome: injected, unchanged, refused, error, bad_request, busy (turned away, too many being under way). Every injected pod is sent twice; the second time it is unchanged.",
 		StabilityLevel: metrics.ALPHA,
 	}, []string{"outcome"})
 	duration = metrics.NewHistogram(&metrics.HistogramOpts{

@@ -10,12 +10,18 @@
 // and equal input gives equal (reflect.DeepEqual) values.
 package model
 
+import "time"
+
 // Mesh is what every proxy shares.
 type Mesh struct {
 	// TrustDomain is the SPIFFE trust domain, without a scheme: "cluster.local".
 	TrustDomain string
 	// Egress says what happens to a connection to an address that no Service names.
 	Egress EgressMode
+	// CertificateLifetime is the longest life of a workload certificate that is
+	// issued now, 1 h or more (KEP-4317 knows none shorter). An inbound
+	// connection lives no longer.
+	CertificateLifetime time.Duration
 }
 
 // EgressMode is the fate of a connection to an address that no Service names.

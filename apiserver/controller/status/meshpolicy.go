@@ -47,7 +47,12 @@ func (w *Writer) writePolicy(ctx context.Context, key types.NamespacedName) erro
 	for _, view := range report.Views {
 		views = append(views, w.proxies.View(view))
 	}
-	status := policyStatus(policy.Status, report, views)
+	expected := 0
+	if left := w.settled.Sub(w.now()); left > 0 {
+		expected = report.Pods
+		w.queue.AddAfter(key, left)
+	}
+	status := policyStatus(policy.Status, report, views, expected)
 	if apiequality.Semantic.DeepEqual(policy.Status, status) {
 		return nil
 	}
@@ -61,12 +66,13 @@ func (w *Writer) writePolicy(ctx context.Context, key types.NamespacedName) erro
 }
 
 // policyStatus says what came of a policy: what the report says of itself, and
-// what the proxies of the views that it affects have answered.
-func policyStatus(old v1alpha1.MeshPolicyStatus, report compile.Report, views []xds.ViewState) v1alpha1.MeshPolicyStatus {
+// what the proxies of the views that it affects have answered. expected is how
+// many proxies are waited for, if that is more than are connected.
+func policyStatus(old v1alpha1.MeshPolicyStatus, report compile.Report, views []xds.ViewState, expected int) v1alpha1.MeshPolicyStatus {
 	out := *old.DeepCopy()
 	proxies, nacks := total(views)
 	out.Proxies = &proxies
-	programmed := programmed(old, report, proxies, nacks)
+	programmed := programmed(old, report, proxies, nacks, expected)
 	accepted := metav1.Condition{
 		Type:    v1alpha1.ConditionAccepted,
 		Status:  metav1.ConditionFalse,
@@ -98,7 +104,7 @@ func total(views []xds.ViewState) (v1alpha1.ProxyCounts, []xds.Nack) {
 // programmed turns true for a generation once every connected affected proxy
 // has ACKed it, and then stays: what proxies answer later is about later
 // changes, or about proxies that came later (docs/meshpolicy.md, "Status").
-func programmed(old v1alpha1.MeshPolicyStatus, report compile.Report, proxies v1alpha1.ProxyCounts, nacks []xds.Nack) metav1.Condition {
+func programmed(old v1alpha1.MeshPolicyStatus, report compile.Report, proxies v1alpha1.ProxyCounts, nacks []xds.Nack, expected int) metav1.Condition {
 	before := meta.FindStatusCondition(old.Conditions, v1alpha1.ConditionProgrammed)
 	if before != nil && before.Status == metav1.ConditionTrue && before.ObservedGeneration == report.Generation {
 		return *before
@@ -117,6 +123,9 @@ func programmed(old v1alpha1.MeshPolicyStatus, report compile.Report, proxies v1
 	case proxies.Acked < proxies.Affected:
 		out.Reason = ReasonPending
 		out.Message = fmt.Sprintf("%d of %d connected proxies have acknowledged it", proxies.Acked, proxies.Affected)
+	case int(proxies.Affected) < expected:
+		out.Reason = ReasonPending
+		out.Message = fmt.Sprintf("the server has just started: %d of %d proxies have connected", proxies.Affected, expected)
 	case proxies.Affected == 0:
 		out.Status = metav1.ConditionTrue
 		out.Reason = ReasonProgrammed

@@ -30,6 +30,7 @@ func TestProgrammed(t *testing.T) {
 		old         v1alpha1.MeshPolicyStatus
 		report      compile.Report
 		views       []xds.ViewState
+		expected    int
 		wantStatus  metav1.ConditionStatus
 		wantReason  string
 		wantMessage string
@@ -95,9 +96,18 @@ func TestProgrammed(t *testing.T) {
 		wantStatus:  metav1.ConditionTrue,
 		wantReason:  ReasonProgrammed,
 		wantMessage: "no connected proxy is affected by it",
+	}, {
+		name:        "the server has just started: those that are there and not connected are waited for",
+		report:      sound,
+		views:       []xds.ViewState{{Connected: 1, Acked: 1}, {}},
+		expected:    3,
+		wantStatus:  metav1.ConditionFalse,
+		wantReason:  ReasonPending,
+		wantMessage: "the server has just started: 1 of 3 proxies have connected",
+		wantProxies: v1alpha1.ProxyCounts{Affected: 1, Acked: 1},
 	}} {
 		t.Run(test.name, func(t *testing.T) {
-			status := policyStatus(test.old, test.report, test.views)
+			status := policyStatus(test.old, test.report, test.views, test.expected)
 			got := meta.FindStatusCondition(status.Conditions, v1alpha1.ConditionProgrammed)
 			if got.Status != test.wantStatus || got.Reason != test.wantReason || got.Message != test.wantMessage || got.ObservedGeneration != 2 {
 				t.Errorf("Programmed is %+v", got)
@@ -111,7 +121,7 @@ func TestProgrammed(t *testing.T) {
 
 func TestAcceptedTellsTheReport(t *testing.T) {
 	long := strings.Repeat("ä", maxMessage)
-	status := policyStatus(v1alpha1.MeshPolicyStatus{}, compile.Report{Generation: 7, Reason: compile.ReasonInvalid, Message: long}, nil)
+	status := policyStatus(v1alpha1.MeshPolicyStatus{}, compile.Report{Generation: 7, Reason: compile.ReasonInvalid, Message: long}, nil, 0)
 	got := meta.FindStatusCondition(status.Conditions, v1alpha1.ConditionAccepted)
 	if got.Status != metav1.ConditionFalse || got.Reason != compile.ReasonInvalid || got.ObservedGeneration != 7 {
 		t.Errorf("Accepted is %+v", got)
@@ -119,7 +129,7 @@ func TestAcceptedTellsTheReport(t *testing.T) {
 	if len(got.Message) > maxMessage || !strings.HasSuffix(got.Message, "ä…") {
 		t.Errorf("the message has %d bytes and ends in %q", len(got.Message), got.Message[len(got.Message)-8:])
 	}
-	again := policyStatus(status, compile.Report{Generation: 7, Reason: compile.ReasonInvalid, Message: long}, nil)
+	again := policyStatus(status, compile.Report{Generation: 7, Reason: compile.ReasonInvalid, Message: long}, nil, 0)
 	if diff := cmp.Diff(status, again); diff != "" {
 		t.Errorf("the same report changes the status:\n%s", diff)
 	}

@@ -30,6 +30,12 @@ const pause = time.Second
 // milliseconds, and one write then says it all.
 const settle = 50 * time.Millisecond
 
+// returning is how long after the start of this server proxies are expected to
+// connect again: Envoy tries at the latest every 30 s
+// (https://www.envoyproxy.io/docs/envoy/latest/api-docs/xds_protocol). Until
+// then "every connected proxy" says little.
+const returning = 30 * time.Second
+
 // workers is how many objects are written at once.
 const workers = 4
 
@@ -51,6 +57,8 @@ type Writer struct {
 	// queue has names of policies; the MeshConfig has no namespace.
 	queue workqueue.TypedRateLimitingInterface[types.NamespacedName]
 	now   func() time.Time
+	// settled is when proxies that were connected before the start have returned.
+	settled time.Time
 
 	mu      sync.Mutex
 	reports map[types.NamespacedName]compile.Report
@@ -71,6 +79,7 @@ func New(client versioned.Interface, informers externalversions.SharedInformerFa
 		queue: workqueue.NewTypedRateLimitingQueue(
 			workqueue.NewTypedItemExponentialFailureRateLimiter[types.NamespacedName](10*time.Millisecond, 30*time.Second)),
 		now:     time.Now,
+		settled: time.Now().Add(returning),
 		reports: map[types.NamespacedName]compile.Report{},
 		byView:  map[string]map[types.NamespacedName]struct{}{},
 		written: map[types.NamespacedName]time.Time{},

@@ -4,8 +4,8 @@
 package world
 
 import (
-	"cmp"
 	"reflect"
+	"time"
 
 	"github.com/openservicemesh/mesh-apiserver/apis/mesh/v1alpha1"
 )
@@ -15,6 +15,8 @@ import (
 type Settings struct {
 	// TrustDomain is the SPIFFE trust domain, such as "cluster.local".
 	TrustDomain string
+	// CertificateLifetime is the life of a workload certificate.
+	CertificateLifetime time.Duration
 	// DefaultDeny closes every port that no Allow policy opens.
 	DefaultDeny bool
 	// RefuseUnmeshed keeps meshed callers from endpoints outside the mesh.
@@ -57,11 +59,14 @@ func (w *World) DeleteConfig(key Key) {
 
 // Settings gives what MeshConfig says, or, without one, its defaults.
 func (w *World) Settings() Settings {
-	settings := Settings{TrustDomain: cmp.Or(w.trustDomain, "cluster.local")}
+	settings := Settings{TrustDomain: w.trustDomain, CertificateLifetime: v1alpha1.DefaultCertificateLifetime}
 	if w.config == nil {
 		return settings
 	}
 	spec := &w.config.Spec
+	if lifetime := spec.Certificate.Lifetime.Duration; lifetime != 0 {
+		settings.CertificateLifetime = lifetime
+	}
 	settings.DefaultDeny = unlike(spec.Traffic.Access, v1alpha1.AccessOpen)
 	settings.RefuseUnmeshed = unlike(spec.Traffic.Unmeshed, v1alpha1.UnmeshedAllow)
 	settings.RefuseEgress = unlike(spec.Traffic.Egress, v1alpha1.EgressPassthrough)

@@ -16,8 +16,8 @@ import (
 // Between its deletion and its making anew there is no MeshConfig, and the
 // certificates that are out keep their trust domain.
 func TestDeletedConfigGivesDefaultsButKeepsTheTrustDomain(t *testing.T) {
-	w := world.New()
-	if got := w.Settings().TrustDomain; got != "cluster.local" {
+	w := world.New("first.example")
+	if got := w.Settings().TrustDomain; got != "first.example" {
 		t.Errorf("the trust domain is %q before there is a MeshConfig", got)
 	}
 	config := &v1alpha1.MeshConfig{ObjectMeta: metav1.ObjectMeta{Name: "default"}}
@@ -25,7 +25,7 @@ func TestDeletedConfigGivesDefaultsButKeepsTheTrustDomain(t *testing.T) {
 	config.Spec.Traffic.Access = v1alpha1.AccessDefaultDeny
 	w.SetConfig(config)
 	w.DeleteConfig(world.Key{Name: "default"})
-	if diff := cmp.Diff(world.Settings{TrustDomain: "mesh.example"}, w.Settings()); diff != "" {
+	if diff := cmp.Diff(world.Settings{TrustDomain: "mesh.example", CertificateLifetime: v1alpha1.DefaultCertificateLifetime}, w.Settings()); diff != "" {
 		t.Errorf("settings (-want +got):\n%s", diff)
 	}
 }

@@ -11,6 +11,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/membership"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
 )
 
@@ -23,7 +24,7 @@ type Pod struct {
 	// addresses are the node's.
 	Addresses   []netip.Addr
 	HostNetwork bool
-	// Meshed is true if the pod carries our sidecar.
+	// Meshed is true if the pod carries our sidecar (membership.HasProxy).
 	Meshed bool
 	// View is the name of the View it belongs to, "" unless it is meshed.
 	View string
@@ -47,37 +48,6 @@ func (p *Pod) Has(address netip.Addr) bool {
 	return false
 }
 
-// Meshed tells whether a pod carries our sidecar: the proxy as a native
-// sidecar, and the volume with a certificate of our signer. Only pods on a
-// network of their own can, since capture works in the pod's namespace.
-func Meshed(pod *corev1.Pod) bool {
-	return !pod.Spec.HostNetwork && hasProxy(pod) && hasIdentity(pod)
-}
-
-func hasProxy(pod *corev1.Pod) bool {
-	for i := range pod.Spec.InitContainers {
-		c := &pod.Spec.InitContainers[i]
-		if c.Name == model.ProxyContainer && isSidecar(c) {
-			return true
-		}
-	}
-	return false
-}
-
-func hasIdentity(pod *corev1.Pod) bool {
-	for _, v := range pod.Spec.Volumes {
-		if v.Name != model.VolumeIdentity || v.Projected == nil {
-			continue
-		}
-		for _, source := range v.Projected.Sources {
-			if source.PodCertificate != nil && source.PodCertificate.SignerName == model.Signer {
-				return true
-			}
-		}
-	}
-	return false
-}
-
 func isSidecar(c *corev1.Container) bool {
 	return c.RestartPolicy != nil && *c.RestartPolicy == corev1.ContainerRestartPolicyAlways
 }
@@ -94,7 +64,7 @@ func newPod(in *corev1.Pod) (*Pod, *View) {
 		UID:            string(in.UID),
 		ServiceAccount: serviceAccount(in),
 		HostNetwork:    in.Spec.HostNetwork,
-		Meshed:         Meshed(in),
+		Meshed:         membership.HasProxy(in),
 	}
 	if !pod.HostNetwork {
 		pod.Addresses = podAddresses(in)

@@ -11,7 +11,6 @@ import (
 
 	"github.com/openservicemesh/mesh-apiserver/apis/mesh/v1alpha1"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
-	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/world"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/world/worldtest"
 )
 
@@ -42,24 +41,6 @@ func namespaceA(t *testing.T) objects {
 		}
 	}
 	return out
-}
-
-func TestMeshed(t *testing.T) {
-	for name, change := range map[string]func(*corev1.Pod){
-		"without the proxy":              func(p *corev1.Pod) { p.Spec.InitContainers[0].Name = "other" },
-		"with a proxy that ends":         func(p *corev1.Pod) { p.Spec.InitContainers[0].RestartPolicy = nil },
-		"without an identity":            func(p *corev1.Pod) { p.Spec.Volumes = nil },
-		"with another signer's identity": func(p *corev1.Pod) { p.Spec.Volumes[0].Projected.Sources[0].PodCertificate.SignerName = "other" },
-		"on the host's network":          func(p *corev1.Pod) { p.Spec.HostNetwork = true },
-	} {
-		pod := namespaceA(t).pod
-		if !world.Meshed(pod) {
-			t.Fatal("a pod with proxy and identity is not meshed")
-		}
-		if change(pod); world.Meshed(pod) {
-			t.Errorf("a pod %s is meshed", name)
-		}
-	}
 }
 
 // TestView holds what tells workloads apart, and what does not.

@@ -28,7 +28,7 @@ type Key = types.NamespacedName
 // World is the picture. Make it with New.
 type World struct {
 	config *v1alpha1.MeshConfig
-	// trustDomain is the one that a MeshConfig named last.
+	// trustDomain is the one that a MeshConfig named last, at first that of New.
 	trustDomain string
 
 	services            map[Key]*corev1.Service
@@ -63,9 +63,11 @@ type World struct {
 	dirty Dirty
 }
 
-// New gives an empty world.
-func New() *World {
+// New gives an empty world. trustDomain is the SPIFFE trust domain that counts
+// until a MeshConfig names one: that with which a MeshConfig is made.
+func New(trustDomain string) *World {
 	return &World{
+		trustDomain:         trustDomain,
 		services:            map[Key]*corev1.Service{},
 		servicesByNamespace: index[string, Key]{},
 		claims:              index[netip.Addr, Key]{},

@@ -6,8 +6,20 @@ package xds
 import (
 	"strconv"
 	"strings"
+	"time"
 
 	discovery "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
+	"golang.org/x/time/rate"
+
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
+)
+
+// nackBurst NACKs of a proxy are logged at once, and then one in nackInterval: a
+// proxy can refuse, subscribe again and refuse, in a loop. Metrics and status
+// tell of every one.
+const (
+	nackBurst    = 10
+	nackInterval = 10 * time.Second
 )
 
 // maxMessage bounds what is kept of Envoy's words, in bytes.
@@ -64,7 +76,9 @@ func (st *stream) reject(s *subscription, n nonce, message string) {
 		}
 	}
 	if len(carried) == 1 {
-		st.log.Info("Proxy refused a resource", "type", s.kind.label(), "resource", carried[0].name, "message", message)
+		if st.server.mayLogNACK(st.peer.ID) {
+			st.log.Info("Proxy refused a resource", "type", s.kind.label(), "resource", carried[0].name, "message", message)
+		}
 		return
 	}
 	st.log.V(2).Info("Proxy refused a response, sending its resources one by one",
@@ -75,4 +89,18 @@ func (st *stream) reject(s *subscription, n nonce, message string) {
 	if len(carried) > 0 {
 		st.markedNow()
 	}
+}
+
+// mayLogNACK tells whether another NACK of this proxy is worth a line. The limit
+// belongs to the pod, so that a new stream does not come with a new one.
+func (s *Server) mayLogNACK(id model.ProxyID) bool {
+	if _, known := s.proxies[id]; !known {
+		return false
+	}
+	limit := s.nackLimits[id]
+	if limit == nil {
+		limit = rate.NewLimiter(rate.Every(nackInterval), nackBurst)
+		s.nackLimits[id] = limit
+	}
+	return limit.Allow()
 }

@@ -11,13 +11,22 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// maxNames bounds the names of one type that one stream may hold, so that a
-// proxy cannot fill the server's memory with names that mean nothing.
-const maxNames = 100_000
-
-// maxName bounds one name, in bytes. The longest that there is names a
-// Service's port: two labels of 63, and a few more.
-const maxName = 512
+// Bounds of what one stream may ask for, so that a proxy cannot fill the
+// server's memory with names that mean nothing. They are what one request can
+// say: the first after a reconnect has every name twice, as wanted and, with its
+// version, as held.
+const (
+	// maxNames bounds the names of one type that a stream holds, and those that
+	// one request says are held.
+	maxNames = 16_384
+	// maxName bounds one name, in bytes. The longest that there is names a
+	// Service's port: "out/", two labels of 63, and a port.
+	maxName = 192
+	// maxRequest bounds a request, in bytes: twice maxNames names of maxName, the
+	// versions (33 at most), and 1 MiB for the node and Envoy's words come to less.
+	// gRPC's own default, 4 MiB, is too small for them.
+	maxRequest = 8 << 20
+)
 
 const wildcard = "*"
 
@@ -56,7 +65,7 @@ func (st *stream) take(k kind, request *discovery.DeltaDiscoveryRequest) (bool, 
 	if !k.takesWildcard() {
 		all = false
 	}
-	if len(s.known)+len(names)+len(request.GetInitialResourceVersions()) > maxNames {
+	if len(s.known)+len(names) > maxNames || len(request.GetInitialResourceVersions()) > maxNames {
 		return changed, status.Errorf(codes.ResourceExhausted, "more than %d names of type %s on one stream", maxNames, k.label())
 	}
 	if err := checkNames(request); err != nil {

@@ -22,6 +22,7 @@ import (
 	"time"
 
 	discovery "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
+	"golang.org/x/time/rate"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
@@ -71,6 +72,8 @@ type Server struct {
 	streams  map[model.ProxyID]*stream
 	serving  bool
 	stopping bool
+	// nackLimits bound what each known proxy can make the log say.
+	nackLimits map[model.ProxyID]*rate.Limiter
 }
 
 // New makes a Server without resources.
@@ -88,6 +91,8 @@ func New(options Options) *Server {
 		store:   newStore(),
 		proxies: map[model.ProxyID]model.Proxy{},
 		streams: map[model.ProxyID]*stream{},
+
+		nackLimits: map[model.ProxyID]*rate.Limiter{},
 	}
 }
 
@@ -146,6 +151,7 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener, tlsConfig *tl
 		// One proxy has one stream, and requests are small: no buffer need be
 		// large, and none is kept while nothing is written.
 		grpc.MaxConcurrentStreams(8),
+		grpc.MaxRecvMsgSize(maxRequest),
 		grpc.ReadBufferSize(4<<10),
 	)
 	discovery.RegisterAggregatedDiscoveryServiceServer(g, ads{server: s})

@@ -56,6 +56,7 @@ func (s *Server) apply(u Update) []string {
 	}
 	for _, id := range u.GoneProxies {
 		delete(s.proxies, id)
+		delete(s.nackLimits, id)
 		if st, ok := s.streams[id]; ok {
 			st.end(status.Errorf(codes.NotFound, "pod %s is gone", id))
 		}

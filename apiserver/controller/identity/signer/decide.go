@@ -14,6 +14,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/identity/leaf"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/membership"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
 )
 
@@ -41,6 +42,7 @@ const (
 	AccountMismatch        = "ServiceAccountMismatch"
 	AccountReplaced        = "ServiceAccountReplaced"
 	NotInjected            = "ProxyNotInjected"
+	NotInMesh              = "NotInMesh"
 )
 
 // Verdict is an outcome and what it rests on: for Issue the name and the key to
@@ -53,21 +55,33 @@ type Verdict struct {
 	Message string
 }
 
-// Decide compares a request with the live pod and account that it names, nil if
-// the API server has none by that name.
+// Live is what the API server has under the names in a request, nil where it has
+// nothing. It is read for this request and from no cache, since a denial is final.
+type Live struct {
+	Pod       *corev1.Pod
+	Account   *corev1.ServiceAccount
+	Namespace *corev1.Namespace
+}
+
+// Decide compares a request with what is live. systemNamespace is that of the
+// control plane, whose pods are never in the mesh.
 //
-// No check looks at what can change in the life of a pod, but for the account: a
-// pod that got a certificate is refused a new one only if pod UID or account no
-// longer match. The node's UID is left to NodeRestriction, since a node that
-// registers again keeps its pods.
-func Decide(request *certificatesv1.PodCertificateRequest, pod *corev1.Pod, account *corev1.ServiceAccount) Verdict {
+// A pod that has started has had a certificate (membership.HasStarted), and is
+// refused a new one only if pod UID or account no longer match: for it no check
+// looks at what can change in its life, but for the account. So the labels that
+// put a pod in the mesh count for its first certificate alone. The node's UID is
+// left to NodeRestriction, since a node that registers again keeps its pods.
+func Decide(request *certificatesv1.PodCertificateRequest, live Live, systemNamespace string) Verdict {
 	if request.Spec.SignerName != model.Signer {
 		return wait("request is for signer %q", request.Spec.SignerName)
 	}
-	if v := checkPod(request, pod); v != nil {
+	if v := checkPod(request, live.Pod); v != nil {
 		return *v
 	}
-	if v := checkAccount(request, account); v != nil {
+	if v := checkMembership(live, systemNamespace); v != nil {
+		return *v
+	}
+	if v := checkAccount(request, live.Account); v != nil {
 		return *v
 	}
 	if len(request.Spec.UnverifiedUserAnnotations) > 0 {
@@ -113,6 +127,24 @@ func checkPod(request *certificatesv1.PodCertificateRequest, pod *corev1.Pod) *V
 	return &v
 }
 
+// checkMembership waits for a namespace that is absent while its pod is there.
+func checkMembership(live Live, systemNamespace string) *Verdict {
+	pod := live.Pod
+	var v Verdict
+	switch {
+	case membership.HasStarted(pod):
+		return nil
+	case live.Namespace == nil:
+		v = wait("there is no namespace %q", pod.Namespace)
+	case !membership.Selected(*live.Namespace, pod.Labels, systemNamespace):
+		v = deny(NotInMesh, "neither pod %q nor its namespace is labelled %s=%s, or one of them keeps the pod out of the mesh",
+			pod.Name, model.InjectLabel, model.InjectEnabled)
+	default:
+		return nil
+	}
+	return &v
+}
+
 // checkAccount waits for an account that is absent: it may be on its way back,
 // and the request ends by itself after 15 minutes.
 func checkAccount(request *certificatesv1.PodCertificateRequest, account *corev1.ServiceAccount) *Verdict {
@@ -151,27 +183,11 @@ func checkKey(der []byte) (*ecdsa.PublicKey, *Verdict) {
 
 // injected tells whether our proxy is in the pod and holds our certificate.
 func injected(pod *corev1.Pod) bool {
-	// On the node's network nothing is captured, and the webhook adds no proxy.
-	if pod.Spec.HostNetwork {
-		return false
-	}
-	ours := func(v corev1.Volume) bool {
-		return v.Projected != nil && slices.ContainsFunc(v.Projected.Sources, func(s corev1.VolumeProjection) bool {
-			return s.PodCertificate != nil && s.PodCertificate.SignerName == model.Signer
+	return membership.HasProxy(pod) && slices.ContainsFunc(pod.Spec.InitContainers, func(c corev1.Container) bool {
+		return c.Name == model.ProxyContainer && slices.ContainsFunc(c.VolumeMounts, func(m corev1.VolumeMount) bool {
+			return m.Name == model.VolumeIdentity
 		})
-	}
-	for _, c := range pod.Spec.InitContainers {
-		if c.Name != model.ProxyContainer || c.RestartPolicy == nil || *c.RestartPolicy != corev1.ContainerRestartPolicyAlways {
-			continue
-		}
-		for _, mount := range c.VolumeMounts {
-			named := func(v corev1.Volume) bool { return v.Name == mount.Name && ours(v) }
-			if slices.ContainsFunc(pod.Spec.Volumes, named) {
-				return true
-			}
-		}
-	}
-	return false
+	})
 }
 
 func deny(reason, format string, args ...any) Verdict {

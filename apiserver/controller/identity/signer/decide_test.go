@@ -25,14 +25,25 @@ import (
 
 // world is what one decision sees; each test bends one thing in it.
 type world struct {
-	request *certificatesv1.PodCertificateRequest
-	pod     *corev1.Pod
-	account *corev1.ServiceAccount
+	request   *certificatesv1.PodCertificateRequest
+	pod       *corev1.Pod
+	account   *corev1.ServiceAccount
+	namespace *corev1.Namespace
+}
+
+func (w *world) decide() Verdict {
+	return Decide(w.request, Live{Pod: w.pod, Account: w.account, Namespace: w.namespace}, "mesh-system")
+}
+
+// started makes the request a refresh.
+func (w *world) started() {
+	w.pod.Status.Phase = corev1.PodRunning
+	w.pod.Status.ContainerStatuses = []corev1.ContainerStatus{{Name: "app", ContainerID: "containerd://1"}}
 }
 
 func TestDecideIssuesForTheLivePod(t *testing.T) {
 	w, key := sound(t)
-	v := Decide(w.request, w.pod, w.account)
+	v := w.decide()
 	if v.Outcome != Issue {
 		t.Fatalf("got %s (%s: %s), want Issue", v.Outcome, v.Reason, v.Message)
 	}
@@ -81,14 +92,22 @@ func TestDecide(t *testing.T) {
 		"the stub asks for a SAN":               {bendStub(t, x509.CertificateRequest{DNSNames: []string{"mesh-apiserver.mesh-system.svc"}}), Deny, RequestNotEmpty},
 		"the stub is no PKCS#10":                {func(w *world) { w.request.Spec.StubPKCS10Request = []byte("x") }, Deny, RequestMalformed},
 		"the pod's author sends annotations":    {func(w *world) { w.request.Spec.UnverifiedUserAnnotations = map[string]string{"example.com/a": "b"} }, Deny, "InvalidUnverifiedUserAnnotations"},
-		"a refresh while the pod ends":          {func(w *world) { w.pod.DeletionTimestamp = &metav1.Time{Time: time.Unix(1, 0)} }, Issue, ""},
-		"a refresh after the pod left by label": {func(w *world) { w.pod.Labels = map[string]string{model.InjectLabel: model.InjectDisabled} }, Issue, ""},
-		"a refresh after its node came anew":    {func(w *world) { w.request.Spec.NodeUID = "younger" }, Issue, ""},
+		"the namespace is not in the mesh":      {func(w *world) { w.namespace.Labels = nil }, Deny, NotInMesh},
+		"the pod stays out by its own label":    {func(w *world) { w.pod.Labels = inject(model.InjectDisabled) }, Deny, NotInMesh},
+		"the pod comes in by its own label":     {podAlone, Issue, ""},
+		"the control plane's own namespace":     {func(w *world) { w.namespace.Name = "mesh-system" }, Deny, NotInMesh},
+		"a namespace of the cluster":            {func(w *world) { w.namespace.Name = "kube-system" }, Deny, NotInMesh},
+		"the namespace is not seen":             {func(w *world) { w.namespace = nil }, Wait, ""},
+		"a refresh while the pod ends":          {func(w *world) { w.started(); w.pod.DeletionTimestamp = &metav1.Time{Time: time.Unix(1, 0)} }, Issue, ""},
+		"a refresh after the pod left by label": {func(w *world) { w.started(); w.pod.Labels = inject(model.InjectDisabled) }, Issue, ""},
+		"a refresh after its namespace left":    {func(w *world) { w.started(); w.namespace.Labels = nil }, Issue, ""},
+		"a refresh of another account":          {func(w *world) { w.started(); w.account.UID = "younger" }, Deny, AccountReplaced},
+		"a refresh after its node came anew":    {func(w *world) { w.started(); w.request.Spec.NodeUID = "younger" }, Issue, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w, _ := sound(t)
 			tc.bend(w)
-			v := Decide(w.request, w.pod, w.account)
+			v := w.decide()
 			if v.Outcome != tc.outcome || v.Reason != tc.reason {
 				t.Errorf("got %s %q (%s), want %s %q", v.Outcome, v.Reason, v.Message, tc.outcome, tc.reason)
 			}
@@ -104,7 +123,7 @@ func TestReasonsAreCamelCase(t *testing.T) {
 	form := regexp.MustCompile(`^[A-Z][A-Za-z0-9]+$`)
 	for _, reason := range []string{
 		UnsupportedKeyType, UnsupportedAnnotations, RequestMalformed, RequestNotEmpty, PodGone, PodReplaced, PodFinished,
-		NodeMismatch, AccountMismatch, AccountReplaced, NotInjected,
+		NodeMismatch, AccountMismatch, AccountReplaced, NotInjected, NotInMesh,
 	} {
 		if !form.MatchString(reason) {
 			t.Errorf("%q is not CamelCase", reason)
@@ -112,7 +131,7 @@ func TestReasonsAreCamelCase(t *testing.T) {
 	}
 }
 
-// sound is a running pod of the mesh and the request that its kubelet makes.
+// sound is a new pod of the mesh and the request that its kubelet makes.
 func sound(t *testing.T) (*world, *ecdsa.PrivateKey) {
 	t.Helper()
 	key := ecdsaKey(t, elliptic.P256())
@@ -149,10 +168,18 @@ func sound(t *testing.T) (*world, *ecdsa.PrivateKey) {
 					}},
 				}},
 			},
-			Status: corev1.PodStatus{Phase: corev1.PodRunning},
+			Status: corev1.PodStatus{Phase: corev1.PodPending},
 		},
-		account: &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: "bookbuyer", Name: "buyer", UID: "account-uid"}},
+		account:   &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: "bookbuyer", Name: "buyer", UID: "account-uid"}},
+		namespace: &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "bookbuyer", Labels: inject(model.InjectEnabled)}},
 	}, key
+}
+
+func inject(value string) map[string]string { return map[string]string{model.InjectLabel: value} }
+
+func podAlone(w *world) {
+	w.namespace.Labels = nil
+	w.pod.Labels = inject(model.InjectEnabled)
 }
 
 func podCertificate(w *world) *corev1.PodCertificateProjection {

@@ -24,15 +24,16 @@ import (
 )
 
 const (
-	// workers answer side by side; each waits for three calls a request.
+	// workers answer side by side; each waits for four calls a request.
 	workers = 8
 	// A doubt is looked at again after these, doubling.
 	firstRetry, lastRetry = 50 * time.Millisecond, 10 * time.Second
 )
 
 // New makes a Signer that watches requests for model.Signer alone. It signs with
-// the authority's root while admission protects the requests.
-func New(client kubernetes.Interface, a *authority.Authority, w *admission.Watch, settings func() Settings) *Signer {
+// the authority's root while admission protects the requests. systemNamespace is
+// that of the control plane.
+func New(client kubernetes.Interface, a *authority.Authority, w *admission.Watch, systemNamespace string, settings func() Settings) *Signer {
 	informer := informers.NewFilteredPodCertificateRequestInformer(client, metav1.NamespaceAll, 0, cache.Indexers{cache.NamespaceIndex: cache.MetaNamespaceIndexFunc}, func(o *metav1.ListOptions) {
 		o.FieldSelector = fields.OneTermEqualSelector("spec.signerName", model.Signer).String()
 	})
@@ -41,8 +42,10 @@ func New(client kubernetes.Interface, a *authority.Authority, w *admission.Watch
 		authority: a,
 		admission: w,
 		settings:  settings,
-		requests:  listers.NewPodCertificateRequestLister(informer.GetIndexer()),
-		informer:  informer,
+
+		systemNamespace: systemNamespace,
+		requests:        listers.NewPodCertificateRequestLister(informer.GetIndexer()),
+		informer:        informer,
 		queue: workqueue.NewTypedRateLimitingQueueWithConfig(
 			workqueue.NewTypedItemExponentialFailureRateLimiter[cache.ObjectName](firstRetry, lastRetry),
 			workqueue.TypedRateLimitingQueueConfig[cache.ObjectName]{Name: "mesh_identity"}),

@@ -32,6 +32,8 @@ type Signer struct {
 	authority *authority.Authority
 	admission *admission.Watch
 	settings  func() Settings
+	// systemNamespace is that of the control plane.
+	systemNamespace string
 
 	requests listers.PodCertificateRequestLister
 	informer cache.SharedIndexInformer
@@ -79,15 +81,11 @@ func (s *Signer) judge(ctx context.Context, request *certificatesv1.PodCertifica
 	if err != nil {
 		return Verdict{}, none, err
 	}
-	pod, err := s.pod(ctx, request)
+	live, err := s.live(ctx, request)
 	if err != nil {
 		return Verdict{}, none, err
 	}
-	account, err := s.account(ctx, request)
-	if err != nil {
-		return Verdict{}, none, err
-	}
-	verdict := Decide(request, pod, account)
+	verdict := Decide(request, live, s.systemNamespace)
 	switch verdict.Outcome {
 	case Issue:
 		status, err := issue(verdict, s.settings(), request.Spec.MaxExpirationSeconds, issuer, s.authority.Roots(), time.Now())
@@ -97,6 +95,20 @@ func (s *Signer) judge(ctx context.Context, request *certificatesv1.PodCertifica
 	default:
 		return verdict, none, fmt.Errorf("not answered yet: %s", verdict.Message)
 	}
+}
+
+// live reads what a request names.
+func (s *Signer) live(ctx context.Context, request *certificatesv1.PodCertificateRequest) (Live, error) {
+	var live Live
+	var err error
+	if live.Pod, err = s.pod(ctx, request); err != nil {
+		return Live{}, err
+	}
+	if live.Account, err = s.account(ctx, request); err != nil {
+		return Live{}, err
+	}
+	live.Namespace, err = s.namespace(ctx, request.Namespace)
+	return live, err
 }
 
 // pod reads the live pod, nil if there is none: a cache may be behind, and both
@@ -122,6 +134,18 @@ func (s *Signer) account(ctx context.Context, request *certificatesv1.PodCertifi
 		return nil, fmt.Errorf("read service account: %w", err)
 	}
 	return account, nil
+}
+
+// namespace reads the live namespace, nil if there is none.
+func (s *Signer) namespace(ctx context.Context, name string) (*corev1.Namespace, error) {
+	namespace, err := s.client.CoreV1().Namespaces().Get(ctx, name, metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read namespace: %w", err)
+	}
+	return namespace, nil
 }
 
 // write gives a request its one status. A request that was deleted needs none.

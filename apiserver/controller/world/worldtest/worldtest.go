@@ -53,7 +53,7 @@ func Decode(t *testing.T, data []byte) []metav1.Object {
 
 // World gives a world that holds the objects.
 func World(objects ...metav1.Object) *world.World {
-	w := world.New()
+	w := world.New("cluster.local")
 	for _, object := range objects {
 		Set(w, object)
 	}

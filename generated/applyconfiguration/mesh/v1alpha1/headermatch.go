@@ -19,7 +19,8 @@ type HeaderMatchApplyConfiguration struct {
 	Type *meshv1alpha1.HeaderMatchType `json:"type,omitempty"`
 	// name of the header, ignoring case.
 	Name *string `json:"name,omitempty"`
-	// value is the header's value, or the regular expression.
+	// value is the header's value, or the regular expression, which counts as
+	// 16 of the 4096 items that rules may hold. At most 4096 bytes.
 	Value *string `json:"value,omitempty"`
 }
 

@@ -35,7 +35,9 @@ type MeshPolicySpecApplyConfiguration struct {
 	// such callers, so any value is refused.
 	OnAnonymous *meshv1alpha1.AnonymousHandling `json:"onAnonymous,omitempty"`
 	// rules are alternatives: a call that matches one of them is matched by the
-	// policy. 1 to 64.
+	// policy. 1 to 64. Together they name at most 64 different ports, and hold
+	// at most 4096 items in all lists of from and to, each item of from and to
+	// among them; a regular expression counts as 16.
 	Rules []PolicyRuleApplyConfiguration `json:"rules,omitempty"`
 }
 

@@ -18,7 +18,8 @@ type PathMatchApplyConfiguration struct {
 	// type is how value is compared: Exact, PathPrefix (by whole elements) or
 	// RegularExpression (RE2, on the whole path). Default PathPrefix.
 	Type *meshv1alpha1.PathMatchType `json:"type,omitempty"`
-	// value is the path, beginning with "/", or the regular expression.
+	// value is the path, beginning with "/", or the regular expression, which
+	// counts as 16 of the 4096 items that rules may hold. At most 1024 bytes.
 	Value *string `json:"value,omitempty"`
 }
 

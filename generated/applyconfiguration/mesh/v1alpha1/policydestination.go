@@ -20,7 +20,8 @@ type PolicyDestinationApplyConfiguration struct {
 	// all stands for every call to the target. Write {}. It stands alone.
 	All *meshv1alpha1.AllPorts `json:"all,omitempty"`
 	// ports are container ports of the target, by number or by name. A port
-	// outside the target admits nothing. At most 32.
+	// outside the target admits nothing. At most 32, and 64 different ones in
+	// all rules together.
 	Ports []intstr.IntOrString `json:"ports,omitempty"`
 	// http matches HTTP requests, gRPC calls included. In an Allow it never
 	// matches a TCP connection; in a Deny, met by a TCP connection, it denies it.
