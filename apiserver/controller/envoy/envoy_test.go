@@ -28,6 +28,8 @@ import (
 	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
 	tcpproxyv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/tcp_proxy/v3"
 	tlsv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/transport_sockets/tls/v3"
+
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
 )
 
 // TestEnvoyAcceptsWhatItIsTold gives each golden to the real Envoy, in static
