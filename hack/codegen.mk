@@ -31,5 +31,5 @@ lint: $(TOOLS_BIN)/golangci-lint ## Run golangci-lint with the house's walls.
 # Built from the pinned source, once for each version.
 $(TOOLS_BIN)/golangci-lint: hack/tools/go.mod hack/tools/go.sum
 	@echo "building golangci-lint (minutes when cold)"
-	cd hack/tools && ../go-build.sh golangci-lint -o $(abspath $@) github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+	$(GO) -C hack/tools build -o $(abspath $@) github.com/golangci/golangci-lint/v2/cmd/golangci-lint
 	@touch $@

@@ -42,7 +42,6 @@ say "A real Kubernetes on this machine"
 make --no-print-directory cluster-up
 make --no-print-directory images
 eval "$(make -s --no-print-directory env)"
-hack/go-build.sh demo -o _output/bin/demo ./artifacts/bookstore/cmd/demo
 
 say "mesh-apiserver as an aggregated API server"
 IMAGE_ID=$(sha256sum _output/images/mesh-apiserver.tar | cut -c1-16) artifacts/deploy/install.sh
@@ -101,10 +100,10 @@ show kubectl get meshpolicies -A
 show kubectl explain meshpolicy.spec.rules
 
 say "Identity and key agreement of a live sidecar"
-_output/bin/demo identity
+go run ./artifacts/bookstore/cmd/demo identity
 
 say "How long until an edited policy is obeyed"
-_output/bin/demo obey
+go run ./artifacts/bookstore/cmd/demo obey
 
 cat <<'EOF'
 

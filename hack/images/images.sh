@@ -8,7 +8,7 @@ echo "images: compiling mesh-apiserver and bookstore"
 mkdir -p _output/bin
 # The toolchain writes the commit into the binary. component-base's own version
 # is not ours to stamp: Kubernetes's feature gates go by it.
-hack/go-build.sh images -trimpath -buildvcs=auto -ldflags "-s -w" \
+CGO_ENABLED=0 go build -trimpath -buildvcs=auto -ldflags "-s -w" \
   -o _output/bin/ ./apiserver/cmd/mesh-apiserver ./artifacts/bookstore/cmd/bookstore
 envoy=$(hack/images/envoy.sh)
 go -C hack/images run . --out "$PWD/_output/images" --bin "$PWD/_output/bin" --envoy "$envoy" mesh-apiserver bookstore envoy
