@@ -30,6 +30,7 @@ lint: $(TOOLS_BIN)/golangci-lint ## Run golangci-lint with the house's walls.
 
 # Built from the pinned source, once for each version.
 $(TOOLS_BIN)/golangci-lint: hack/tools/go.mod hack/tools/go.sum
-	@echo "building golangci-lint (minutes when cold)"
-	$(GO) -C hack/tools build -o $(abspath $@) github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+	@mkdir -p $(TOOLS_BIN)
+	@PROGRAM=lint; source hack/progress.sh; watched "building golangci-lint, minutes when cold" $(TOOLS_BIN)/golangci-lint.log \
+	  $(GO) -C hack/tools build -o $(abspath $@) github.com/golangci/golangci-lint/v2/cmd/golangci-lint
 	@touch $@

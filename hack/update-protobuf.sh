@@ -22,7 +22,9 @@ if ! command -v protoc >/dev/null; then
         echo "protoc is missing: install the package protobuf-compiler" >&2
         exit 1
     fi
-    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq protobuf-compiler >/dev/null
+    echo "installing protobuf-compiler"
+    apt-get update -qq
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends protobuf-compiler >/dev/null
 fi
 
 go -C hack/tools build -o "${TOOLS_BIN}/" \

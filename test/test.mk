@@ -21,4 +21,4 @@ test-integration: ## Test the server on a real kube-apiserver, proxies' configur
 	$(GO) -C test test -count=1 -timeout 20m ./integration/...
 
 test-e2e: ## Test the mesh on the local cluster, with the real Envoy in every pod (root).
-	test/e2e/run.sh
+	@test/e2e/run.sh

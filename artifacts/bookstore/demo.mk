@@ -1,5 +1,5 @@
 .PHONY: demo demo-down
 demo: ## Bring up a local cluster, install the mesh, run the bookstore, show that its traffic obeys.
-	artifacts/bookstore/demo.sh
+	@artifacts/bookstore/demo.sh
 
 demo-down: cluster-down ## Take the demo and its cluster away, leaving nothing behind.

@@ -38,6 +38,10 @@ must_get() { # PATTERN APP URL
 }
 programmed() { show kubectl wait --for=condition=Programmed --timeout=60s -n "$1" "meshpolicy/$2"; }
 
+[ "$(id -u)" = 0 ] || { echo "demo: needs root, for the local cluster: run it with sudo or as root" >&2; exit 1; }
+# Before Kubernetes, which takes minutes: what is missing is said at once.
+hack/images/envoy.sh >/dev/null
+
 say "A real Kubernetes on this machine"
 make --no-print-directory cluster-up
 make --no-print-directory images

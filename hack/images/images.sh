@@ -3,15 +3,20 @@
 # cluster if one is up.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+PROGRAM=images
+# shellcheck source=../progress.sh
+source hack/progress.sh
 
-echo "images: compiling mesh-apiserver and bookstore"
+envoy=$(hack/images/envoy.sh)
 mkdir -p _output/bin
 # The toolchain writes the commit into the binary. component-base's own version
 # is not ours to stamp: Kubernetes's feature gates go by it.
-CGO_ENABLED=0 go build -trimpath -buildvcs=auto -ldflags "-s -w" \
+watched "compiling mesh-apiserver and bookstore" _output/images.log \
+  env CGO_ENABLED=0 go build -trimpath -buildvcs=auto -ldflags "-s -w" \
   -o _output/bin/ ./apiserver/cmd/mesh-apiserver ./artifacts/bookstore/cmd/bookstore
-envoy=$(hack/images/envoy.sh)
-go -C hack/images run . --out "$PWD/_output/images" --bin "$PWD/_output/bin" --envoy "$envoy" mesh-apiserver bookstore envoy
+watched "packing" _output/images.log \
+  go -C hack/images run . --out "$PWD/_output/images" --bin "$PWD/_output/bin" --envoy "$envoy" mesh-apiserver bookstore envoy
+cat _output/images.log
 
 if hack/cluster/env.sh >/dev/null 2>&1; then
   hack/cluster/import-image.sh _output/images/{mesh-apiserver,bookstore,envoy}.tar

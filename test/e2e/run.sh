@@ -5,6 +5,8 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
 [ "$(id -u)" = 0 ] || { echo "test-e2e: needs root, for the local cluster: run it with sudo or as root" >&2; exit 1; }
+# Before Kubernetes, which takes minutes: what is missing is said at once.
+hack/images/envoy.sh >/dev/null
 make --no-print-directory cluster-up
 make --no-print-directory images
 eval "$(make -s --no-print-directory env)"

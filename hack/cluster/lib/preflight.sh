@@ -26,6 +26,7 @@ check_state() {
   ((${#STATE} <= 60)) || die "MESH_CLUSTER_DIR=$STATE is longer than 60 characters, too long for sockets: choose a shorter path"
   [ ! -e "$STATE" ] || [ -e "$STATE/.mesh-cluster" ] || [ -z "$(ls -A "$STATE")" ] ||
     die "$STATE holds files that are not a cluster's: choose another directory with MESH_CLUSTER_DIR"
+  if mountpoint -q "$STATE"; then die "$STATE is a mount point, which cluster-down could not remove: choose a directory below it with MESH_CLUSTER_DIR"; fi
 }
 
 check_ipv6() {
@@ -33,20 +34,25 @@ check_ipv6() {
     die "IPv6 is off and the cluster is dual stack: set sysctl net.ipv6.conf.all.disable_ipv6=0"
 }
 
+# check_tools: the Go that Debian has is older than the modules; a newer one
+# fetches the toolchain that they ask for, if it may.
 check_tools() {
-  command -v go >/dev/null || die "Go is missing: install Go $(sed -n 's/^go //p' "$HERE/go.mod") or later and put it on PATH"
+  local wanted why; wanted=$(sed -n 's/^go //p' "$HERE/go.mod")
+  command -v go >/dev/null || die "Go is missing: install Go $wanted or later and put it on PATH"
+  why=$(cd "$HERE" && go list -m 2>&1 >/dev/null) ||
+    die "$(command -v go) does not do (${why//$'\n'/; }): install Go $wanted or later and put it on PATH"
 }
 
 # check_disk: the images and etcd need little, compiling Kubernetes more.
 check_disk() {
-  need_space "$(dirname "$STATE")" 3
+  need_space "$STATE" 3
   if ! built; then need_space "$(go env GOCACHE)" 6; fi
 }
 
 need_space() {
   local dir=$1 gib=$2 free
   while [ ! -d "$dir" ]; do dir=$(dirname "$dir"); done
-  free=$(df --output=avail -B1M "$dir" | tail -n 1)
+  free=$(df --output=avail -B1M "$dir" | tail -n 1 | tr -d ' ')
   ((free >= gib * 1024)) || die "only $free MiB are free at $dir and $gib GiB are needed: make room there"
 }
 
