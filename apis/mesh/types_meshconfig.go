@@ -65,8 +65,6 @@ type MTLSMode string
 const (
 	// MTLSStrict takes mutual TLS alone.
 	MTLSStrict MTLSMode = "Strict"
-	// MTLSPermissive takes plaintext as well.
-	MTLSPermissive MTLSMode = "Permissive"
 )
 
 // UnmeshedMode is whether meshed callers may reach endpoints outside the mesh.

@@ -66,8 +66,6 @@ type PolicyMode string
 const (
 	// PolicyModeEnforce decides about calls.
 	PolicyModeEnforce PolicyMode = "Enforce"
-	// PolicyModeAudit reports what would be decided, and changes no verdict.
-	PolicyModeAudit PolicyMode = "Audit"
 )
 
 // AnonymousHandling says how a Deny treats callers without an identity.

@@ -717,11 +717,11 @@ func schema_mesh_apiserver_apis_mesh_v1alpha1_MeshPolicySpec(ref common.Referenc
 					},
 					"mode": {
 						SchemaProps: spec.SchemaProps{
-							Description: "mode is Enforce: the policy decides about calls. Audit is not available yet and is refused. Default Enforce.\n\n\nPossible enum values:\n - `\"Audit\"` reports what would be decided, and changes no verdict. Not available yet. +k8s:enumExclude\n - `\"Enforce\"` decides about calls.",
+							Description: "mode is Enforce: the policy decides about calls. Audit is not available yet and is refused. Default Enforce.\n\n\nPossible enum values:\n - `\"Enforce\"` decides about calls.",
 							Default:     "Enforce",
 							Type:        []string{"string"},
 							Format:      "",
-							Enum:        []interface{}{"Audit", "Enforce"},
+							Enum:        []interface{}{"Enforce"},
 						},
 					},
 					"onAnonymous": {
@@ -1275,11 +1275,11 @@ func schema_mesh_apiserver_apis_mesh_v1alpha1_TrafficConfig(ref common.Reference
 					},
 					"mtls": {
 						SchemaProps: spec.SchemaProps{
-							Description: "mtls is Strict: workloads take calls over mutual TLS alone. Permissive, which takes plaintext as well, is not available yet and is refused. Default Strict.\n\n\nPossible enum values:\n - `\"Permissive\"` takes plaintext as well. Not available yet. +k8s:enumExclude\n - `\"Strict\"` takes mutual TLS alone.",
+							Description: "mtls is Strict: workloads take calls over mutual TLS alone. Permissive, which takes plaintext as well, is not available yet and is refused. Default Strict.\n\n\nPossible enum values:\n - `\"Strict\"` takes mutual TLS alone.",
 							Default:     "Strict",
 							Type:        []string{"string"},
 							Format:      "",
-							Enum:        []interface{}{"Permissive", "Strict"},
+							Enum:        []interface{}{"Strict"},
 						},
 					},
 					"unmeshed": {

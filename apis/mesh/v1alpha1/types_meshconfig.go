@@ -135,10 +135,6 @@ type MTLSMode string
 const (
 	// MTLSStrict takes mutual TLS alone.
 	MTLSStrict MTLSMode = "Strict"
-	// MTLSPermissive takes plaintext as well. Not available yet.
-	//
-	// +k8s:enumExclude
-	MTLSPermissive MTLSMode = "Permissive"
 )
 
 // UnmeshedMode is whether meshed callers may reach endpoints outside the mesh.

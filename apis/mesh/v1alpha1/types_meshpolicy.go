@@ -80,7 +80,7 @@ type MeshPolicySpec struct {
 	// and closes the target to everybody else, Deny refuses it.
 	//
 	// +required
-	// +k8s:required
+	// +k8s:optional
 	Action PolicyAction `json:"action" protobuf:"bytes,3,opt,name=action,casttype=PolicyAction"`
 
 	// mode is Enforce: the policy decides about calls. Audit is not available
@@ -106,7 +106,7 @@ type MeshPolicySpec struct {
 	//
 	// +required
 	// +listType=atomic
-	// +k8s:required
+	// +k8s:optional
 	// +k8s:listType=atomic
 	// +k8s:maxItems=64
 	Rules []PolicyRule `json:"rules" protobuf:"bytes,6,rep,name=rules"`
@@ -158,11 +158,6 @@ type PolicyMode string
 const (
 	// PolicyModeEnforce decides about calls.
 	PolicyModeEnforce PolicyMode = "Enforce"
-	// PolicyModeAudit reports what would be decided, and changes no verdict.
-	// Not available yet.
-	//
-	// +k8s:enumExclude
-	PolicyModeAudit PolicyMode = "Audit"
 )
 
 // AnonymousHandling says how a Deny treats callers without an identity.

@@ -62,9 +62,12 @@ func validatePorts(ports []intstr.IntOrString, path *field.Path) field.ErrorList
 	seen := sets.New[intstr.IntOrString]()
 	for i, port := range ports {
 		var wrong []string
-		if port.Type == intstr.String {
+		switch {
+		case port.Type == intstr.String && isDigits(port.StrVal):
+			wrong = []string{"must be a port's name, or a number without quotes"}
+		case port.Type == intstr.String:
 			wrong = validation.IsValidPortName(port.StrVal)
-		} else {
+		default:
 			wrong = validation.IsValidPortNum(port.IntValue())
 		}
 		for _, why := range wrong {

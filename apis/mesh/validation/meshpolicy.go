@@ -58,6 +58,12 @@ func ValidateMeshPolicyStatus(policy *mesh.MeshPolicy) field.ErrorList {
 
 func validateMeshPolicySpec(spec *mesh.MeshPolicySpec, path *field.Path) field.ErrorList {
 	errs := validateTarget(spec, path)
+	if spec.Action == "" {
+		errs = append(errs, field.Required(path.Child("action"), "must be Allow or Deny"))
+	}
+	if len(spec.Rules) == 0 {
+		errs = append(errs, field.Required(path.Child("rules"), "must hold a rule: an Allow of everything by everybody in the mesh is [{from: [{authenticated: {}}], to: [{all: {}}]}], a Deny of every call [{}]"))
+	}
 	if spec.OnAnonymous != nil {
 		errs = append(errs, field.Invalid(path.Child("onAnonymous"), *spec.OnAnonymous,
 			"is not available yet: must be left out; every caller has an identity while mtls is Strict"))

@@ -113,7 +113,7 @@ func TestUpdateIsValidated(t *testing.T) {
 func TestUnchangedSpecIsNotValidatedAgain(t *testing.T) {
 	old := stored()
 	old.Spec.Rules[0].From = nil
-	old.Spec.Mode = mesh.PolicyModeAudit
+	old.Spec.Mode = "Audit"
 	old.Finalizers = []string{"example.com/hold"}
 	policy := old.DeepCopy()
 	policy.Finalizers = nil

@@ -82,7 +82,7 @@ func TestInvalidPolicies(t *testing.T) {
 		wants []string
 	}{
 		"nothing said": {`{}`, []string{
-			"spec.action: Required value", "spec.rules: Required value"}},
+			"spec.action: must be Allow or Deny", "spec.rules: must hold a rule"}},
 		"an unknown action": {`{"action": "Log", "rules": [{}]}`, []string{
 			`spec.action: Unsupported value: "Log": supported values: "Allow", "Deny"`}},
 		"an Allow that says neither who nor what": {`{"action": "Allow", "rules": [{"name": "all"}]}`, []string{
@@ -93,7 +93,7 @@ func TestInvalidPolicies(t *testing.T) {
 		"a Deny with empty lists that are seen": {`{"action": "Deny", "rules": [{"from": [], "to": []}]}`, []string{
 			"spec.rules[0].from: must not be an empty list: leave it out to mean any caller",
 			"spec.rules[0].to: must not be an empty list: leave it out to mean every port of the target"}},
-		"no rules": {`{"action": "Deny", "rules": []}`, []string{"spec.rules: Required value"}},
+		"no rules": {`{"action": "Deny", "rules": []}`, []string{"spec.rules: must hold a rule"}},
 		"too many rules": {`{"action": "Deny", "rules": [` + strings.Repeat(`{},`, 64) + `{}]}`, []string{
 			"spec.rules: must have at most 64 items"}},
 		"two rules of one name": {`{"action": "Deny", "rules": [{"name": "a"}, {"name": "a"}]}`, []string{

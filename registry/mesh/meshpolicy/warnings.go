@@ -31,6 +31,7 @@ func warnings(policy *mesh.MeshPolicy, references References) []string {
 		all = append(all, missingAccounts(policy, references)...)
 	}
 	all = append(all, surprisingSources(policy)...)
+	all = append(all, literalStars(policy)...)
 	all = append(all, dodgedPaths(policy)...)
 	if len(all) > maxWarnings {
 		more := fmt.Sprintf("and %d more warnings", len(all)-maxWarnings)
@@ -79,6 +80,26 @@ func surprisingSources(policy *mesh.MeshPolicy) []string {
 	return all
 }
 
+// literalStars finds what somebody may mean for a pattern: "*" is a character
+// like any other in a path (RFC 3986, 3.3) and in a method (RFC 9110, 5.6.2).
+func literalStars(policy *mesh.MeshPolicy) []string {
+	var all []string
+	eachHTTP(policy, func(path *field.Path, match mesh.HTTPMatch) {
+		for i, method := range match.Methods {
+			if method == "*" {
+				all = append(all, fmt.Sprintf("%s: \"*\" is a method of this name, not any method: leave methods out to mean any", path.Child("methods").Index(i)))
+			}
+		}
+		for i, one := range match.Paths {
+			if one.Type != mesh.PathMatchRegularExpression && strings.Contains(one.Value, "*") {
+				all = append(all, fmt.Sprintf("%s: \"*\" in %q is compared as it is: to mean all below a path use PathPrefix without it, for patterns RegularExpression",
+					path.Child("paths").Index(i).Child("value"), one.Value))
+			}
+		}
+	})
+	return all
+}
+
 // dodgedPaths finds what a Deny compares and a caller can spell otherwise:
 // normalisation decodes unreserved characters alone (RFC 3986, 6.2.2.2).
 func dodgedPaths(policy *mesh.MeshPolicy) []string {
@@ -86,10 +107,12 @@ func dodgedPaths(policy *mesh.MeshPolicy) []string {
 	if policy.Spec.Action != mesh.PolicyActionDeny {
 		return nil
 	}
-	eachPath(policy, func(path *field.Path, match mesh.PathMatch) {
-		if match.Type != mesh.PathMatchRegularExpression && strings.ContainsAny(match.Value, "%!$&'()*+,;=:@") {
-			all = append(all, fmt.Sprintf("%s: %q can be written in other ways, such as %%3b for %%3B or \";\", which this Deny does not match",
-				path.Child("value"), match.Value))
+	eachHTTP(policy, func(path *field.Path, match mesh.HTTPMatch) {
+		for i, one := range match.Paths {
+			if one.Type != mesh.PathMatchRegularExpression && strings.ContainsAny(one.Value, "%!$&'()*+,;=:@") {
+				all = append(all, fmt.Sprintf("%s: %q can be written in other ways, such as %%3b for %%3B or \";\", which this Deny does not match",
+					path.Child("paths").Index(i).Child("value"), one.Value))
+			}
 		}
 	})
 	return all
@@ -124,15 +147,11 @@ func eachSource(policy *mesh.MeshPolicy, visit func(*field.Path, mesh.PolicySour
 	}
 }
 
-func eachPath(policy *mesh.MeshPolicy, visit func(*field.Path, mesh.PathMatch)) {
+func eachHTTP(policy *mesh.MeshPolicy, visit func(*field.Path, mesh.HTTPMatch)) {
 	for i, rule := range policy.Spec.Rules {
 		for j, destination := range rule.To {
-			if destination.HTTP == nil {
-				continue
-			}
-			paths := field.NewPath("spec", "rules").Index(i).Child("to").Index(j).Child("http", "paths")
-			for k, match := range destination.HTTP.Paths {
-				visit(paths.Index(k), match)
+			if destination.HTTP != nil {
+				visit(field.NewPath("spec", "rules").Index(i).Child("to").Index(j).Child("http"), *destination.HTTP)
 			}
 		}
 	}

@@ -118,6 +118,24 @@ func TestDenyWarnsOfPathsWithOtherSpellings(t *testing.T) {
 	}
 }
 
+func TestStarsAreNoPatterns(t *testing.T) {
+	policy := stored()
+	policy.Spec.Rules[0].To = []mesh.PolicyDestination{{HTTP: &mesh.HTTPMatch{
+		Methods: []string{"GET", "*"},
+		Paths: []mesh.PathMatch{
+			{Type: mesh.PathMatchPathPrefix, Value: "/books/*"},
+			{Type: mesh.PathMatchRegularExpression, Value: "/books/.*"},
+		},
+	}}}
+	want := []string{
+		`spec.rules[0].to[0].http.methods[1]: "*" is a method of this name, not any method: leave methods out to mean any`,
+		`spec.rules[0].to[0].http.paths[0].value: "*" in "/books/*" is compared as it is: to mean all below a path use PathPrefix without it, for patterns RegularExpression`,
+	}
+	if diff := cmp.Diff(want, warnings(policy, nil)); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
 func TestWarningsAreBounded(t *testing.T) {
 	var targets []string
 	for i := range 12 {
