@@ -12,13 +12,20 @@ fail() {
   exit 1
 }
 
-kubectl apply --server-side --field-manager=mesh-install -k . >/dev/null
-if [ -n "${IMAGE_ID:-}" ]; then
-  kubectl -n mesh-system patch statefulset mesh-apiserver --type=merge -p \
-    "{\"spec\":{\"template\":{\"metadata\":{\"annotations\":{\"mesh.openservicemesh.io/image-id\":\"$IMAGE_ID\"}}}}}" >/dev/null
-fi
+# manifests: with what the image is in the pod's template from the start, so that
+# the first pod is the last.
+manifests() {
+  local edit=''
+  if [ -n "${IMAGE_ID:-}" ]; then
+    edit='/^  template:$/,/^    spec:$/ s|^    metadata:$|&\n      annotations: {mesh.openservicemesh.io/image-id: "'$IMAGE_ID'"}|'
+  fi
+  kubectl kustomize . | sed "$edit"
+}
+
+ready_before=$(kubectl -n mesh-system get pod mesh-apiserver-0 --ignore-not-found -o jsonpath='{.status.containerStatuses[0].ready}')
+manifests | kubectl apply --server-side --force-conflicts --field-manager=mesh-install -f - >/dev/null
 # A StatefulSet does not replace a pod that never became ready (kubernetes/kubernetes#67250).
-if [ "$(kubectl -n mesh-system get pod mesh-apiserver-0 --ignore-not-found -o jsonpath='{.status.containerStatuses[0].ready}')" = false ]; then
+if [ "$ready_before" = false ]; then
   kubectl -n mesh-system delete pod mesh-apiserver-0 --wait=false >/dev/null
 fi
 kubectl -n mesh-system rollout status statefulset/mesh-apiserver --timeout=180s || fail "mesh-apiserver did not become ready within 180 s"
