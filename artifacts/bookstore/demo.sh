@@ -5,7 +5,11 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
-say()  { printf '\n\033[1m== %s\033[0m\n' "$*"; }
+PROGRAM=demo
+# shellcheck source=../../hack/progress.sh
+source hack/progress.sh
+
+title() { printf '\n\033[1m== %s\033[0m\n' "$*"; }
 show() { printf '$ %s\n' "$*"; "$@"; }
 
 # must PATTERN COMMAND...: shows the command and its output, and fails unless
@@ -17,8 +21,7 @@ must() {
     grep -qE "$pattern" <<<"$out" && break
     if ((SECONDS >= deadline)); then
       printf '$ %s\n%s\n' "$*" "$out"
-      echo "demo: this should have shown /$pattern/" >&2
-      exit 1
+      die "this should have shown /$pattern/"
     fi
     sleep 0.2
   done
@@ -38,19 +41,20 @@ must_get() { # PATTERN APP URL
 }
 programmed() { show kubectl wait --for=condition=Programmed --timeout=60s -n "$1" "meshpolicy/$2"; }
 
-[ "$(id -u)" = 0 ] || { echo "demo: needs root, for the local cluster: run it with sudo or as root" >&2; exit 1; }
+[ "$(id -u)" = 0 ] || die "needs root, for the local cluster: run it with sudo or as root"
 # Before Kubernetes, which takes minutes: what is missing is said at once.
 hack/images/envoy.sh >/dev/null
 
-say "A real Kubernetes on this machine"
+title "A real Kubernetes on this machine"
 make --no-print-directory cluster-up
 make --no-print-directory images
+watched "compiling the demo's own command" _output/demo.log go build -o _output/bin/demo ./artifacts/bookstore/cmd/demo
 eval "$(make -s --no-print-directory env)"
 
-say "mesh-apiserver as an aggregated API server"
+title "mesh-apiserver as an aggregated API server"
 IMAGE_ID=$(sha256sum _output/images/mesh-apiserver.tar | cut -c1-16) artifacts/deploy/install.sh
 
-say "The bookstore, every pod with a real Envoy"
+title "The bookstore, every pod with a real Envoy"
 kubectl delete meshpolicies --all -A --ignore-not-found >/dev/null
 if kubectl get namespace bookstore >/dev/null 2>&1; then
   # An earlier run's pods have the sidecars of that time.
@@ -64,11 +68,11 @@ done
 show kubectl get pods -A -l 'app in (bookstore,bookwarehouse,bookbuyer,bookthief,echo-server,echo-client,outsider)'
 
 url=http://bookstore.bookstore:14001/books/1
-say "No policy yet, access is Open: buyer and thief are both served, over mTLS"
+title "No policy yet, access is Open: buyer and thief are both served, over mTLS"
 must_get '^200' bookbuyer "$url"
 must_get '^200' bookthief "$url"
 
-say "A policy: only bookbuyer may read"
+title "A policy: only bookbuyer may read"
 show kubectl apply -f artifacts/bookstore/policies/bookstore-readers.yaml -f artifacts/bookstore/policies/bookwarehouse-stock.yaml
 programmed bookstore bookstore-readers
 programmed bookwarehouse stock
@@ -76,10 +80,10 @@ must_get '^200' bookbuyer "$url"
 must_get '^403' bookthief "$url"
 must_get '^403' bookbuyer http://bookstore.bookstore:14001/admin
 
-say "Plaintext from a pod outside the mesh is refused"
+title "Plaintext from a pod outside the mesh is refused"
 must_get 'no answer' outsider "$url"
 
-say "TCP: allowed, then closed without a byte"
+title "TCP: allowed, then closed without a byte"
 show kubectl apply -f artifacts/bookstore/policies/echo-allow.yaml
 programmed echo echo
 held=$(mktemp)
@@ -87,27 +91,27 @@ in_pod echo-client hold --for=60s echo-server.echo:9000
 "${command[@]}" >"$held" & holder=$!
 trap 'kill "$holder" 2>/dev/null || true; rm -f "$held"' EXIT
 until [ "$(grep -c '"outcome":"echo"' "$held")" -ge 2 ]; do sleep 0.2; kill -0 "$holder"; done
-echo "both a new and a held connection echo; now the policy names nobody:"
+echo "both a new and a held connection echo; now the policy names the client no more:"
 closed_at=$(date +%s%N)
 show kubectl apply -f artifacts/bookstore/policies/echo-close.yaml
-echo "waiting for the held connection to end (at most the drain time, 30 s)"
+echo "waiting for the held connection to end: the drain time is 30 s"
 until grep -q '"connection":"old","outcome":"closed' "$held"; do sleep 0.2; kill -0 "$holder"; done
 grep closed "$held" | while read -r line; do
   at=$(jq -r .at <<<"$line")
   printf '  %s connection: %s, %d ms after the edit was begun\n' "$(jq -r .connection <<<"$line")" "$(jq -r .outcome <<<"$line")" $(((at - closed_at) / 1000000))
 done
-grep -q '"connection":"new","outcome":"closed after 0 bytes"' "$held" || { echo "demo: a new connection received something" >&2; exit 1; }
+grep -q '"connection":"new","outcome":"closed after 0 bytes"' "$held" || die "a new connection received something"
 kill "$holder" 2>/dev/null || true
 
-say "Policies are ordinary Kubernetes objects"
+title "Policies are ordinary Kubernetes objects"
 show kubectl get meshpolicies -A
 show kubectl explain meshpolicy.spec.rules
 
-say "Identity and key agreement of a live sidecar"
-go run ./artifacts/bookstore/cmd/demo identity
+title "Identity and key agreement of a live sidecar"
+_output/bin/demo identity
 
-say "How long until an edited policy is obeyed"
-go run ./artifacts/bookstore/cmd/demo obey
+title "How long until an edited policy is obeyed"
+_output/bin/demo obey
 
 cat <<'EOF'
 
