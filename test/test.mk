@@ -18,7 +18,7 @@ test-integration: ## Test the server on a real kube-apiserver, proxies' configur
 	MESH_ENVOY=$$(hack/images/envoy.sh) && export MESH_ENVOY && \
 	  $(GO) test -count=1 -tags envoy -run Envoy ./apiserver/controller/envoy ./apiserver/controller/xds
 	hack/cluster/build.sh
-	$(GO) -C test test -count=1 -timeout 20m ./integration/...
+	$(GO) -C test test -count=1 -timeout 20m -v ./integration
 
 test-e2e: ## Test the mesh on the local cluster, with the real Envoy in every pod (root).
 	@test/e2e/run.sh
