@@ -9,6 +9,6 @@ done
 trap 'rm -rf "${BUILDING:-}"' EXIT
 
 check_tools
-built || need_space "$(go env GOCACHE)" 6
+build_needs | need_space
 build >&2
 echo "$BUILT"

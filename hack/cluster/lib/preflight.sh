@@ -43,17 +43,28 @@ check_tools() {
     die "$(command -v go) does not do (${why//$'\n'/; }): install Go $wanted or later and put it on PATH"
 }
 
-# check_disk: the images and etcd need little, compiling Kubernetes more.
+# check_disk: what a first `make demo` was seen to write.
 check_disk() {
-  need_space "$STATE" 3
-  if ! built; then need_space "$(go env GOCACHE)" 6; fi
+  local state=3
+  if [ -d "$STATE/etcd" ]; then state=1; fi
+  { echo "$STATE $state"; build_needs; } | need_space
 }
 
+# build_needs: of the build cache, 4 GiB are Kubernetes's and the rest the mesh's.
+build_needs() { built || printf '%s\n' "$(go env GOCACHE) 7" "$(go env GOMODCACHE) 3"; }
+
+# need_space: reads lines of DIRECTORY GIB; what is on one file system adds up.
 need_space() {
-  local dir=$1 gib=$2 free
-  while [ ! -d "$dir" ]; do dir=$(dirname "$dir"); done
-  free=$(df --output=avail -B1M "$dir" | tail -n 1 | tr -d ' ')
-  ((free >= gib * 1024)) || die "only $free MiB are free at $dir and $gib GiB are needed: make room there"
+  local dir gib disk free; local -A needed=()
+  while read -r dir gib; do
+    while [ ! -d "$dir" ]; do dir=$(dirname "$dir"); done
+    disk=$(df --output=target "$dir" | tail -n 1)
+    needed[$disk]=$((${needed[$disk]:-0} + gib))
+  done
+  for disk in "${!needed[@]}"; do
+    free=$(df --output=avail -B1M "$disk" | tail -n 1 | tr -d ' ')
+    ((free >= needed[$disk] * 1024)) || die "only $free MiB are free at $disk and ${needed[$disk]} GiB are needed: make room there"
+  done
 }
 
 check_ports() {
