@@ -104,10 +104,10 @@ show kubectl get meshpolicies -A
 show kubectl explain meshpolicy.spec.rules
 
 say "Identity and key agreement of a live sidecar"
-go run ./artifacts/bookstore/cmd/demo identity
+_output/bin/demo identity
 
 say "How long until an edited policy is obeyed"
-go run ./artifacts/bookstore/cmd/demo obey
+_output/bin/demo obey
 
 cat <<'EOF'
 
