@@ -48,7 +48,6 @@ hack/images/envoy.sh >/dev/null
 title "A real Kubernetes on this machine"
 make --no-print-directory cluster-up
 make --no-print-directory images
-watched "compiling the demo's own command" _output/demo.log go build -o _output/bin/demo ./artifacts/bookstore/cmd/demo
 eval "$(make -s --no-print-directory env)"
 
 title "mesh-apiserver as an aggregated API server"
