@@ -22,7 +22,7 @@ import_image() {
   digest=$(sha256sum <"$tar")
   mkdir -p "$STATE/images"
   local known=$STATE/images/${name//\//_}
-  if [ "$(cat "$known" 2>/dev/null)" = "$digest" ] && ctr images check "name==$name" | grep -qw complete; then return; fi
+  if [ "$(cat "$known" 2>/dev/null)" = "$digest" ] && grep -qw complete <<<"$(ctr images check "name==$name")"; then return; fi
   ctr images import "$tar" >/dev/null
   echo "$digest" >"$known"
   say "imported $name"
