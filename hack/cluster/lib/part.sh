@@ -23,7 +23,11 @@ start() {
   # 9 is the lock, which must not live on in what is started.
   MESH_CLUSTER_PART="$STATE/$name" setsid "$@" </dev/null 9<&- \
     > >(exec setsid "$STATE/bin/boundlog" "$STATE/log/$name.log" $LOG_BYTES >/dev/null 2>&1 9<&-) 2>&1 &
-  echo $! >"$STATE/run/$name.pid"
+  local pid=$!
+  echo "$pid" >"$STATE/run/$name.pid"
+  # On a busy machine the child may not have become the part yet, and must not
+  # be taken for one that has ended.
+  until running "$name" || ! kill -0 "$pid" 2>/dev/null; do sleep 0.02; done
   disown # or bash would report its end
   echo "$fingerprint" >"$STATE/run/$name.fingerprint"
 }
