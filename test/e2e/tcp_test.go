@@ -67,20 +67,16 @@ func TestTCPWideningCutsNoConnection(t *testing.T) {
 	t.Parallel()
 	shop := live.Shop(t)
 	live.Policy(t, shop.Namespace, "echo", admitTCP(buyer.Namespace, buyer.Account))
-	cluster.Eventually(t, drainTime, func() (string, bool) {
-		left := draining(t, shop)
-		return fmt.Sprintf("%v filter chains are draining since the port was closed", left), left == 0
-	})
-	held := buyer.Watch(t, "hold", "--for=60s", shop.Echo())
+	held := buyer.Watch(t, "hold", "--for=75s", shop.Echo())
 	held.Await(t, soon, "echo", "new", "old")
 	refused := thief.Watch(t, "hold", "--for=60s", shop.Echo())
 	refused.Await(t, soon, "closed after 0 bytes", "new")
 
 	live.Policy(t, shop.Namespace, "echo-too", admitTCP(thief.Namespace, thief.Account))
 	refused.Await(t, soon, "echo", "new")
-	if got := draining(t, shop); got != 0 {
-		t.Errorf("%v filter chains are draining, want none: an edit that admits more ends no connection", got)
-	}
+	// It lasts longer than a chain drains. Envoy's own count of draining chains
+	// has those too that go with the pods of other tests.
+	held.End(t, 75*time.Second+soon)
 	if got := held.Outcomes("old"); len(got) != 1 {
 		t.Errorf("the connection of a caller who may call all the time: %v", got)
 	}
@@ -112,17 +108,6 @@ func TestAnHTTPGrantOpensNoTCPPort(t *testing.T) {
 	wantGet(t, buyer, "200", shop.URL("/"))
 	held := buyer.Watch(t, "hold", "--for=30s", shop.Echo())
 	held.Await(t, soon, "closed after 0 bytes", "new", "old")
-}
-
-// draining is how many filter chains of the server's proxy are on their way out,
-// with their connections.
-func draining(t *testing.T, shop *cluster.Shop) float64 {
-	t.Helper()
-	stats, err := shop.Stats(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return stats.Sum("listener_manager_total_filter_chains_draining")
 }
 
 // connections counts what the server of a TCP port has accepted.
