@@ -14,9 +14,11 @@ running() {
 # start NAME COMMAND...: makes COMMAND run as the part NAME. What runs already
 # is left alone, unless the command or a file below etc/NAME changed.
 start() {
-  local name=$1 fingerprint; shift
+  local name=$1 program fingerprint; shift
   mkdir -p "$STATE/etc/$name"
-  fingerprint=$( (printf '%s\n' "$@"; readlink -f "$1"; find "$STATE/etc/$name" -type f -print0 | sort -z | xargs -0r cat) | sha256sum)
+  # The same build in another cache directory is no change.
+  program=$(readlink -f "$1")
+  fingerprint=$( (printf '%s\n' "$@" "${program#"$CACHE"}"; find "$STATE/etc/$name" -type f -print0 | sort -z | xargs -0r cat) | sha256sum)
   if running "$name" && [ "$fingerprint" = "$(cat "$STATE/run/$name.fingerprint")" ]; then return; fi
   stop "$name"
   STARTED="${STARTED:-} $name"
