@@ -93,8 +93,8 @@ type SidecarConfig struct {
 	Resources        SidecarResources
 	LogLevel         SidecarLogLevel
 	Concurrency      *int32
-	DrainTime        metav1.Duration
-	TerminationDrain metav1.Duration
+	DrainTime        *metav1.Duration
+	TerminationDrain *metav1.Duration
 }
 
 // SidecarResources is what the proxy's container may use, as in a Pod.
@@ -119,7 +119,7 @@ const (
 
 // CertificateConfig is how the identities of workloads are issued.
 type CertificateConfig struct {
-	Lifetime    metav1.Duration
+	Lifetime    *metav1.Duration
 	TrustDomain string
 }
 

@@ -40,7 +40,7 @@ func TestNothingIsIssuedOrInjectedWithoutMeshConfig(t *testing.T) {
 
 func TestMeshConfigRulesSidecars(t *testing.T) {
 	config := v1alpha1.NewDefaultMeshConfig()
-	config.Spec.Certificate.Lifetime = metav1.Duration{Duration: 2 * time.Hour}
+	config.Spec.Certificate.Lifetime = &metav1.Duration{Duration: 2 * time.Hour}
 	s := &Server{
 		settings: settingsOf(t, config),
 		options:  &options.Options{Mesh: &options.MeshOptions{Image: "mesh:1", ProxyImage: "envoy:1", SystemNamespace: "mesh-system"}},

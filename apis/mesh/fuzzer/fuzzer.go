@@ -50,7 +50,6 @@ func fillPort(port *intstr.IntOrString, c randfill.Continue) {
 	}
 }
 
-// fillDuration never gives 0, which stands for the default.
 func fillDuration(duration *metav1.Duration, c randfill.Continue) {
 	duration.Duration = time.Duration(1 + c.Int63n(int64(24*time.Hour)))
 }
@@ -69,6 +68,8 @@ func fillSidecar(sidecar *mesh.SidecarConfig, c randfill.Continue) {
 	if sidecar.Concurrency == nil {
 		sidecar.Concurrency = new(int32)
 	}
+	durationOrZero(&sidecar.DrainTime)
+	durationOrZero(&sidecar.TerminationDrain)
 }
 
 func fillResources(resources *mesh.SidecarResources, c randfill.Continue) {
@@ -79,6 +80,14 @@ func fillResources(resources *mesh.SidecarResources, c randfill.Continue) {
 func fillCertificate(certificate *mesh.CertificateConfig, c randfill.Continue) {
 	c.FillNoCustom(certificate)
 	orDefault(&certificate.TrustDomain, "cluster.local")
+	durationOrZero(&certificate.Lifetime)
+}
+
+// durationOrZero sees to it that there is a value, as defaulting does.
+func durationOrZero(duration **metav1.Duration) {
+	if *duration == nil {
+		*duration = &metav1.Duration{}
+	}
 }
 
 func orDefault[T ~string](value *T, otherwise T) {

@@ -38,11 +38,11 @@ func NewDefaultMeshConfig() *MeshConfig {
 
 // SetDefaults_SidecarConfig fills what the tags do not.
 func SetDefaults_SidecarConfig(sidecar *SidecarConfig) {
-	if sidecar.DrainTime.Duration == 0 {
-		sidecar.DrainTime.Duration = DefaultDrainTime
+	if sidecar.DrainTime == nil {
+		sidecar.DrainTime = &metav1.Duration{Duration: DefaultDrainTime}
 	}
-	if sidecar.TerminationDrain.Duration == 0 {
-		sidecar.TerminationDrain.Duration = DefaultTerminationDrain
+	if sidecar.TerminationDrain == nil {
+		sidecar.TerminationDrain = &metav1.Duration{Duration: DefaultTerminationDrain}
 	}
 	if sidecar.Resources.Requests == nil && sidecar.Resources.Limits == nil {
 		// An idle Envoy 1.40 has 65 MB resident.
@@ -55,7 +55,7 @@ func SetDefaults_SidecarConfig(sidecar *SidecarConfig) {
 
 // SetDefaults_CertificateConfig fills what the tags do not.
 func SetDefaults_CertificateConfig(certificate *CertificateConfig) {
-	if certificate.Lifetime.Duration == 0 {
-		certificate.Lifetime.Duration = DefaultCertificateLifetime
+	if certificate.Lifetime == nil {
+		certificate.Lifetime = &metav1.Duration{Duration: DefaultCertificateLifetime}
 	}
 }

@@ -174,16 +174,18 @@ func (m *CertificateConfig) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 	i = encodeVarintGenerated(dAtA, i, uint64(len(m.TrustDomain)))
 	i--
 	dAtA[i] = 0x12
-	{
-		size, err := m.Lifetime.MarshalToSizedBuffer(dAtA[:i])
-		if err != nil {
-			return 0, err
+	if m.Lifetime != nil {
+		{
+			size, err := m.Lifetime.MarshalToSizedBuffer(dAtA[:i])
+			if err != nil {
+				return 0, err
+			}
+			i -= size
+			i = encodeVarintGenerated(dAtA, i, uint64(size))
 		}
-		i -= size
-		i = encodeVarintGenerated(dAtA, i, uint64(size))
+		i--
+		dAtA[i] = 0xa
 	}
-	i--
-	dAtA[i] = 0xa
 	return len(dAtA) - i, nil
 }
 
@@ -1207,26 +1209,30 @@ func (m *SidecarConfig) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 	_ = i
 	var l int
 	_ = l
-	{
-		size, err := m.TerminationDrain.MarshalToSizedBuffer(dAtA[:i])
-		if err != nil {
-			return 0, err
+	if m.TerminationDrain != nil {
+		{
+			size, err := m.TerminationDrain.MarshalToSizedBuffer(dAtA[:i])
+			if err != nil {
+				return 0, err
+			}
+			i -= size
+			i = encodeVarintGenerated(dAtA, i, uint64(size))
 		}
-		i -= size
-		i = encodeVarintGenerated(dAtA, i, uint64(size))
+		i--
+		dAtA[i] = 0x32
 	}
-	i--
-	dAtA[i] = 0x32
-	{
-		size, err := m.DrainTime.MarshalToSizedBuffer(dAtA[:i])
-		if err != nil {
-			return 0, err
+	if m.DrainTime != nil {
+		{
+			size, err := m.DrainTime.MarshalToSizedBuffer(dAtA[:i])
+			if err != nil {
+				return 0, err
+			}
+			i -= size
+			i = encodeVarintGenerated(dAtA, i, uint64(size))
 		}
-		i -= size
-		i = encodeVarintGenerated(dAtA, i, uint64(size))
+		i--
+		dAtA[i] = 0x2a
 	}
-	i--
-	dAtA[i] = 0x2a
 	if m.Concurrency != nil {
 		i = encodeVarintGenerated(dAtA, i, uint64(*m.Concurrency))
 		i--
@@ -1446,8 +1452,10 @@ func (m *CertificateConfig) Size() (n int) {
 	}
 	var l int
 	_ = l
-	l = m.Lifetime.Size()
-	n += 1 + l + sovGenerated(uint64(l))
+	if m.Lifetime != nil {
+		l = m.Lifetime.Size()
+		n += 1 + l + sovGenerated(uint64(l))
+	}
 	l = len(m.TrustDomain)
 	n += 1 + l + sovGenerated(uint64(l))
 	return n
@@ -1854,10 +1862,14 @@ func (m *SidecarConfig) Size() (n int) {
 	if m.Concurrency != nil {
 		n += 1 + sovGenerated(uint64(*m.Concurrency))
 	}
-	l = m.DrainTime.Size()
-	n += 1 + l + sovGenerated(uint64(l))
-	l = m.TerminationDrain.Size()
-	n += 1 + l + sovGenerated(uint64(l))
+	if m.DrainTime != nil {
+		l = m.DrainTime.Size()
+		n += 1 + l + sovGenerated(uint64(l))
+	}
+	if m.TerminationDrain != nil {
+		l = m.TerminationDrain.Size()
+		n += 1 + l + sovGenerated(uint64(l))
+	}
 	return n
 }
 
@@ -1952,7 +1964,7 @@ func (this *CertificateConfig) String() string {
 		return "nil"
 	}
 	s := strings.Join([]string{`&CertificateConfig{`,
-		`Lifetime:` + strings.Replace(strings.Replace(fmt.Sprintf("%v", this.Lifetime), "Duration", "v1.Duration", 1), `&`, ``, 1) + `,`,
+		`Lifetime:` + strings.Replace(fmt.Sprintf("%v", this.Lifetime), "Duration", "v1.Duration", 1) + `,`,
 		`TrustDomain:` + fmt.Sprintf("%v", this.TrustDomain) + `,`,
 		`}`,
 	}, "")
@@ -2274,8 +2286,8 @@ func (this *SidecarConfig) String() string {
 		`Resources:` + strings.Replace(strings.Replace(this.Resources.String(), "SidecarResources", "SidecarResources", 1), `&`, ``, 1) + `,`,
 		`LogLevel:` + fmt.Sprintf("%v", this.LogLevel) + `,`,
 		`Concurrency:` + valueToStringGenerated(this.Concurrency) + `,`,
-		`DrainTime:` + strings.Replace(strings.Replace(fmt.Sprintf("%v", this.DrainTime), "Duration", "v1.Duration", 1), `&`, ``, 1) + `,`,
-		`TerminationDrain:` + strings.Replace(strings.Replace(fmt.Sprintf("%v", this.TerminationDrain), "Duration", "v1.Duration", 1), `&`, ``, 1) + `,`,
+		`DrainTime:` + strings.Replace(fmt.Sprintf("%v", this.DrainTime), "Duration", "v1.Duration", 1) + `,`,
+		`TerminationDrain:` + strings.Replace(fmt.Sprintf("%v", this.TerminationDrain), "Duration", "v1.Duration", 1) + `,`,
 		`}`,
 	}, "")
 	return s
@@ -2548,6 +2560,9 @@ func (m *CertificateConfig) Unmarshal(dAtA []byte) error {
 			}
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
+			}
+			if m.Lifetime == nil {
+				m.Lifetime = &v1.Duration{}
 			}
 			if err := m.Lifetime.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
 				return err
@@ -5651,6 +5666,9 @@ func (m *SidecarConfig) Unmarshal(dAtA []byte) error {
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
 			}
+			if m.DrainTime == nil {
+				m.DrainTime = &v1.Duration{}
+			}
 			if err := m.DrainTime.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
@@ -5683,6 +5701,9 @@ func (m *SidecarConfig) Unmarshal(dAtA []byte) error {
 			}
 			if postIndex > l {
 				return io.ErrUnexpectedEOF
+			}
+			if m.TerminationDrain == nil {
+				m.TerminationDrain = &v1.Duration{}
 			}
 			if err := m.TerminationDrain.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
 				return err

@@ -203,7 +203,7 @@ type SidecarConfig struct {
 	//
 	// +optional
 	// +k8s:opaqueType
-	DrainTime metav1.Duration `json:"drainTime,omitempty,omitzero" protobuf:"bytes,5,opt,name=drainTime"`
+	DrainTime *metav1.Duration `json:"drainTime,omitempty" protobuf:"bytes,5,opt,name=drainTime"`
 
 	// terminationDrain is how long, at most, a proxy waits for active requests
 	// when its pod ends, in whole seconds, 1s to 1h. The pod's
@@ -211,7 +211,7 @@ type SidecarConfig struct {
 	//
 	// +optional
 	// +k8s:opaqueType
-	TerminationDrain metav1.Duration `json:"terminationDrain,omitempty,omitzero" protobuf:"bytes,6,opt,name=terminationDrain"`
+	TerminationDrain *metav1.Duration `json:"terminationDrain,omitempty" protobuf:"bytes,6,opt,name=terminationDrain"`
 }
 
 // SidecarResources is what the proxy's container may use, as in a Pod.
@@ -257,7 +257,7 @@ type CertificateConfig struct {
 	//
 	// +optional
 	// +k8s:opaqueType
-	Lifetime metav1.Duration `json:"lifetime,omitempty,omitzero" protobuf:"bytes,1,opt,name=lifetime"`
+	Lifetime *metav1.Duration `json:"lifetime,omitempty" protobuf:"bytes,1,opt,name=lifetime"`
 
 	// trustDomain is the SPIFFE trust domain of every identity. It cannot be
 	// changed. Default cluster.local.

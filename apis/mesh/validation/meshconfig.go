@@ -13,6 +13,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apiequality "k8s.io/apimachinery/pkg/api/equality"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"github.com/openservicemesh/mesh-apiserver/apis/mesh"
@@ -61,7 +62,7 @@ func validateMeshConfigMeta(config *mesh.MeshConfig) field.ErrorList {
 
 func validateMeshConfigSpec(spec *mesh.MeshConfigSpec, path *field.Path) field.ErrorList {
 	errs := validateSidecar(&spec.Sidecar, path.Child("sidecar"))
-	errs = append(errs, validateDuration(spec.Certificate.Lifetime.Duration, minLifetime, maxLifetime, path.Child("certificate", "lifetime"))...)
+	errs = append(errs, validateDuration(spec.Certificate.Lifetime, minLifetime, maxLifetime, path.Child("certificate", "lifetime"))...)
 	return errs
 }
 
@@ -71,8 +72,8 @@ func validateSidecar(sidecar *mesh.SidecarConfig, path *field.Path) field.ErrorL
 		errs = append(errs, field.Invalid(path.Child("image"), sidecar.Image, "must be an image reference, without spaces"))
 	}
 	errs = append(errs, validateResources(&sidecar.Resources, path.Child("resources"))...)
-	errs = append(errs, validateDuration(sidecar.DrainTime.Duration, minDrain, maxDrain, path.Child("drainTime"))...)
-	errs = append(errs, validateDuration(sidecar.TerminationDrain.Duration, minDrain, maxDrain, path.Child("terminationDrain"))...)
+	errs = append(errs, validateDuration(sidecar.DrainTime, minDrain, maxDrain, path.Child("drainTime"))...)
+	errs = append(errs, validateDuration(sidecar.TerminationDrain, minDrain, maxDrain, path.Child("terminationDrain"))...)
 	return errs
 }
 
@@ -106,9 +107,13 @@ func validateResourceList(list corev1.ResourceList, path *field.Path) field.Erro
 	return errs
 }
 
-func validateDuration(value, least, most time.Duration, path *field.Path) field.ErrorList {
-	if value < least || value > most || value%time.Second != 0 {
-		return field.ErrorList{field.Invalid(path, value.String(), fmt.Sprintf("must be whole seconds, from %s to %s", least, most))}
+// validateDuration takes a value that defaulting has made sure of.
+func validateDuration(value *metav1.Duration, least, most time.Duration, path *field.Path) field.ErrorList {
+	if value == nil {
+		return field.ErrorList{field.Required(path, fmt.Sprintf("must be whole seconds, from %s to %s", least, most))}
+	}
+	if value.Duration < least || value.Duration > most || value.Duration%time.Second != 0 {
+		return field.ErrorList{field.Invalid(path, value.Duration.String(), fmt.Sprintf("must be whole seconds, from %s to %s", least, most))}
 	}
 	return nil
 }

@@ -64,8 +64,8 @@ func (w *World) Settings() Settings {
 		return settings
 	}
 	spec := &w.config.Spec
-	if lifetime := spec.Certificate.Lifetime.Duration; lifetime != 0 {
-		settings.CertificateLifetime = lifetime
+	if lifetime := spec.Certificate.Lifetime; lifetime != nil {
+		settings.CertificateLifetime = lifetime.Duration
 	}
 	settings.DefaultDeny = unlike(spec.Traffic.Access, v1alpha1.AccessOpen)
 	settings.RefuseUnmeshed = unlike(spec.Traffic.Unmeshed, v1alpha1.UnmeshedAllow)

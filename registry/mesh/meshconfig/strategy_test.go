@@ -87,6 +87,8 @@ func TestInvalidSettings(t *testing.T) {
 			"spec.sidecar.resources.limits[memory]: must be greater than zero",
 			"spec.sidecar.resources.requests[nvidia.com/gpu]: Unsupported value",
 			`spec.sidecar.resources.requests[cpu]: "2": must be at most the limit of 1`}},
+		"no time at all": {named, `{"sidecar": {"drainTime": "0s"}, "certificate": {"lifetime": "0s"}}`, []string{
+			`spec.sidecar.drainTime: "0s": must be whole seconds, from 1s to 1h0m0s`, `spec.certificate.lifetime: "0s": must be whole seconds, from 1h0m0s to 2184h0m0s`}},
 		"certificates": {named, `{"certificate": {"lifetime": "59m", "trustDomain": "Cluster_Local"}}`, []string{
 			`spec.certificate.lifetime: "59m0s": must be whole seconds, from 1h0m0s to 2184h0m0s`, "spec.certificate.trustDomain: Invalid value"}},
 	} {
