@@ -63,6 +63,7 @@ func TestHeadlessEndpointsComeAndGoAndCutNoConnection(t *testing.T) {
 	t.Parallel()
 	shop := live.Shop(t)
 	host := live.Headless(t, shop.Namespace, "pods", "shop")
+	wantGet(t, buyer, "200", "http://"+host+":8080/")
 	held := buyer.Watch(t, "hold", "--for=90s", net.JoinHostPort(shop.IP, "9000"))
 	held.Await(t, soon, "echo", "new", "old")
 

@@ -4,9 +4,12 @@
 package cluster
 
 import (
+	"fmt"
 	"testing"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/utils/ptr"
@@ -31,5 +34,21 @@ func (c *Cluster) Headless(t *testing.T, namespace, name, app string) string {
 	if err != nil {
 		t.Fatalf("make headless Service %s/%s: %v", namespace, name, err)
 	}
+	// A connection that is opened between the Service and its endpoints still
+	// goes by the pod's address, and ends when its chain goes.
+	Eventually(t, 20*time.Second, func() (string, bool) {
+		slices, err := c.Core.DiscoveryV1().EndpointSlices(namespace).List(t.Context(), metav1.ListOptions{
+			LabelSelector: discoveryv1.LabelServiceName + "=" + name,
+		})
+		if err != nil {
+			return err.Error(), false
+		}
+		for _, slice := range slices.Items {
+			if len(slice.Endpoints) == 0 {
+				return "an EndpointSlice without endpoints", false
+			}
+		}
+		return fmt.Sprintf("%d EndpointSlices of headless Service %s/%s", len(slices.Items), namespace, name), len(slices.Items) > 0
+	})
 	return name + "." + namespace
 }
