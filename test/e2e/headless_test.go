@@ -63,6 +63,9 @@ func TestHeadlessEndpointsComeAndGoAndCutNoConnection(t *testing.T) {
 	t.Parallel()
 	shop := live.Shop(t)
 	host := live.Headless(t, shop.Namespace, "pods", "shop")
+	// A connection that is opened between the Service and its endpoints still
+	// goes by the pod's address, and ends when its chain goes.
+	live.AwaitEndpoints(t, shop.Namespace, "pods")
 	wantGet(t, buyer, "200", "http://"+host+":8080/")
 	held := buyer.Watch(t, "hold", "--for=90s", net.JoinHostPort(shop.IP, "9000"))
 	held.Await(t, soon, "echo", "new", "old")

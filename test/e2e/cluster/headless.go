@@ -34,8 +34,12 @@ func (c *Cluster) Headless(t *testing.T, namespace, name, app string) string {
 	if err != nil {
 		t.Fatalf("make headless Service %s/%s: %v", namespace, name, err)
 	}
-	// A connection that is opened between the Service and its endpoints still
-	// goes by the pod's address, and ends when its chain goes.
+	return name + "." + namespace
+}
+
+// AwaitEndpoints waits until every EndpointSlice of a Service has endpoints.
+func (c *Cluster) AwaitEndpoints(t *testing.T, namespace, name string) {
+	t.Helper()
 	Eventually(t, 20*time.Second, func() (string, bool) {
 		slices, err := c.Core.DiscoveryV1().EndpointSlices(namespace).List(t.Context(), metav1.ListOptions{
 			LabelSelector: discoveryv1.LabelServiceName + "=" + name,
@@ -48,7 +52,6 @@ func (c *Cluster) Headless(t *testing.T, namespace, name, app string) string {
 				return "an EndpointSlice without endpoints", false
 			}
 		}
-		return fmt.Sprintf("%d EndpointSlices of headless Service %s/%s", len(slices.Items), namespace, name), len(slices.Items) > 0
+		return fmt.Sprintf("%d EndpointSlices of Service %s/%s", len(slices.Items), namespace, name), len(slices.Items) > 0
 	})
-	return name + "." + namespace
 }
