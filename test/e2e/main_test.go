@@ -63,6 +63,7 @@ func run(m *testing.M) (code int, err error) {
 			return 1, err
 		}
 	}
+	live.Callers = []*cluster.Pod{buyer, thief}
 	return m.Run(), nil
 }
 

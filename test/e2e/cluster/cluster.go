@@ -23,6 +23,8 @@ type Cluster struct {
 	Config *rest.Config
 	Core   kubernetes.Interface
 	Mesh   versioned.Interface
+	// Callers are meshed pods that every Shop waits for.
+	Callers []*Pod
 
 	// run is in the names of what this run makes.
 	run string

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -33,7 +34,8 @@ type Shop struct {
 // NamelessPort is one that no Service of a Shop names.
 const NamelessPort = 9100
 
-// Shop starts one for a test; it goes with the test's namespace.
+// Shop starts one for a test, and waits until the callers' proxies know its
+// endpoints; it goes with the test's namespace.
 func (c *Cluster) Shop(t *testing.T) *Shop {
 	t.Helper()
 	name := strings.ToLower(strings.TrimPrefix(t.Name(), "Test"))
@@ -68,7 +70,27 @@ func (c *Cluster) Shop(t *testing.T) *Shop {
 	if shop.Pod, err = c.Start(t.Context(), Manifest(namespace, "shop", app, echo)); err != nil {
 		t.Fatal(err)
 	}
+	for _, caller := range c.Callers {
+		for _, port := range []string{"shop:80", "shop:81", "echo:9000", "other:9001"} {
+			// Envoy's statistics write ":" as "_".
+			caller.awaitEndpoint(t, "out/"+namespace+"/"+strings.ReplaceAll(port, ":", "_"))
+		}
+	}
 	return shop
+}
+
+// awaitEndpoint waits until a caller's proxy has an endpoint of a cluster: a pod
+// is ready a moment before its address has gone through its EndpointSlice.
+func (p *Pod) awaitEndpoint(t *testing.T, cluster string) {
+	t.Helper()
+	Eventually(t, 20*time.Second, func() (string, bool) {
+		stats, err := p.Stats(t.Context())
+		if err != nil {
+			return err.Error(), false
+		}
+		known := stats.Sum("envoy_cluster_membership_healthy{", `="`+cluster+`"`)
+		return fmt.Sprintf("the proxy of %s knows %v endpoints of %s", p.Name, known, cluster), known > 0
+	})
 }
 
 // service makes a dual-stack Service of the pods of an app, and gives its addresses.
