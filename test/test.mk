@@ -1,6 +1,6 @@
 # What the tests need beside Go is in test/README.md. A part that lacks something
 # fails with a sentence, and never passes silently.
-.PHONY: test test-unit test-integration test-e2e
+.PHONY: test test-unit test-integration test-e2e soak soak-integration soak-e2e
 
 test: test-unit test-integration test-e2e ## Run all tests: unit, integration, e2e.
 
@@ -10,6 +10,7 @@ test-unit: ## Run the unit tests; they need neither root nor a cluster.
 	$(GO) -C hack/cluster test ./boundlog
 	$(GO) vet -tags envoy ./apiserver/controller/envoy ./apiserver/controller/xds
 	$(GO) -C test vet ./...
+	$(GO) -C test vet -tags soak ./...
 
 # The build of Kubernetes and the download of Envoy show their progress, which go
 # test would hide.
@@ -22,3 +23,13 @@ test-integration: ## Test the server on a real kube-apiserver, proxies' configur
 
 test-e2e: ## Test the mesh on the local cluster, with the real Envoy in every pod (root).
 	@test/e2e/run.sh
+
+# Each part of the soak runs for up to an hour; what was seen is in docs/soak.md.
+soak: soak-integration soak-e2e ## Run the long tests: outages, churn, load, races (root).
+
+soak-integration:
+	hack/cluster/build.sh
+	$(GO) -C test test -count=1 -timeout 60m -tags soak -run '^TestSoak' -v ./integration
+
+soak-e2e:
+	@test/e2e/run.sh -tags soak -timeout 60m -run '^TestSoak'
