@@ -9,7 +9,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 say() { echo "uninstall: $*"; }
 gone() { kubectl delete --ignore-not-found --timeout=120s "$@"; }
 
-meshed=$(kubectl get pods -A -o jsonpath='{range .items[?(@.spec.initContainers[*].name=="mesh-proxy")]}{.metadata.namespace}{"\n"}{end}' | sort -u | xargs)
+meshed=$(kubectl get pods -A -o go-template='{{range .items}}{{$in := .metadata.namespace}}{{range .spec.initContainers}}{{if eq .name "mesh-proxy"}}{{$in}}{{"\n"}}{{end}}{{end}}{{end}}' | sort -u | xargs)
 [ -z "$meshed" ] || say "pods in these namespaces keep their proxies until they are made anew: $meshed"
 
 say "pods are no longer asked about"
@@ -28,7 +28,11 @@ fi
 say "the API is no longer announced"
 gone apiservice v1alpha1.mesh.openservicemesh.io
 
-say "the server, its rights and its data go"
-gone -k .
-# Of no manifest: it remembers the root that went with the namespace.
+say "the server goes"
+gone -n mesh-system statefulset mesh-apiserver --cascade=foreground
+# It is of no manifest, and remembers the root: without its server, lest that
+# publishes it again, and before the root, whose loss it would tell of.
 gone clustertrustbundle mesh.openservicemesh.io:workload:roots
+
+say "its rights and its data go"
+gone -k .
