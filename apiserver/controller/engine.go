@@ -8,7 +8,6 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"net/netip"
 	"runtime/debug"
 	"slices"
 	"time"
@@ -34,8 +33,8 @@ type engine struct {
 	policies map[string][]world.Key
 	// chains are, by view, the generations of its filter chains.
 	chains map[string]envoy.Generations
-	// pods says who answers at the addresses of meshed pods.
-	pods map[netip.Addr]model.Peer
+	// broken are the headless Services that could not be compiled.
+	broken map[world.Key]struct{}
 	// everything is set if the next step compiles every unit.
 	everything bool
 	// config is the MeshConfig that was reported last.
@@ -48,6 +47,7 @@ func newEngine(trustDomain string) *engine {
 		ledger:     newLedger(),
 		policies:   map[string][]world.Key{},
 		chains:     map[string]envoy.Generations{},
+		broken:     map[world.Key]struct{}{},
 		everything: true,
 	}
 }
@@ -84,7 +84,9 @@ func (e *engine) step(ctx context.Context) outcome {
 	for key := range dirty.Accounts {
 		e.account(ctx, key)
 	}
-	e.addresses(ctx, dirty.Ports)
+	if dirty.Addresses {
+		e.direct(ctx)
+	}
 	for view := range dirty.Views {
 		e.workload(ctx, view, dirty.Policies)
 	}
@@ -108,10 +110,7 @@ func (e *engine) addAll(dirty *world.Dirty) {
 	for _, key := range e.world.Accounts() {
 		dirty.Accounts[key] = struct{}{}
 	}
-	dirty.Ports[world.AnyPort] = struct{}{}
-	for _, port := range e.world.Ports() {
-		dirty.Ports[port] = struct{}{}
-	}
+	dirty.Addresses = true
 	for _, view := range e.world.Views() {
 		dirty.Views[view] = struct{}{}
 	}

@@ -5,16 +5,16 @@ package controller
 
 import (
 	"context"
-	"strconv"
 
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/compile"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/envoy"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/world"
 )
 
 // What applications call by an address of their own choice is compiled in three
-// kinds of unit, so that an address that comes or goes changes listeners alone:
-// a headless Service and an account have the clusters to which listeners lead.
+// kinds of unit, so that an address that comes or goes changes one listener alone:
+// a headless Service and an account have the clusters to which it leads.
 
 // headless compiles the clusters and routes of a headless Service. If it cannot
 // be compiled it has none: its chains refuse.
@@ -32,9 +32,11 @@ func (e *engine) headless(ctx context.Context, key world.Key) {
 		}
 		return err
 	})
+	delete(e.broken, key)
 	if err != nil {
 		failed(ctx, u, err, "its endpoints refuse")
 		e.ledger.put(u, nil)
+		e.broken[key] = struct{}{}
 	}
 }
 
@@ -59,26 +61,11 @@ func (e *engine) account(ctx context.Context, key world.Key) {
 	}
 }
 
-// addresses compiles the listeners of ports. Whatever changes the addresses of
-// meshed pods marks world.AnyPort too.
-func (e *engine) addresses(ctx context.Context, ports map[uint16]struct{}) {
-	if _, ok := ports[world.AnyPort]; ok {
-		e.pods = compile.PodAddresses(e.world)
-	}
-	for port := range ports {
-		e.direct(ctx, port)
-	}
-}
-
-func (e *engine) direct(ctx context.Context, port uint16) {
-	u := unit{kindDirect, strconv.Itoa(int(port))}
+// direct compiles the outbound listener.
+func (e *engine) direct(ctx context.Context) {
+	u := unit{kind: kindDirect}
 	err := guarded(kindDirect, func() error {
-		direct, ok := compile.Direct(e.world, port, e.pods)
-		if !ok {
-			e.ledger.put(u, nil)
-			return nil
-		}
-		resources, err := envoy.Direct(compile.Mesh(e.world), direct)
+		resources, err := envoy.Direct(compile.Mesh(e.world), e.refuseBroken(compile.Direct(e.world)))
 		if err == nil {
 			e.ledger.put(u, resources)
 		}
@@ -87,4 +74,23 @@ func (e *engine) direct(ctx context.Context, port uint16) {
 	if err != nil {
 		failed(ctx, u, err, "what was sent before stays")
 	}
+}
+
+// refuseBroken leads to no Service that has no clusters and routes: Envoy would
+// wait for them with the whole listener.
+func (e *engine) refuseBroken(d model.Direct) model.Direct {
+	if len(e.broken) == 0 {
+		return d
+	}
+	for _, g := range d.Groups {
+		for i, p := range g.Ports {
+			if p.Service == nil {
+				continue
+			}
+			if _, ok := e.broken[world.Key(p.Service.Key)]; ok {
+				g.Ports[i] = model.DirectPort{Number: p.Number}
+			}
+		}
+	}
+	return d
 }

@@ -65,7 +65,7 @@ type compiled struct {
 	Services  []model.Service
 	Headless  []model.Headless
 	Accounts  []model.Account
-	Direct    []model.Direct
+	Direct    model.Direct
 	Workloads []workload
 	Policies  map[string]compile.Report
 }
@@ -94,12 +94,7 @@ func render(t *testing.T, objects []metav1.Object) []byte {
 		account, _ := compile.Account(w, key)
 		out.Accounts = append(out.Accounts, account)
 	}
-	pods := compile.PodAddresses(w)
-	for _, port := range append([]uint16{world.AnyPort}, w.Ports()...) {
-		if d, ok := compile.Direct(w, port, pods); ok {
-			out.Direct = append(out.Direct, d)
-		}
-	}
+	out.Direct = compile.Direct(w)
 	for _, view := range w.Views() {
 		m, policies, _ := compile.Workload(w, view)
 		out.Workloads = append(out.Workloads, workload{w.View(view).Labels, m, policies})

@@ -52,12 +52,6 @@ func HeadlessName(s model.DirectService, peer model.Peer) string {
 // called at their own addresses: pods/<namespace>/<account>.
 func AccountName(a model.Account) string { return "pods/" + a.Namespace + "/" + a.Name }
 
-// WildcardListenerName names the unbound listener of a port in the family of an
-// unspecified address: 0.0.0.0:<port> or [::]:<port>.
-func WildcardListenerName(any netip.Addr, port uint16) string {
-	return netip.AddrPortFrom(any, port).String()
-}
-
 // ServiceListenerName names the unbound listener of an address that a Service
 // owns: out/<ip>:<port>, an IPv6 address in brackets.
 func ServiceListenerName(ip netip.Addr, port uint16) string {

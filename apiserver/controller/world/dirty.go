@@ -15,9 +15,9 @@ type Dirty struct {
 	Services map[Key]struct{}
 	// Accounts of meshed pods that appeared, or are gone.
 	Accounts map[Key]struct{}
-	// Ports at which the addresses that callers dial themselves may be others,
-	// or others'. AnyPort among them means all ports without a headless Service.
-	Ports map[uint16]struct{}
+	// Addresses is set if those that callers dial themselves may be others, or
+	// others'.
+	Addresses bool
 	// Views whose inbound side may differ, or that have no pod any more.
 	Views map[string]struct{}
 	// Policies whose own condition may differ, or that are gone.
@@ -30,7 +30,6 @@ func newDirty() Dirty {
 	return Dirty{
 		Services: map[Key]struct{}{},
 		Accounts: map[Key]struct{}{},
-		Ports:    map[uint16]struct{}{},
 		Views:    map[string]struct{}{},
 		Policies: map[Key]struct{}{},
 		Proxies:  map[model.ProxyID]struct{}{},
@@ -40,7 +39,9 @@ func newDirty() Dirty {
 // TakeDirty gives what the changes since the last call have made stale.
 func (w *World) TakeDirty() Dirty {
 	for key := range w.dirty.Services {
-		w.touchPorts(key)
+		if _, ok := w.headless[key]; ok {
+			w.dirty.Addresses = true
+		}
 	}
 	d := w.dirty
 	w.dirty = newDirty()

@@ -163,7 +163,7 @@ func (w *World) touchPod(pod *Pod) {
 	if pod.Meshed {
 		w.dirty.Proxies[pod.ProxyID()] = struct{}{}
 		w.dirty.Accounts[pod.Account()] = struct{}{}
-		w.touchAddresses()
+		w.dirty.Addresses = true
 	}
 }
 

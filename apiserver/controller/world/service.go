@@ -29,7 +29,9 @@ func (w *World) SetService(service *corev1.Service) {
 	for _, a := range ClusterIPs(service) {
 		w.claims.add(a, key)
 	}
-	w.fileHeadless(key)
+	if Headless(service) {
+		w.headless[key] = struct{}{}
+	}
 	w.touchService(service)
 }
 
@@ -38,13 +40,16 @@ func (w *World) DeleteService(key Key) {
 	if old := w.services[key]; old != nil {
 		w.forgetService(old)
 		delete(w.services, key)
-		w.fileHeadless(key)
 		w.servicesByNamespace.remove(key.Namespace, key)
 	}
 }
 
 func (w *World) forgetService(service *corev1.Service) {
 	w.touchService(service)
+	if Headless(service) {
+		w.dirty.Addresses = true
+		delete(w.headless, keyOf(service))
+	}
 	for _, a := range ClusterIPs(service) {
 		w.claims.remove(a, keyOf(service))
 	}

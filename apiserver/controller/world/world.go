@@ -36,9 +36,8 @@ type World struct {
 	// claims are the Services that have an address as a cluster IP.
 	claims index[netip.Addr, Key]
 
-	// headlessPorts are, by headless Service, the ports at which it has endpoints.
-	headlessPorts  index[Key, uint16]
-	headlessByPort index[uint16, Key]
+	// headless are the Services whose endpoints callers dial themselves.
+	headless map[Key]struct{}
 
 	slices          map[Key]*discoveryv1.EndpointSlice
 	slicesByService index[Key, Key]
@@ -71,8 +70,7 @@ func New(trustDomain string) *World {
 		services:            map[Key]*corev1.Service{},
 		servicesByNamespace: index[string, Key]{},
 		claims:              index[netip.Addr, Key]{},
-		headlessPorts:       index[Key, uint16]{},
-		headlessByPort:      index[uint16, Key]{},
+		headless:            map[Key]struct{}{},
 		slices:              map[Key]*discoveryv1.EndpointSlice{},
 		slicesByService:     index[Key, Key]{},
 		slicesByAddress:     index[netip.Addr, Key]{},
