@@ -86,8 +86,8 @@ func keys(policies []applied) []world.Key {
 	return out
 }
 
-// portsOf gives the ports that need an entry of their own, and whether a
-// Service declares HTTP for them: those that the pod declares, those at which a
+// portsOf gives the ports that need an entry of their own, and whether calls
+// may arrive at them as HTTP, by what Services declare or leave open: those that the pod declares, those at which a
 // Service dials it, and those that a policy names.
 func portsOf(w *world.World, view *world.View, policies []applied) map[uint16]bool {
 	ports := map[uint16]bool{}
@@ -98,7 +98,7 @@ func portsOf(w *world.World, view *world.View, policies []applied) map[uint16]bo
 		for i := range service.Spec.Ports {
 			port := &service.Spec.Ports[i]
 			if number, ok := targetPort(view, port); ok {
-				ports[number] = ports[number] || protocol(port).IsHTTP()
+				ports[number] = ports[number] || protocol(port).MayBeHTTP()
 			}
 		}
 	}

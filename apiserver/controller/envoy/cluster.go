@@ -114,7 +114,7 @@ func alpn(p model.Protocol) string {
 // and one without endpoints as well: those of a Service outside the mesh may
 // come and go, and its cluster stays.
 func upstreamProtocol(p model.ServicePort) model.Protocol {
-	if len(p.Identities) == 0 {
+	if len(p.Identities) == 0 || p.Protocol == model.ProtocolDetect {
 		return p.Protocol
 	}
 	for _, e := range p.Endpoints {

@@ -71,7 +71,7 @@ func serviceListeners(s model.Service, p model.ServicePort) ([]Resource, error) 
 	var out []Resource
 	for _, ip := range s.Addresses {
 		name := ServiceListenerName(ip, p.Number)
-		r, err := Encode(name, "", &listenerv3.Listener{
+		l := &listenerv3.Listener{
 			Name:                          name,
 			StatPrefix:                    ServicePortName(s.Key, p.Number),
 			Address:                       socketAddress(ip.String(), p.Number),
@@ -79,11 +79,12 @@ func serviceListeners(s model.Service, p model.ServicePort) ([]Resource, error) 
 			TrafficDirection:              corev3.TrafficDirection_OUTBOUND,
 			Metadata:                      serviceMetadata(s.Key, p.Number),
 			PerConnectionBufferLimitBytes: u32(bufferLimit),
-			FilterChains: []*listenerv3.FilterChain{{
-				Name:    name,
-				Filters: []*listenerv3.Filter{serviceFilter(s.Key, p)},
-			}},
-		})
+			FilterChains:                  []*listenerv3.FilterChain{chain(name, serviceFilter(s.Key, p))},
+		}
+		if p.Protocol == model.ProtocolDetect {
+			detect(l, ServicePortName(s.Key, p.Number))
+		}
+		r, err := Encode(name, "", l)
 		if err != nil {
 			return nil, err
 		}

@@ -42,7 +42,13 @@ const (
 	ProtocolHTTP1 Protocol = "HTTP/1.1"
 	ProtocolHTTP2 Protocol = "HTTP/2"
 	ProtocolGRPC  Protocol = "gRPC"
+	// ProtocolDetect is that of a port which declares none: the caller's proxy
+	// looks at the first bytes of each connection.
+	ProtocolDetect Protocol = "Detect"
 )
+
+// MayBeHTTP tells whether calls may arrive as requests.
+func (p Protocol) MayBeHTTP() bool { return p == ProtocolDetect || p.IsHTTP() }
 
 // IsHTTP tells whether requests, and not only connections, can be told apart.
 func (p Protocol) IsHTTP() bool {
