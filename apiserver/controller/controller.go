@@ -16,6 +16,7 @@ import (
 
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/tools/cache"
+	"k8s.io/client-go/tools/events"
 	"k8s.io/klog/v2"
 
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/status"
@@ -43,6 +44,9 @@ type Options struct {
 	Client versioned.Interface
 	// Delivery gets the resources.
 	Delivery Delivery
+	// Events shows what users must see of objects without a status of ours; nil
+	// shows nothing.
+	Events events.EventRecorder
 	// TrustDomain is the SPIFFE trust domain that the MeshConfig is made with.
 	TrustDomain string
 }
@@ -55,6 +59,7 @@ type Controller struct {
 	status   *status.Writer
 	ready    atomic.Bool
 
+	events      events.EventRecorder
 	trustDomain string
 }
 
@@ -72,6 +77,7 @@ func New(o Options) (*Controller, error) {
 		delivery: o.Delivery,
 		status:   status.New(o.Client, o.Mesh, o.Delivery),
 
+		events:      o.Events,
 		trustDomain: o.TrustDomain,
 	}, nil
 }
@@ -129,6 +135,7 @@ func (c *Controller) batch(ctx context.Context, e *engine) {
 	}
 	out := e.step(ctx)
 	c.delivery.Apply(out.update)
+	c.record(out.news)
 	for key, report := range out.reports {
 		c.status.Report(key, report)
 	}

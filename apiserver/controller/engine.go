@@ -34,7 +34,8 @@ type engine struct {
 	// chains are, by view, the generations of its filter chains.
 	chains map[string]envoy.Generations
 	// broken are the headless Services that could not be compiled.
-	broken map[world.Key]struct{}
+	broken   map[world.Key]struct{}
+	notebook *notebook
 	// everything is set if the next step compiles every unit.
 	everything bool
 	// config is the MeshConfig that was reported last.
@@ -48,6 +49,7 @@ func newEngine(trustDomain string) *engine {
 		policies:   map[string][]world.Key{},
 		chains:     map[string]envoy.Generations{},
 		broken:     map[world.Key]struct{}{},
+		notebook:   newNotebook(),
 		everything: true,
 	}
 }
@@ -59,6 +61,8 @@ type outcome struct {
 	reports map[world.Key]*compile.Report
 	// config is a MeshConfig that is in use from now on, or nil.
 	config *v1alpha1.MeshConfig
+	// news are notices that have not been told yet.
+	news []notice
 }
 
 // setRoots replaces the certificates that workloads trust. Every workload has
@@ -80,6 +84,7 @@ func (e *engine) step(ctx context.Context) outcome {
 	}
 	for key := range dirty.Services {
 		e.service(ctx, key)
+		e.notices(key)
 	}
 	for key := range dirty.Accounts {
 		e.account(ctx, key)
@@ -96,6 +101,7 @@ func (e *engine) step(ctx context.Context) outcome {
 	}
 	out.update.Set, out.update.Remove = e.ledger.take()
 	out.update.Proxies, out.update.GoneProxies = e.proxies(dirty.Proxies)
+	out.news = e.notebook.take()
 	if config := e.world.Config(); config != e.config {
 		e.config, out.config = config, config
 	}

@@ -29,6 +29,11 @@ var (
 		Buckets:        metrics.ExponentialBuckets(0.0001, 4, 10),
 		StabilityLevel: metrics.ALPHA,
 	})
+	noticesTotal = metrics.NewCounterVec(&metrics.CounterOpts{
+		Name:           "mesh_controller_notices_total",
+		Help:           "Warnings about objects without a status of ours, each also an Event, by reason.",
+		StabilityLevel: metrics.ALPHA,
+	}, []string{"reason"})
 	queueLength = metrics.NewGauge(&metrics.GaugeOpts{
 		Name:           "mesh_controller_queue_length",
 		Help:           "Events that wait for the controller.",
@@ -39,7 +44,7 @@ var (
 
 func registerMetrics() {
 	registerOnce.Do(func() {
-		legacyregistry.MustRegister(compileSeconds, compileFailures, batchSeconds, queueLength)
+		legacyregistry.MustRegister(compileSeconds, compileFailures, batchSeconds, noticesTotal, queueLength)
 	})
 }
 

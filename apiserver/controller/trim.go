@@ -26,7 +26,7 @@ func Trim(object any) (any, error) {
 		trimPod(o)
 	case *corev1.Service:
 		o.Annotations = nil
-		o.Status = corev1.ServiceStatus{}
+		o.Status = corev1.ServiceStatus{LoadBalancer: o.Status.LoadBalancer}
 	case *discoveryv1.EndpointSlice:
 		trimSlice(o)
 	case *corev1.ServiceAccount:

@@ -68,6 +68,7 @@ type compiled struct {
 	Direct    model.Direct
 	Workloads []workload
 	Policies  map[string]compile.Report
+	Notices   map[string][]compile.Notice
 }
 
 // workload is a model.Workload with the pods it stands for, since nobody can
@@ -81,10 +82,13 @@ type workload struct {
 func render(t *testing.T, objects []metav1.Object) []byte {
 	t.Helper()
 	w := worldtest.World(objects...)
-	out := compiled{Mesh: compile.Mesh(w), Policies: map[string]compile.Report{}}
+	out := compiled{Mesh: compile.Mesh(w), Policies: map[string]compile.Report{}, Notices: map[string][]compile.Notice{}}
 	for _, key := range w.Services() {
 		if s, ok := compile.Service(w, key); ok {
 			out.Services = append(out.Services, s)
+		}
+		if notices := compile.ServiceNotices(w, key); notices != nil {
+			out.Notices[key.String()] = notices
 		}
 		if h, ok := compile.Headless(w, key); ok {
 			out.Headless = append(out.Headless, h)
@@ -129,7 +133,7 @@ func tidy(tree any) any {
 	switch node := tree.(type) {
 	case map[string]any:
 		for key, value := range node {
-			if value == nil || value == false || value == "" {
+			if value == nil || value == false || value == "" || key == "Notices" && len(value.(map[string]any)) == 0 {
 				delete(node, key)
 				continue
 			}

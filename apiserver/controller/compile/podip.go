@@ -68,7 +68,7 @@ func claimOwn(w *world.World, s *corev1.Service, claim func(netip.AddrPort, owne
 		service := model.DirectService{
 			Key:      model.ServiceKey{Namespace: s.Namespace, Name: s.Name},
 			Number:   uint16(p.Port),
-			Protocol: declared(p),
+			Protocol: headlessProtocol(p),
 		}
 		for at, peer := range headlessPeers(w, s, p) {
 			claim(at, owner{service, peer})

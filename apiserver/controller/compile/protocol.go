@@ -41,9 +41,9 @@ var protocols = map[string]model.Protocol{
 	"ssh":        model.ProtocolTCP,
 }
 
-// serverFirst are the ports of protocols in which the server speaks first.
+// serverFirstPorts are the ports of protocols in which the server speaks first.
 // Looking for the client's first bytes would only make each connection wait.
-var serverFirst = map[uint16]string{
+var serverFirstPorts = map[uint16]string{
 	21:   "FTP, RFC 959",
 	22:   "SSH, RFC 4253",
 	25:   "SMTP, RFC 5321",
@@ -69,7 +69,7 @@ func protocol(port *corev1.ServicePort) model.Protocol {
 	if p, ok := protocolOfName(port.Name); ok {
 		return p
 	}
-	if serverFirst[uint16(port.Port)] != "" || serverFirst[uint16(port.TargetPort.IntVal)] != "" {
+	if serverFirstPorts[uint16(port.Port)] != "" || serverFirstPorts[uint16(port.TargetPort.IntVal)] != "" {
 		return model.ProtocolTCP
 	}
 	return model.ProtocolDetect
@@ -85,14 +85,18 @@ func protocolOfName(name string) (model.Protocol, bool) {
 	return p, ok
 }
 
-// declared is the protocol of a port at which nothing can be detected: the
+// headlessProtocol is the protocol of a port at which nothing can be detected: the
 // endpoints of a headless Service share a listener with all other addresses.
-func declared(port *corev1.ServicePort) model.Protocol {
+func headlessProtocol(port *corev1.ServicePort) model.Protocol {
 	if p := protocol(port); p != model.ProtocolDetect {
 		return p
 	}
 	return model.ProtocolTCP
 }
+
+// opaque tells whether pods that are behind a Service know nothing of it: what
+// a workload serves as requests is said by the Services that select it.
+func opaque(service *corev1.Service) bool { return len(service.Spec.Selector) == 0 }
 
 // carriesTCP tells whether a Service's port is one that proxies carry.
 func carriesTCP(port *corev1.ServicePort) bool {

@@ -13,7 +13,7 @@ import (
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/world"
 )
 
-// Service gives how callers reach a Service by its cluster IPs; false if it has
+// Service gives how callers reach a Service by its addresses; false if it has
 // none that it owns, or is not there.
 func Service(w *world.World, key world.Key) (model.Service, bool) {
 	service, out, ok := facade(w, key)
@@ -54,7 +54,7 @@ func facade(w *world.World, key world.Key) (*corev1.Service, model.Service, bool
 		return nil, model.Service{}, false
 	}
 	out := model.Service{Key: model.ServiceKey(key)}
-	for _, address := range world.ClusterIPs(service) {
+	for _, address := range world.Addresses(service) {
 		if w.Owner(address) == key {
 			out.Addresses = append(out.Addresses, address)
 		}
@@ -63,7 +63,10 @@ func facade(w *world.World, key world.Key) (*corev1.Service, model.Service, bool
 }
 
 func servicePort(w *world.World, service *corev1.Service, port *corev1.ServicePort) model.ServicePort {
-	out := model.ServicePort{Number: uint16(port.Port), Protocol: protocol(port)}
+	out := model.ServicePort{Number: uint16(port.Port), Protocol: protocol(port), Opaque: opaque(service)}
+	if out.Opaque && out.Protocol == model.ProtocolDetect {
+		out.Protocol = model.ProtocolTCP
+	}
 	out.Endpoints, out.Identities = endpoints(w, service, port)
 	return out
 }

@@ -34,6 +34,8 @@ type HeadlessPort struct {
 	// endpoints' port.
 	Number   uint16
 	Protocol Protocol
+	// Opaque is as in ServicePort.
+	Opaque bool
 	// Peers behind the port, sorted: by account, then those outside the mesh.
 	Peers []Peer
 }

@@ -26,6 +26,22 @@ func (w *World) HeadlessServices() []*corev1.Service {
 	return found
 }
 
+// HeadlessServicesIn gives those of a namespace, the oldest first.
+func (w *World) HeadlessServicesIn(namespace string) []*corev1.Service {
+	var keys []Key
+	for key := range w.servicesByNamespace[namespace] {
+		if _, ok := w.headless[key]; ok {
+			keys = append(keys, key)
+		}
+	}
+	slices.SortFunc(keys, w.compareAge)
+	var found []*corev1.Service
+	for _, key := range keys {
+		found = append(found, w.services[key])
+	}
+	return found
+}
+
 func (w *World) compareAge(a, b Key) int {
 	switch {
 	case a == b:

@@ -159,6 +159,9 @@ func (w *World) touchPod(pod *Pod) {
 		for slice := range w.slicesByAddress[a] {
 			w.touchServiceOf(slice)
 		}
+		for service := range w.claims[a] {
+			w.dirty.Services[service] = struct{}{}
+		}
 	}
 	if pod.Meshed {
 		w.dirty.Proxies[pod.ProxyID()] = struct{}{}

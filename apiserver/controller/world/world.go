@@ -33,7 +33,7 @@ type World struct {
 
 	services            map[Key]*corev1.Service
 	servicesByNamespace index[string, Key]
-	// claims are the Services that have an address as a cluster IP.
+	// claims are the Services that claim an address.
 	claims index[netip.Addr, Key]
 
 	// headless are the Services whose endpoints callers dial themselves.
