@@ -47,6 +47,8 @@ type TrafficConfig struct {
 	MTLS     MTLSMode
 	Unmeshed UnmeshedMode
 	Egress   EgressMode
+	// Visibility is to whom the namespaces of the mesh are visible.
+	Visibility VisibilityMode
 }
 
 // AccessMode is who may call a port that no Allow policy has closed.
@@ -75,6 +77,16 @@ const (
 	UnmeshedAllow UnmeshedMode = "Allow"
 	// UnmeshedRefuse refuses the connection.
 	UnmeshedRefuse UnmeshedMode = "Refuse"
+)
+
+// VisibilityMode is to whom a namespace is visible.
+type VisibilityMode string
+
+const (
+	// VisibilityMesh: to the whole mesh.
+	VisibilityMesh VisibilityMode = "Mesh"
+	// VisibilityNamespace: to itself alone.
+	VisibilityNamespace VisibilityMode = "Namespace"
 )
 
 // EgressMode is the fate of a connection to an address that no Service names.

@@ -1300,6 +1300,15 @@ func schema_mesh_apiserver_apis_mesh_v1alpha1_TrafficConfig(ref common.Reference
 							Enum:        []interface{}{"Passthrough", "Refuse"},
 						},
 					},
+					"visibility": {
+						SchemaProps: spec.SchemaProps{
+							Description: "visibility says to whom the Services and pods of a namespace of the mesh are visible whose annotation mesh.openservicemesh.io/visibility says nothing else: Mesh, to all of it; or Namespace, to that namespace alone. Proxies are sent only what they see, and refuse calls to the rest. Default Mesh.\n\n\nPossible enum values:\n - `\"Mesh\"` is to the whole mesh.\n - `\"Namespace\"` is to the namespace itself alone.",
+							Default:     "Mesh",
+							Type:        []string{"string"},
+							Format:      "",
+							Enum:        []interface{}{"Mesh", "Namespace"},
+						},
+					},
 				},
 			},
 		},

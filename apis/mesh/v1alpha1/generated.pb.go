@@ -1385,6 +1385,11 @@ func (m *TrafficConfig) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 	_ = i
 	var l int
 	_ = l
+	i -= len(m.Visibility)
+	copy(dAtA[i:], m.Visibility)
+	i = encodeVarintGenerated(dAtA, i, uint64(len(m.Visibility)))
+	i--
+	dAtA[i] = 0x42
 	i -= len(m.Egress)
 	copy(dAtA[i:], m.Egress)
 	i = encodeVarintGenerated(dAtA, i, uint64(len(m.Egress)))
@@ -1923,6 +1928,8 @@ func (m *TrafficConfig) Size() (n int) {
 	n += 1 + l + sovGenerated(uint64(l))
 	l = len(m.Egress)
 	n += 1 + l + sovGenerated(uint64(l))
+	l = len(m.Visibility)
+	n += 1 + l + sovGenerated(uint64(l))
 	return n
 }
 
@@ -2341,6 +2348,7 @@ func (this *TrafficConfig) String() string {
 		`MTLS:` + fmt.Sprintf("%v", this.MTLS) + `,`,
 		`Unmeshed:` + fmt.Sprintf("%v", this.Unmeshed) + `,`,
 		`Egress:` + fmt.Sprintf("%v", this.Egress) + `,`,
+		`Visibility:` + fmt.Sprintf("%v", this.Visibility) + `,`,
 		`}`,
 	}, "")
 	return s
@@ -6244,6 +6252,38 @@ func (m *TrafficConfig) Unmarshal(dAtA []byte) error {
 				return io.ErrUnexpectedEOF
 			}
 			m.Egress = EgressMode(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		case 8:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Visibility", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowGenerated
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthGenerated
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthGenerated
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Visibility = VisibilityMode(dAtA[iNdEx:postIndex])
 			iNdEx = postIndex
 		default:
 			iNdEx = preIndex

@@ -111,6 +111,17 @@ type TrafficConfig struct {
 	// +default="Passthrough"
 	// +k8s:optional
 	Egress EgressMode `json:"egress,omitempty" protobuf:"bytes,4,opt,name=egress,casttype=EgressMode"`
+
+	// visibility says to whom the Services and pods of a namespace of the mesh
+	// are visible whose annotation mesh.openservicemesh.io/visibility says
+	// nothing else: Mesh, to all of it; or Namespace, to that namespace alone.
+	// Proxies are sent only what they see, and refuse calls to the rest. Default
+	// Mesh.
+	//
+	// +optional
+	// +default="Mesh"
+	// +k8s:optional
+	Visibility VisibilityMode `json:"visibility,omitempty" protobuf:"bytes,8,opt,name=visibility,casttype=VisibilityMode"`
 }
 
 // AccessMode is who may call a port that no Allow policy has closed.
@@ -148,6 +159,19 @@ const (
 	UnmeshedAllow UnmeshedMode = "Allow"
 	// UnmeshedRefuse refuses the connection.
 	UnmeshedRefuse UnmeshedMode = "Refuse"
+)
+
+// VisibilityMode is to whom a namespace is visible.
+//
+// +enum
+// +k8s:enum
+type VisibilityMode string
+
+const (
+	// VisibilityMesh is to the whole mesh.
+	VisibilityMesh VisibilityMode = "Mesh"
+	// VisibilityNamespace is to the namespace itself alone.
+	VisibilityNamespace VisibilityMode = "Namespace"
 )
 
 // EgressMode is the fate of a connection to an address that no Service names.

@@ -36,6 +36,9 @@ func SetObjectDefaults_MeshConfig(in *MeshConfig) {
 	if in.Spec.Traffic.Egress == "" {
 		in.Spec.Traffic.Egress = "Passthrough"
 	}
+	if in.Spec.Traffic.Visibility == "" {
+		in.Spec.Traffic.Visibility = "Mesh"
+	}
 	SetDefaults_SidecarConfig(&in.Spec.Sidecar)
 	if in.Spec.Sidecar.LogLevel == "" {
 		in.Spec.Sidecar.LogLevel = "warning"

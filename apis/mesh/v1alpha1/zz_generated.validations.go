@@ -2351,6 +2351,38 @@ func Validate_TrafficConfig(
 		errs = append(errs, fn(fldPath.Child("egress"), &obj.Egress, oldVal, oldObj != nil)...)
 	}
 
+	{ // field TrafficConfig.Visibility
+		fn := func(
+			fldPath *field.Path,
+			obj, oldObj *VisibilityMode,
+			oldValueCorrelated bool) (errs field.ErrorList) {
+			// don't revalidate unchanged data
+			if oldValueCorrelated && op.Type == operation.Update {
+				if obj == oldObj || (obj != nil && oldObj != nil && *obj == *oldObj) {
+					return nil
+				}
+			}
+			// call field-attached validations
+			earlyReturn := false
+			// optional fields with default values are effectively required
+			if e := validate.RequiredValue(ctx, op, fldPath, obj, oldObj).MarkShortCircuit(); len(e) != 0 {
+				errs = append(errs, e...)
+				earlyReturn = true
+			}
+			if earlyReturn {
+				return // do not proceed
+			}
+			// call the type's validation function
+			errs = append(errs, Validate_VisibilityMode(ctx, op, fldPath, obj, oldObj)...)
+			return
+		}
+		oldVal := safe.Field(oldObj,
+			func(oldObj *TrafficConfig) *VisibilityMode {
+				return &oldObj.Visibility
+			})
+		errs = append(errs, fn(fldPath.Child("visibility"), &obj.Visibility, oldVal, oldObj != nil)...)
+	}
+
 	return errs
 }
 
@@ -2363,6 +2395,21 @@ func Validate_UnmeshedMode(
 	obj, oldObj *UnmeshedMode) (errs field.ErrorList) {
 
 	if e := validate.Enum(ctx, op, fldPath, obj, oldObj, symbolsForUnmeshedMode, nil); len(e) != 0 {
+		errs = append(errs, e...)
+	}
+
+	return errs
+}
+
+var symbolsForVisibilityMode = sets.New(VisibilityMesh, VisibilityNamespace)
+
+// Validate_VisibilityMode validates an instance of VisibilityMode according
+// to declarative validation rules in the API schema.
+func Validate_VisibilityMode(
+	ctx context.Context, op operation.Operation, fldPath *field.Path,
+	obj, oldObj *VisibilityMode) (errs field.ErrorList) {
+
+	if e := validate.Enum(ctx, op, fldPath, obj, oldObj, symbolsForVisibilityMode, nil); len(e) != 0 {
 		errs = append(errs, e...)
 	}
 

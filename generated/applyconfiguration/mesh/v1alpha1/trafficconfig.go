@@ -28,6 +28,12 @@ type TrafficConfigApplyConfiguration struct {
 	// egress says what happens to a connection to an address that no Service
 	// names: Passthrough or Refuse. Default Passthrough.
 	Egress *meshv1alpha1.EgressMode `json:"egress,omitempty"`
+	// visibility says to whom the Services and pods of a namespace of the mesh
+	// are visible whose annotation mesh.openservicemesh.io/visibility says
+	// nothing else: Mesh, to all of it; or Namespace, to that namespace alone.
+	// Proxies are sent only what they see, and refuse calls to the rest. Default
+	// Mesh.
+	Visibility *meshv1alpha1.VisibilityMode `json:"visibility,omitempty"`
 }
 
 // TrafficConfigApplyConfiguration constructs a declarative configuration of the TrafficConfig type for use with
@@ -65,5 +71,13 @@ func (b *TrafficConfigApplyConfiguration) WithUnmeshed(value meshv1alpha1.Unmesh
 // If called multiple times, the Egress field is set to the value of the last call.
 func (b *TrafficConfigApplyConfiguration) WithEgress(value meshv1alpha1.EgressMode) *TrafficConfigApplyConfiguration {
 	b.Egress = &value
+	return b
+}
+
+// WithVisibility sets the Visibility field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Visibility field is set to the value of the last call.
+func (b *TrafficConfigApplyConfiguration) WithVisibility(value meshv1alpha1.VisibilityMode) *TrafficConfigApplyConfiguration {
+	b.Visibility = &value
 	return b
 }
