@@ -33,6 +33,8 @@ type engine struct {
 	policies map[string][]world.Key
 	// chains are, by view, the generations of its filter chains.
 	chains map[string]envoy.Generations
+	// outlooks are the views for which there is an outbound listener.
+	outlooks map[string][]string
 	// broken are the headless Services that could not be compiled.
 	broken   map[world.Key]struct{}
 	notebook *notebook
@@ -84,7 +86,10 @@ func (e *engine) step(ctx context.Context) outcome {
 	}
 	for key := range dirty.Services {
 		e.service(ctx, key)
-		e.notices(key)
+		e.serviceNotices(key)
+	}
+	for namespace := range dirty.Namespaces {
+		e.namespaceNotices(namespace)
 	}
 	for key := range dirty.Accounts {
 		e.account(ctx, key)
@@ -117,6 +122,12 @@ func (e *engine) addAll(dirty *world.Dirty) {
 		dirty.Accounts[key] = struct{}{}
 	}
 	dirty.Addresses = true
+	for _, namespace := range e.world.Namespaces() {
+		dirty.Namespaces[namespace] = struct{}{}
+	}
+	for _, id := range e.world.Proxies() {
+		dirty.Proxies[id] = struct{}{}
+	}
 	for _, view := range e.world.Views() {
 		dirty.Views[view] = struct{}{}
 	}
@@ -151,7 +162,7 @@ func (e *engine) service(ctx context.Context, key world.Key) {
 			}
 			resources, err := envoy.Service(service)
 			if err == nil {
-				e.ledger.put(u, resources)
+				e.ledger.put(u, inView(e.world.NamespaceView(key.Namespace), resources))
 			}
 			return err
 		})

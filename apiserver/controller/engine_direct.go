@@ -28,7 +28,7 @@ func (e *engine) headless(ctx context.Context, key world.Key) {
 		}
 		resources, err := envoy.Headless(compile.Mesh(e.world), service)
 		if err == nil {
-			e.ledger.put(u, resources)
+			e.ledger.put(u, inView(e.world.NamespaceView(key.Namespace), resources))
 		}
 		return err
 	})
@@ -51,7 +51,7 @@ func (e *engine) account(ctx context.Context, key world.Key) {
 		}
 		resources, err := envoy.Account(compile.Mesh(e.world), account)
 		if err == nil {
-			e.ledger.put(u, resources)
+			e.ledger.put(u, inView(e.world.NamespaceView(key.Namespace), resources))
 		}
 		return err
 	})
@@ -61,19 +61,45 @@ func (e *engine) account(ctx context.Context, key world.Key) {
 	}
 }
 
-// direct compiles the outbound listener.
+// direct compiles the outbound listener, for each view that sees others.
 func (e *engine) direct(ctx context.Context) {
-	u := unit{kind: kindDirect}
+	var all model.Direct
+	outlooks := e.world.Outlooks()
 	err := guarded(kindDirect, func() error {
-		resources, err := envoy.Direct(compile.Mesh(e.world), e.refuseBroken(compile.Direct(e.world)))
-		if err == nil {
-			e.ledger.put(u, resources)
-		}
-		return err
+		all = e.refuseBroken(compile.Direct(e.world))
+		return nil
 	})
 	if err != nil {
-		failed(ctx, u, err, "what was sent before stays")
+		failed(ctx, unit{kind: kindDirect}, err, "what was sent before stays")
+		return
 	}
+	for view, hidden := range outlooks {
+		u := unit{kindDirect, view}
+		err := guarded(kindDirect, func() error {
+			resources, err := envoy.Direct(compile.Mesh(e.world), compile.Seen(e.world, all, hidden))
+			if err == nil {
+				e.ledger.put(u, inView(view, resources))
+			}
+			return err
+		})
+		if err != nil {
+			failed(ctx, u, err, "what was sent before stays")
+		}
+	}
+	for view := range e.outlooks {
+		if _, still := outlooks[view]; !still {
+			e.ledger.put(unit{kindDirect, view}, nil)
+		}
+	}
+	e.outlooks = outlooks
+}
+
+// inView makes resources those of the proxies that share a view.
+func inView(view string, resources []envoy.Resource) []envoy.Resource {
+	for i := range resources {
+		resources[i].View = view
+	}
+	return resources
 }
 
 // refuseBroken leads to no Service that has no clusters and routes: Envoy would

@@ -60,15 +60,25 @@ func (n *notebook) take() []notice {
 	return news
 }
 
-// notices notes what there is to say of a Service.
-func (e *engine) notices(key world.Key) {
+// serviceNotices notes what there is to say of a Service.
+func (e *engine) serviceNotices(key world.Key) {
 	about := corev1.ObjectReference{APIVersion: "v1", Kind: world.KindService, Namespace: key.Namespace, Name: key.Name}
 	if service := e.world.Service(key); service != nil {
 		about.UID = service.UID
 	}
+	e.note(about, func() []compile.Notice { return compile.ServiceNotices(e.world, key) })
+}
+
+// namespaceNotices notes what there is to say of a Namespace.
+func (e *engine) namespaceNotices(namespace string) {
+	about := corev1.ObjectReference{APIVersion: "v1", Kind: world.KindNamespace, Name: namespace}
+	e.note(about, func() []compile.Notice { return compile.NamespaceNotices(e.world, namespace) })
+}
+
+func (e *engine) note(about corev1.ObjectReference, find func() []compile.Notice) {
 	var found []compile.Notice
 	err := guarded(kindNotice, func() error {
-		found = compile.ServiceNotices(e.world, key)
+		found = find()
 		return nil
 	})
 	if err == nil {

@@ -69,6 +69,14 @@ type compiled struct {
 	Workloads []workload
 	Policies  map[string]compile.Report
 	Notices   map[string][]compile.Notice
+	// Seen is, for each namespace from which others are hidden, what its pods
+	// see in the place of Direct.
+	Seen map[string]seen
+}
+
+type seen struct {
+	Hidden []string
+	Direct model.Direct
 }
 
 // workload is a model.Workload with the pods it stands for, since nobody can
@@ -82,7 +90,7 @@ type workload struct {
 func render(t *testing.T, objects []metav1.Object) []byte {
 	t.Helper()
 	w := worldtest.World(objects...)
-	out := compiled{Mesh: compile.Mesh(w), Policies: map[string]compile.Report{}, Notices: map[string][]compile.Notice{}}
+	out := compiled{Mesh: compile.Mesh(w), Policies: map[string]compile.Report{}, Notices: map[string][]compile.Notice{}, Seen: map[string]seen{}}
 	for _, key := range w.Services() {
 		if s, ok := compile.Service(w, key); ok {
 			out.Services = append(out.Services, s)
@@ -99,6 +107,14 @@ func render(t *testing.T, objects []metav1.Object) []byte {
 		out.Accounts = append(out.Accounts, account)
 	}
 	out.Direct = compile.Direct(w)
+	for _, namespace := range w.Namespaces() {
+		if hidden := w.Hidden(namespace); len(hidden) > 0 {
+			out.Seen[namespace] = seen{hidden, compile.Seen(w, out.Direct, hidden)}
+		}
+		if notices := compile.NamespaceNotices(w, namespace); notices != nil {
+			out.Notices[namespace] = notices
+		}
+	}
 	for _, view := range w.Views() {
 		m, policies, _ := compile.Workload(w, view)
 		out.Workloads = append(out.Workloads, workload{w.View(view).Labels, m, policies})
@@ -133,7 +149,7 @@ func tidy(tree any) any {
 	switch node := tree.(type) {
 	case map[string]any:
 		for key, value := range node {
-			if value == nil || value == false || value == "" || key == "Notices" && len(value.(map[string]any)) == 0 {
+			if value == nil || value == false || value == "" || key == "Notices" && len(value.(map[string]any)) == 0 || key == "Seen" && len(value.(map[string]any)) == 0 {
 				delete(node, key)
 				continue
 			}

@@ -126,8 +126,14 @@ func group(found map[netip.Addr]*answers) []model.DirectGroup {
 	for _, g := range groups {
 		out = append(out, *g)
 	}
-	slices.SortFunc(out, func(a, b model.DirectGroup) int { return a.Addresses[0].Compare(b.Addresses[0]) })
+	slices.SortFunc(out, compareGroups)
 	return out
+}
+
+func compareGroups(a, b model.DirectGroup) int { return a.Addresses[0].Compare(b.Addresses[0]) }
+
+func sortedAddresses(set map[netip.Addr]struct{}) []netip.Addr {
+	return slices.SortedFunc(maps.Keys(set), netip.Addr.Compare)
 }
 
 func (a *answers) group() *model.DirectGroup {

@@ -5,6 +5,7 @@ package compile
 
 import (
 	"cmp"
+	"net/netip"
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
@@ -53,13 +54,13 @@ func facade(w *world.World, key world.Key) (*corev1.Service, model.Service, bool
 	if service == nil {
 		return nil, model.Service{}, false
 	}
-	out := model.Service{Key: model.ServiceKey(key)}
-	for _, address := range world.Addresses(service) {
-		if w.Owner(address) == key {
-			out.Addresses = append(out.Addresses, address)
-		}
-	}
+	out := model.Service{Key: model.ServiceKey(key), Addresses: owned(w, key)}
 	return service, out, len(out.Addresses) > 0
+}
+
+// owned gives the addresses that a Service claims and has.
+func owned(w *world.World, key world.Key) []netip.Addr {
+	return slices.DeleteFunc(world.Addresses(w.Service(key)), func(a netip.Addr) bool { return w.Owner(a) != key })
 }
 
 func servicePort(w *world.World, service *corev1.Service, port *corev1.ServicePort) model.ServicePort {

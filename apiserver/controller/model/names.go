@@ -59,6 +59,10 @@ const (
 	InjectDisabled = "disabled"
 )
 
+// VisibilityAnnotation on a Namespace says who sees its Services and pods:
+// "Mesh", "Namespace", or names of namespaces with commas between.
+const VisibilityAnnotation = "mesh.openservicemesh.io/visibility"
+
 // ControlPlaneName is the DNS name of the control plane's Service, and the one DNS
 // SAN by which proxies know it: mesh-apiserver.<system namespace>.svc.
 func ControlPlaneName(systemNamespace string) string {

@@ -18,6 +18,9 @@ type Proxy struct {
 	ServiceAccount string
 	// View is the View of the Workload that this pod is an instance of.
 	View string
+	// Sees are further views whose resources it is sent, sorted; nil where
+	// everything is visible to the whole mesh.
+	Sees []string
 }
 
 // Workload is the inbound side of all pods that cannot be told apart by

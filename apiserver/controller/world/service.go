@@ -62,6 +62,10 @@ func (w *World) forgetService(service *corev1.Service) {
 func (w *World) touchService(service *corev1.Service) {
 	key := keyOf(service)
 	w.dirty.Services[key] = struct{}{}
+	if len(w.restricted()) > 0 {
+		// Callers that do not see a Service are refused at its addresses.
+		w.dirty.Addresses = true
+	}
 	for _, a := range Addresses(service) {
 		for other := range w.claims[a] {
 			w.dirty.Services[other] = struct{}{}

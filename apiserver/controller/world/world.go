@@ -56,6 +56,11 @@ type World struct {
 	policiesByNamespace index[string, Key]
 	policiesByReference index[Reference, Key]
 
+	// visibilities are of Namespaces that are in the mesh, or say who sees them.
+	visibilities map[string]visibility
+	// restrictedNames are kept until they may differ: nil then.
+	restrictedNames []string
+
 	// known are the Namespaces and ServiceAccounts that exist.
 	known map[Reference]struct{}
 
@@ -84,6 +89,7 @@ func New(trustDomain string) *World {
 		policies:            map[Key]*v1alpha1.MeshPolicy{},
 		policiesByNamespace: index[string, Key]{},
 		policiesByReference: index[Reference, Key]{},
+		visibilities:        map[string]visibility{},
 		known:               map[Reference]struct{}{},
 		dirty:               newDirty(),
 	}

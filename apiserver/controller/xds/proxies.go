@@ -5,6 +5,7 @@ package xds
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"google.golang.org/grpc/codes"
@@ -67,7 +68,9 @@ func (s *Server) leave(st *stream) {
 	}
 	st.unmark()
 	st.left = true
-	s.store.releaseView(st.view)
+	for _, name := range st.names() {
+		s.store.releaseView(name)
+	}
 }
 
 // know takes in a proxy that came or changed, and returns the views whose ack
@@ -86,11 +89,11 @@ func (s *Server) know(p model.Proxy) []string {
 		st.end(wrongAccount(st.peer, p))
 		return nil
 	}
-	if p.View == st.view {
+	if p.View == st.view && slices.Equal(p.Sees, st.sees) {
 		return nil
 	}
 	old := st.view
-	s.move(st, p.View)
+	s.move(st, p)
 	return []string{old, st.view}
 }
 
@@ -105,7 +108,7 @@ func (s *Server) tryAdmit(st *stream) {
 		st.end(wrongAccount(st.peer, p))
 		return
 	}
-	st.view = p.View
+	st.view, st.sees = p.View, p.Sees
 	for _, view := range st.views() {
 		view.streams[st] = struct{}{}
 	}
@@ -117,37 +120,46 @@ func wrongAccount(peer Peer, p model.Proxy) error {
 		peer.ServiceAccount, p.ID, p.ServiceAccount)
 }
 
-// move takes a stream to another view. What the old view had goes when what
-// the new one has was sent.
-func (s *Server) move(st *stream, view string) {
-	from := s.store.view(st.view)
-	old := st.view
-	st.view = view
-	to := s.store.view(view)
-	if old != "" {
-		delete(from.streams, st)
-	}
-	to.streams[st] = struct{}{}
+// move takes a stream to other views. What the old ones had goes when what the
+// new ones have was sent.
+func (s *Server) move(st *stream, p model.Proxy) {
+	before := st.names()
+	from := st.views()
+	st.view, st.sees = p.View, p.Sees
+	to := st.views()
 	for k, sub := range st.subscriptions {
 		if sub == nil {
 			continue
 		}
-		if sub.wildcard {
-			to.wildcards[k][st] = struct{}{}
-			if old != "" {
-				delete(from.wildcards[k], st)
+		for _, view := range slices.Concat(from, to) {
+			if slices.Contains(from, view) && slices.Contains(to, view) {
+				continue
 			}
-		}
-		for _, topics := range []map[*topic]struct{}{from.topics[k], to.topics[k]} {
-			for t := range topics {
+			for t := range view.topics[k] {
 				if sub.wants(t) {
 					sub.mark(t)
 				}
 			}
 		}
 	}
+	for _, view := range from {
+		delete(view.streams, st)
+		for k := range kinds {
+			delete(view.wildcards[k], st)
+		}
+	}
+	for _, view := range to {
+		view.streams[st] = struct{}{}
+		for k, sub := range st.subscriptions {
+			if sub != nil && sub.wildcard {
+				view.wildcards[k][st] = struct{}{}
+			}
+		}
+	}
 	st.markedNow()
-	s.store.releaseView(old)
+	for _, name := range before {
+		s.store.releaseView(name)
+	}
 }
 
 func (s *Server) viewOf(st *stream) string {

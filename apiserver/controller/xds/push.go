@@ -67,7 +67,7 @@ func (st *stream) additions(s *subscription, now time.Time) []*response {
 	var set, absent []*topic
 	for t := range s.dirty {
 		k, known := s.known[t]
-		r := t.visible(st.view)
+		r := st.visible(t)
 		switch {
 		case !s.wants(t):
 			delete(s.dirty, t)
@@ -88,7 +88,7 @@ func (st *stream) additions(s *subscription, now time.Time) []*response {
 	}
 	for _, t := range byName(s.alone) {
 		delete(s.alone, t)
-		if t.visible(st.view) != nil && s.wants(t) {
+		if st.visible(t) != nil && s.wants(t) {
 			out = append(out, st.respond(s, []*topic{t}, nil, now))
 		}
 	}
@@ -116,7 +116,7 @@ func (st *stream) respond(s *subscription, set, absent []*topic, now time.Time) 
 	slices.SortFunc(set, compareNames)
 	slices.SortFunc(absent, compareNames)
 	for _, t := range set {
-		resource := t.visible(st.view)
+		resource := st.visible(t)
 		if s.kind == clusters && s.known[t].serial < firstSerial {
 			st.warming = warming{nonce: r.nonce, until: now.Add(st.server.warmUp)}
 		}

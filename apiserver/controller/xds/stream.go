@@ -23,7 +23,9 @@ type stream struct {
 	log    klog.Logger
 
 	// view is the proxy's own view, known once the stream is admitted.
-	view          string
+	view string
+	// sees are further views that it shares with others, known as well then.
+	sees          []string
 	subscriptions [kinds]*subscription
 	lastNonce     nonce
 	// warming is set while the proxy has not ACKed new clusters.
@@ -75,12 +77,22 @@ func (st *stream) poke() {
 	}
 }
 
-// views are the views that the stream belongs to: everybody's, and its own.
+// views are the views that the stream belongs to: everybody's, its own, and
+// those that it shares with some.
 func (st *stream) views() []*viewIndex {
-	if st.view == "" {
-		return []*viewIndex{st.server.store.view("")}
+	var views []*viewIndex
+	for _, name := range st.names() {
+		views = append(views, st.server.store.view(name))
 	}
-	return []*viewIndex{st.server.store.view(""), st.server.store.view(st.view)}
+	return views
+}
+
+func (st *stream) names() []string {
+	names := make([]string, 1, 2+len(st.sees))
+	if st.view != "" {
+		names = append(names, st.view)
+	}
+	return append(names, st.sees...)
 }
 
 // markChanged puts a changed topic in the stream's slot.

@@ -186,7 +186,7 @@ func (st *stream) serialOf(t *topic, version string) serial {
 	if version == "" {
 		return unknown
 	}
-	if r := t.visible(st.view); r != nil && r.version == version {
+	if r := st.visible(t); r != nil && r.version == version {
 		return r.serial
 	}
 	return stale

@@ -4,6 +4,8 @@
 package xds
 
 import (
+	"slices"
+
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
@@ -67,7 +69,7 @@ func (s *Server) apply(u Update) []string {
 // markWanting puts a change in the slot of the streams that want it and may see it.
 func (s *Server) markWanting(c change) {
 	for st := range c.topic.subscribers {
-		if c.view == "" || c.view == st.view {
+		if slices.Contains(st.names(), c.view) {
 			st.markChanged(c.topic)
 		}
 	}

@@ -63,7 +63,7 @@ func (st *stream) hasAcked(v *viewIndex, view string) bool {
 			continue
 		}
 		for t := range v.topics[k] {
-			r := t.visible(st.view)
+			r := st.visible(t)
 			if !s.wants(t) || r.source.View != view {
 				continue
 			}
@@ -86,7 +86,7 @@ func (st *stream) nacks(view string) []Nack {
 			continue
 		}
 		for t, message := range s.rejected {
-			if t.variant(view) != nil && t.visible(st.view) == t.variant(view) {
+			if t.variant(view) != nil && st.visible(t) == t.variant(view) {
 				out = append(out, Nack{Proxy: st.peer.ID, TypeURL: kind(k).typeURL(), Name: t.name, Message: message})
 			}
 		}

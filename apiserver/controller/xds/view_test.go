@@ -57,6 +57,38 @@ func TestProxyThatChangesItsViewLosesTheOldOneLast(t *testing.T) {
 	}
 }
 
+// A namespace that hides itself takes its resources from "" to a view of those
+// that see it, and may let others in later.
+func TestStreamSeesTheViewsThatItSharesWithSome(t *testing.T) {
+	h := newHarness(t)
+	a, b := pod("a", "v1"), pod("b", "v1")
+	cluster := func(view, content string) envoy.Resource { return encoded(t, clusters, "out/shop/web:80", view, content) }
+	h.start([]model.Proxy{a, b}, cluster("", "1"), encoded(t, clusters, "marker", "", "1"))
+	one, two := h.connect(a), h.connect(b)
+	one.subscribe(clusters)
+	two.subscribe(clusters)
+	one.expectAck("Cluster marker out/shop/web:80")
+	two.expectAck("Cluster marker out/shop/web:80")
+
+	a.Sees = []string{"namespace/shop"}
+	h.Apply(Update{Set: []envoy.Resource{cluster("namespace/shop", "1")}, Remove: []envoy.Key{cluster("", "").Key}, Proxies: []model.Proxy{a}})
+	two.expectAck("Cluster -out/shop/web:80")
+	h.Apply(Update{Set: []envoy.Resource{cluster("namespace/shop", "2")}})
+	one.expectAck("Cluster out/shop/web:80")
+
+	b.Sees = []string{"namespace/shop"}
+	h.Apply(Update{Proxies: []model.Proxy{b}})
+	two.expectAck("Cluster out/shop/web:80")
+	a.Sees = nil
+	h.Apply(Update{Proxies: []model.Proxy{a}})
+	one.expectAck("Cluster -out/shop/web:80")
+	h.Apply(Update{Set: []envoy.Resource{cluster("namespace/shop", "3")}})
+	two.expectAck("Cluster out/shop/web:80")
+	h.Apply(Update{Set: []envoy.Resource{encoded(t, clusters, "marker", "", "2")}})
+	one.expectAck("Cluster marker")
+	two.expectAck("Cluster marker")
+}
+
 func TestViewCountsConnectedAndAcked(t *testing.T) {
 	h := newHarness(t)
 	a, b := pod("a", "v1"), pod("b", "v1")
