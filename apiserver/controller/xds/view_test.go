@@ -62,7 +62,9 @@ func TestProxyThatChangesItsViewLosesTheOldOneLast(t *testing.T) {
 func TestStreamSeesTheViewsThatItSharesWithSome(t *testing.T) {
 	h := newHarness(t)
 	a, b := pod("a", "v1"), pod("b", "v1")
-	cluster := func(view, content string) envoy.Resource { return encoded(t, clusters, "out/shop/web:80", view, content) }
+	cluster := func(view, content string) envoy.Resource {
+		return encoded(t, clusters, "out/shop/web:80", view, content)
+	}
 	h.start([]model.Proxy{a, b}, cluster("", "1"), encoded(t, clusters, "marker", "", "1"))
 	one, two := h.connect(a), h.connect(b)
 	one.subscribe(clusters)
