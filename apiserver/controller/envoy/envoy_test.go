@@ -86,7 +86,7 @@ func embed(t *testing.T, static *bootstrapv3.Bootstrap_StaticResources, r Resour
 		c.LoadAssignment = m
 		static.Clusters = append(static.Clusters, c)
 	case *routev3.RouteConfiguration:
-		manager := inboundManager(r.Name, r.Name)
+		manager := inboundManager(model.Mesh{}, r.Name, r.Name)
 		manager.RouteSpecifier = &hcmv3.HttpConnectionManager_RouteConfig{RouteConfig: m}
 		static.Listeners = append(static.Listeners, listening(r.Name, managerFilter(manager)))
 	case *corev3.TypedExtensionConfig:

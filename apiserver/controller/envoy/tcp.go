@@ -40,9 +40,25 @@ func tcpTo(name string) (Resource, error) {
 // noticed by the application and hears nothing from a protocol in which the
 // server speaks first.
 func inboundTCP(m model.Mesh, statPrefix string) *listenerv3.Filter {
-	p := tcpProxy(statPrefix, ClusterInboundTCP)
+	p := boundedTCP(m, statPrefix)
 	p.UpstreamConnectMode = tcpproxyv3.UpstreamConnectMode_ON_DOWNSTREAM_TLS_HANDSHAKE
 	p.MaxEarlyDataBytes = u32(0)
-	p.MaxDownstreamConnectionDuration = dur(min(maxTCPConnection, max(minCertificateLifetime, m.CertificateLifetime)))
 	return networkFilter(tcpProxyFilter, p)
+}
+
+// plaintextTCP hands over a connection without TLS, at once, or, where whether
+// it may come in is decided by its first byte, after that.
+func plaintextTCP(m model.Mesh, statPrefix string, atFirstByte bool) *listenerv3.Filter {
+	p := boundedTCP(m, statPrefix)
+	if atFirstByte {
+		p.UpstreamConnectMode = tcpproxyv3.UpstreamConnectMode_ON_DOWNSTREAM_DATA
+		p.MaxEarlyDataBytes = u32(bufferLimit)
+	}
+	return networkFilter(tcpProxyFilter, p)
+}
+
+func boundedTCP(m model.Mesh, statPrefix string) *tcpproxyv3.TcpProxy {
+	p := tcpProxy(statPrefix, ClusterInboundTCP)
+	p.MaxDownstreamConnectionDuration = dur(min(maxTCPConnection, max(minCertificateLifetime, m.CertificateLifetime)))
+	return p
 }

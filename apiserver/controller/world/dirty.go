@@ -20,6 +20,8 @@ type Dirty struct {
 	Ports map[uint16]struct{}
 	// Views whose inbound side may differ, or that have no pod any more.
 	Views map[string]struct{}
+	// Namespaces whose own annotations about traffic have changed.
+	Namespaces map[string]struct{}
 	// Policies whose own condition may differ, or that are gone.
 	Policies map[Key]struct{}
 	// Proxies that appeared, moved to another view or account, or are gone.
@@ -28,12 +30,13 @@ type Dirty struct {
 
 func newDirty() Dirty {
 	return Dirty{
-		Services: map[Key]struct{}{},
-		Accounts: map[Key]struct{}{},
-		Ports:    map[uint16]struct{}{},
-		Views:    map[string]struct{}{},
-		Policies: map[Key]struct{}{},
-		Proxies:  map[model.ProxyID]struct{}{},
+		Services:   map[Key]struct{}{},
+		Accounts:   map[Key]struct{}{},
+		Ports:      map[uint16]struct{}{},
+		Views:      map[string]struct{}{},
+		Namespaces: map[string]struct{}{},
+		Policies:   map[Key]struct{}{},
+		Proxies:    map[model.ProxyID]struct{}{},
 	}
 }
 

@@ -29,6 +29,11 @@ type View struct {
 	// Ports are the application's TCP ports in the order of the pod's spec: of
 	// two with one name, the first is meant.
 	Ports []Port
+	// Traffic is what the pods' own annotations say of traffic, by annotation;
+	// only those of model.TrafficAnnotations.
+	Traffic map[string]string
+	// Family is the Name that the view has without Traffic.
+	Family string
 }
 
 // Port is a container port.
@@ -45,6 +50,8 @@ func newView(pod *corev1.Pod) *View {
 		Labels:         pod.Labels,
 		Ports:          tcpPorts(pod),
 	}
+	view.Family = view.hash()
+	view.Traffic = trafficAnnotations(pod)
 	view.Name = view.hash()
 	return view
 }
@@ -81,6 +88,9 @@ func (v *View) hash() string {
 	for _, port := range v.Ports {
 		write(h, port.Name)
 		writeCount(h, int(port.Number))
+	}
+	for _, name := range slices.Sorted(maps.Keys(v.Traffic)) {
+		write(h, name, v.Traffic[name])
 	}
 	return hex.EncodeToString(h.Sum(nil)[:16])
 }

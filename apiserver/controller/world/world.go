@@ -57,6 +57,9 @@ type World struct {
 	policiesByNamespace index[string, Key]
 	policiesByReference index[Reference, Key]
 
+	// traffic is what annotations of Namespaces say, by their names.
+	traffic map[string]map[string]string
+
 	// known are the Namespaces and ServiceAccounts that exist.
 	known map[Reference]struct{}
 
@@ -86,6 +89,7 @@ func New(trustDomain string) *World {
 		policies:            map[Key]*v1alpha1.MeshPolicy{},
 		policiesByNamespace: index[string, Key]{},
 		policiesByReference: index[Reference, Key]{},
+		traffic:             map[string]map[string]string{},
 		known:               map[Reference]struct{}{},
 		dirty:               newDirty(),
 	}
