@@ -16,6 +16,7 @@ import (
 
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/tools/cache"
+	"k8s.io/client-go/tools/events"
 	"k8s.io/klog/v2"
 
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/status"
@@ -45,6 +46,8 @@ type Options struct {
 	Delivery Delivery
 	// TrustDomain is the SPIFFE trust domain that the MeshConfig is made with.
 	TrustDomain string
+	// Recorder takes Events about annotations that cannot be obeyed.
+	Recorder events.EventRecorder
 }
 
 // Controller turns the world into resources, for as long as it runs.
@@ -53,6 +56,7 @@ type Controller struct {
 	synced   []cache.InformerSynced
 	delivery Delivery
 	status   *status.Writer
+	recorder events.EventRecorder
 	ready    atomic.Bool
 
 	trustDomain string
@@ -71,6 +75,7 @@ func New(o Options) (*Controller, error) {
 		synced:   synced,
 		delivery: o.Delivery,
 		status:   status.New(o.Client, o.Mesh, o.Delivery),
+		recorder: o.Recorder,
 
 		trustDomain: o.TrustDomain,
 	}, nil
@@ -132,6 +137,7 @@ func (c *Controller) batch(ctx context.Context, e *engine) {
 	for key, report := range out.reports {
 		c.status.Report(key, report)
 	}
+	warn(c.recorder, out.warnings)
 	if out.config != nil {
 		c.status.InUse(out.config)
 	}

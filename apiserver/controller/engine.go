@@ -40,6 +40,8 @@ type engine struct {
 	everything bool
 	// config is the MeshConfig that was reported last.
 	config *v1alpha1.MeshConfig
+	// warned is what is wrong with annotations, by the object.
+	warned map[annotated]string
 }
 
 func newEngine(trustDomain string) *engine {
@@ -49,6 +51,7 @@ func newEngine(trustDomain string) *engine {
 		policies:   map[string][]world.Key{},
 		chains:     map[string]envoy.Generations{},
 		everything: true,
+		warned:     map[annotated]string{},
 	}
 }
 
@@ -57,6 +60,8 @@ type outcome struct {
 	update xds.Update
 	// reports of policies that may say something new; nil for one that is gone.
 	reports map[world.Key]*compile.Report
+	// warnings are for the users of objects whose annotations are wrong.
+	warnings []warning
 	// config is a MeshConfig that is in use from now on, or nil.
 	config *v1alpha1.MeshConfig
 }
@@ -88,7 +93,7 @@ func (e *engine) step(ctx context.Context) outcome {
 	for view := range dirty.Views {
 		e.workload(ctx, view, dirty.Policies)
 	}
-	out := outcome{reports: map[world.Key]*compile.Report{}}
+	out := outcome{reports: map[world.Key]*compile.Report{}, warnings: e.annotations(dirty)}
 	for key := range dirty.Policies {
 		out.reports[key] = e.report(ctx, key)
 	}

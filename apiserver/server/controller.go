@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/openservicemesh/mesh-apiserver/apis/scheme"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/meshconfig"
 )
@@ -20,6 +21,7 @@ func (s *Server) addController() error {
 		Client:      s.clients.mesh,
 		Delivery:    s.xds,
 		TrustDomain: s.options.Mesh.TrustDomain,
+		Recorder:    s.clients.events.NewRecorder(scheme.Scheme, "mesh-apiserver"),
 	})
 	if err != nil {
 		return err

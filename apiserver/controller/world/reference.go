@@ -79,13 +79,13 @@ func (w *World) DeleteServiceAccount(key Key) {
 // SetNamespace takes in that a namespace exists.
 func (w *World) SetNamespace(namespace *corev1.Namespace) {
 	w.learn(Reference{Kind: KindNamespace, Key: keyOf(namespace)})
-	w.setNamespaceTraffic(namespace.Name, trafficAnnotations(namespace))
+	w.setNamespaceTraffic(namespace.Name, namespaceTraffic{string(namespace.UID), trafficAnnotations(namespace)})
 }
 
 // DeleteNamespace takes in that a namespace exists no more.
 func (w *World) DeleteNamespace(key Key) {
 	w.unlearn(Reference{Kind: KindNamespace, Key: key})
-	w.setNamespaceTraffic(key.Name, nil)
+	w.setNamespaceTraffic(key.Name, namespaceTraffic{})
 }
 
 func (w *World) learn(reference Reference) {

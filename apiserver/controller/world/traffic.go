@@ -29,14 +29,21 @@ func trafficAnnotations(object metav1.Object) map[string]string {
 	return found
 }
 
-func (w *World) setNamespaceTraffic(namespace string, annotations map[string]string) {
-	if maps.Equal(w.traffic[namespace], annotations) {
+// namespaceTraffic is what a Namespace says of traffic.
+type namespaceTraffic struct {
+	uid         string
+	annotations map[string]string
+}
+
+// setNamespaceTraffic takes in the annotations of a Namespace; none if it is gone.
+func (w *World) setNamespaceTraffic(namespace string, traffic namespaceTraffic) {
+	if maps.Equal(w.traffic[namespace].annotations, traffic.annotations) {
 		return
 	}
-	if annotations == nil {
+	if traffic.annotations == nil {
 		delete(w.traffic, namespace)
 	} else {
-		w.traffic[namespace] = annotations
+		w.traffic[namespace] = traffic
 	}
 	w.dirty.Namespaces[namespace] = struct{}{}
 	for view := range w.viewsByNamespace[namespace] {
@@ -46,10 +53,12 @@ func (w *World) setNamespaceTraffic(namespace string, annotations map[string]str
 
 // NamespaceTraffic is what annotations of a Namespace say of traffic, by
 // annotation; only those of model.TrafficAnnotations.
-func (w *World) NamespaceTraffic(namespace string) map[string]string { return w.traffic[namespace] }
+func (w *World) NamespaceTraffic(namespace string) map[string]string {
+	return w.traffic[namespace].annotations
+}
 
-// NamespacesWithTraffic gives the namespaces with such annotations.
-func (w *World) NamespacesWithTraffic() []string { return slices.Sorted(maps.Keys(w.traffic)) }
+// NamespaceUID is the UID of a Namespace that NamespaceTraffic is about.
+func (w *World) NamespaceUID(namespace string) string { return w.traffic[namespace].uid }
 
 // PodsIn gives the pods that belong to a view, sorted by name.
 func (w *World) PodsIn(view string) []*Pod {

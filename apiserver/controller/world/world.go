@@ -58,7 +58,7 @@ type World struct {
 	policiesByReference index[Reference, Key]
 
 	// traffic is what annotations of Namespaces say, by their names.
-	traffic map[string]map[string]string
+	traffic map[string]namespaceTraffic
 
 	// known are the Namespaces and ServiceAccounts that exist.
 	known map[Reference]struct{}
@@ -89,7 +89,7 @@ func New(trustDomain string) *World {
 		policies:            map[Key]*v1alpha1.MeshPolicy{},
 		policiesByNamespace: index[string, Key]{},
 		policiesByReference: index[Reference, Key]{},
-		traffic:             map[string]map[string]string{},
+		traffic:             map[string]namespaceTraffic{},
 		known:               map[Reference]struct{}{},
 		dirty:               newDirty(),
 	}
