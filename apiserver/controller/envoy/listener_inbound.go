@@ -120,47 +120,49 @@ func httpChain(m model.Mesh, w model.Workload, p model.InboundPort) *listenerv3.
 // plaintextChains are for callers without an identity at a Permissive port; none
 // if nobody of them may come in, so that they are refused without a byte.
 //
-// What they carry is what the port declares. A TCP port that admits some by
-// their address connects to the application at their first byte, when RBAC has
-// looked at it.
+// What they carry is what the port declares. A TCP port takes TLS that is not
+// the mesh's for a stream of bytes: the application speaks it, as webhooks do.
+// One that admits some callers by their address connects to the application at
+// their first byte, when RBAC has looked at it.
 func plaintextChains(m model.Mesh, w model.Workload, p model.InboundPort, generation string) []*listenerv3.FilterChain {
 	if !p.Permissive {
 		return nil
 	}
-	chain := &listenerv3.FilterChain{FilterChainMatch: plaintextMatch(p.Number)}
 	if p.Protocol.IsHTTP() {
-		chain.Name = fmt.Sprintf("in/%d/plaintext/http", p.Number)
-		chain.Filters = []*listenerv3.Filter{managerFilter(inboundManager(m, inboundStatPrefix(p), inboundName(w, p)))}
-		return []*listenerv3.FilterChain{chain}
+		return []*listenerv3.FilterChain{{
+			Name:             fmt.Sprintf("in/%d/plaintext/http", p.Number),
+			FilterChainMatch: transportMatch(p.Number, "raw_buffer"),
+			Filters:          []*listenerv3.Filter{managerFilter(inboundManager(m, inboundStatPrefix(p), inboundName(w, p)))},
+		}}
 	}
 	admitted := anonymousAdmission(p.Access)
 	if admitted == admitsNone {
 		return nil
 	}
-	chain.Name = fmt.Sprintf("in/%d/plaintext/tcp/%s", p.Number, generation)
-	chain.Filters = append(connectionRules(w, p), plaintextTCP(m, inboundStatPrefix(p), admitted == admitsSome))
-	return []*listenerv3.FilterChain{chain}
+	var chains []*listenerv3.FilterChain
+	for _, transport := range []string{"raw_buffer", "tls"} {
+		chains = append(chains, &listenerv3.FilterChain{
+			Name:             fmt.Sprintf("in/%d/plaintext/%s/%s", p.Number, transport, generation),
+			FilterChainMatch: transportMatch(p.Number, transport),
+			Filters:          append(connectionRules(w, p), plaintextTCP(m, inboundStatPrefix(p), admitted == admitsSome)),
+		})
+	}
+	return chains
 }
 
 // chainMatch matches every port if port is 0; Envoy prefers the exact one.
 func chainMatch(port uint16, alpn ...string) *listenerv3.FilterChainMatch {
-	match := portMatch(port)
-	match.TransportProtocol = "tls"
+	match := transportMatch(port, "tls")
 	match.ApplicationProtocols = alpn
 	return match
 }
 
-func plaintextMatch(port uint16) *listenerv3.FilterChainMatch {
-	match := portMatch(port)
-	match.TransportProtocol = "raw_buffer"
-	return match
-}
-
-func portMatch(port uint16) *listenerv3.FilterChainMatch {
-	if port == 0 {
-		return &listenerv3.FilterChainMatch{}
+func transportMatch(port uint16, transport string) *listenerv3.FilterChainMatch {
+	match := &listenerv3.FilterChainMatch{TransportProtocol: transport}
+	if port != 0 {
+		match.DestinationPort = u32(uint32(port))
 	}
-	return &listenerv3.FilterChainMatch{DestinationPort: u32(uint32(port))}
+	return match
 }
 
 func inboundStatPrefix(p model.InboundPort) string { return fmt.Sprintf("in/%d", p.Number) }
