@@ -44,10 +44,11 @@ type Options struct {
 	Client versioned.Interface
 	// Delivery gets the resources.
 	Delivery Delivery
+	// Events shows what users must see of objects without a status of ours; nil
+	// shows nothing.
+	Events events.EventRecorder
 	// TrustDomain is the SPIFFE trust domain that the MeshConfig is made with.
 	TrustDomain string
-	// Recorder takes Events about annotations that cannot be obeyed.
-	Recorder events.EventRecorder
 }
 
 // Controller turns the world into resources, for as long as it runs.
@@ -56,9 +57,9 @@ type Controller struct {
 	synced   []cache.InformerSynced
 	delivery Delivery
 	status   *status.Writer
-	recorder events.EventRecorder
 	ready    atomic.Bool
 
+	events      events.EventRecorder
 	trustDomain string
 }
 
@@ -75,8 +76,8 @@ func New(o Options) (*Controller, error) {
 		synced:   synced,
 		delivery: o.Delivery,
 		status:   status.New(o.Client, o.Mesh, o.Delivery),
-		recorder: o.Recorder,
 
+		events:      o.Events,
 		trustDomain: o.TrustDomain,
 	}, nil
 }
@@ -137,7 +138,7 @@ func (c *Controller) batch(ctx context.Context, e *engine) {
 	for key, report := range out.reports {
 		c.status.Report(key, report)
 	}
-	warn(c.recorder, out.warnings)
+	warn(c.events, out.warnings)
 	if out.config != nil {
 		c.status.InUse(out.config)
 	}

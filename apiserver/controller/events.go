@@ -7,8 +7,6 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
 )
@@ -21,18 +19,23 @@ const reasonAnnotation = "TrafficAnnotation"
 
 // warn tells of annotations that do not act as they are written.
 func warn(recorder events.EventRecorder, warnings []warning) {
+	if recorder == nil {
+		return
+	}
 	for _, w := range warnings {
 		note := w.message
 		if len(note) > maxNote {
 			note = strings.ToValidUTF8(note[:maxNote], "")
 		}
-		recorder.Eventf(w.about.object(), nil, corev1.EventTypeWarning, reasonAnnotation, "Configure", "%s", note)
+		recorder.Eventf(w.about.reference(), nil, corev1.EventTypeWarning, reasonAnnotation, "Configure", "%s", note)
 	}
 }
 
-func (a annotated) object() runtime.Object {
+// reference is written out: the server's scheme does not know Kubernetes' kinds.
+func (a annotated) reference() *corev1.ObjectReference {
+	out := &corev1.ObjectReference{APIVersion: "v1", Kind: a.kind(), Namespace: a.Namespace, Name: a.Pod, UID: types.UID(a.UID)}
 	if a.Pod == "" {
-		return &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: a.Namespace, UID: types.UID(a.UID)}}
+		out.Namespace, out.Name = "", a.Namespace
 	}
-	return &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: a.Namespace, Name: a.Pod, UID: types.UID(a.UID)}}
+	return out
 }

@@ -20,8 +20,8 @@ func (s *Server) addController() error {
 		Mesh:        s.clients.meshInformers,
 		Client:      s.clients.mesh,
 		Delivery:    s.xds,
+		Events:      s.clients.events.NewRecorder(scheme.Scheme, "mesh-apiserver"),
 		TrustDomain: s.options.Mesh.TrustDomain,
-		Recorder:    s.clients.events.NewRecorder(scheme.Scheme, "mesh-apiserver"),
 	})
 	if err != nil {
 		return err

@@ -134,7 +134,7 @@ func tidy(tree any) any {
 	switch node := tree.(type) {
 	case map[string]any:
 		for key, value := range node {
-			if value == nil || value == false || value == "" {
+			if value == nil || value == false || value == "" || key == "CertificateLifetime" && value == json.Number("0") {
 				delete(node, key)
 				continue
 			}

@@ -35,7 +35,7 @@ func Workload(w *world.World, name string) (model.Workload, []world.Key, bool) {
 	if len(ports) > maxPorts {
 		return closedWorkload(view), keys(policies), true
 	}
-	out := model.Workload{View: view.Name, Family: family(view), Namespace: view.Namespace}
+	out := model.Workload{View: view.Name, Family: family(view), Namespace: view.Namespace, CertificateLifetime: view.CertificateLifetime}
 	compiler := newPortCompiler(w, view, policies)
 	for _, number := range slices.Sorted(maps.Keys(ports)) {
 		if number != everyOther {

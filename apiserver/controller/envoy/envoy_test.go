@@ -92,7 +92,7 @@ func embed(t *testing.T, static *bootstrapv3.Bootstrap_StaticResources, r Resour
 	case *corev3.TypedExtensionConfig:
 		filters := []*listenerv3.Filter{{Name: m.Name, ConfigType: &listenerv3.Filter_TypedConfig{TypedConfig: m.TypedConfig}}}
 		if !m.TypedConfig.MessageIs(&tcpproxyv3.TcpProxy{}) {
-			filters = append(filters, inboundTCP(model.Mesh{}, r.Name))
+			filters = append(filters, inboundTCP(0, r.Name))
 		}
 		static.Listeners = append(static.Listeners, listening(r.Name, filters...))
 	default:

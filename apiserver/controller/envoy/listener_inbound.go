@@ -92,7 +92,7 @@ func tcpChain(m model.Mesh, w model.Workload, p model.InboundPort, generation st
 		Name:             fmt.Sprintf("in/%d/tcp/%s", p.Number, generation),
 		FilterChainMatch: chainMatch(p.Number, model.ALPNTCP),
 		TransportSocket:  serverTLS(m, tls),
-		Filters:          append(connectionRules(w, p), inboundTCP(m, inboundStatPrefix(p))),
+		Filters:          append(connectionRules(w, p), inboundTCP(certificateLifetime(m, w), inboundStatPrefix(p))),
 	}
 }
 
@@ -144,7 +144,7 @@ func plaintextChains(m model.Mesh, w model.Workload, p model.InboundPort, genera
 		chains = append(chains, &listenerv3.FilterChain{
 			Name:             fmt.Sprintf("in/%d/plaintext/%s/%s", p.Number, transport, generation),
 			FilterChainMatch: transportMatch(p.Number, transport),
-			Filters:          append(connectionRules(w, p), plaintextTCP(m, inboundStatPrefix(p), admitted == admitsSome)),
+			Filters:          append(connectionRules(w, p), plaintextTCP(certificateLifetime(m, w), inboundStatPrefix(p), admitted == admitsSome)),
 		})
 	}
 	return chains

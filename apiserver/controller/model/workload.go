@@ -3,6 +3,8 @@
 
 package model
 
+import "time"
+
 // ProxyID names a proxy by the pod it lives in. It is the string of the
 // certificate's extension and of Envoy's --service-node.
 type ProxyID struct {
@@ -32,6 +34,9 @@ type Workload struct {
 	Family string
 	// Namespace of the pods.
 	Namespace string
+	// CertificateLifetime is the longest life of the pods' certificates, where
+	// that is bounded by the pods and not by Mesh alone; 0 if it is not.
+	CertificateLifetime time.Duration
 	// Ports are sorted by number; the last one, number 0, stands for every port
 	// that is not listed.
 	Ports []InboundPort
