@@ -139,6 +139,7 @@ func (c *Controller) batch(ctx context.Context, e *engine) {
 	for key, report := range out.reports {
 		c.status.Report(key, report)
 	}
+	warn(c.events, out.warnings)
 	if out.config != nil {
 		c.status.InUse(out.config)
 	}

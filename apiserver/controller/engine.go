@@ -42,6 +42,8 @@ type engine struct {
 	everything bool
 	// config is the MeshConfig that was reported last.
 	config *v1alpha1.MeshConfig
+	// warned is what is wrong with annotations, by the object.
+	warned map[annotated]string
 }
 
 func newEngine(trustDomain string) *engine {
@@ -53,6 +55,7 @@ func newEngine(trustDomain string) *engine {
 		broken:     map[world.Key]struct{}{},
 		notebook:   newNotebook(),
 		everything: true,
+		warned:     map[annotated]string{},
 	}
 }
 
@@ -61,6 +64,8 @@ type outcome struct {
 	update xds.Update
 	// reports of policies that may say something new; nil for one that is gone.
 	reports map[world.Key]*compile.Report
+	// warnings are for the users of objects whose annotations are wrong.
+	warnings []warning
 	// config is a MeshConfig that is in use from now on, or nil.
 	config *v1alpha1.MeshConfig
 	// news are notices that have not been told yet.
@@ -100,7 +105,7 @@ func (e *engine) step(ctx context.Context) outcome {
 	for view := range dirty.Views {
 		e.workload(ctx, view, dirty.Policies)
 	}
-	out := outcome{reports: map[world.Key]*compile.Report{}}
+	out := outcome{reports: map[world.Key]*compile.Report{}, warnings: e.annotations(dirty)}
 	for key := range dirty.Policies {
 		out.reports[key] = e.report(ctx, key)
 	}

@@ -39,13 +39,28 @@ var (
 		Help:           "Events that wait for the controller.",
 		StabilityLevel: metrics.ALPHA,
 	})
+	wrongAnnotations = metrics.NewGaugeVec(&metrics.GaugeOpts{
+		Name:           "mesh_controller_wrong_annotations",
+		Help:           "Namespaces and pods whose annotations about traffic do not act as they are written: they cannot be read and count as the strictest, or a pod's may not be that loose.",
+		StabilityLevel: metrics.ALPHA,
+	}, []string{"kind"})
 	registerOnce sync.Once
 )
 
 func registerMetrics() {
 	registerOnce.Do(func() {
-		legacyregistry.MustRegister(compileSeconds, compileFailures, batchSeconds, noticesTotal, queueLength)
+		legacyregistry.MustRegister(compileSeconds, compileFailures, batchSeconds, noticesTotal, queueLength, wrongAnnotations)
 	})
+}
+
+func countAnnotations(wrong map[annotated]string) {
+	count := map[string]int{"Namespace": 0, "Pod": 0}
+	for about := range wrong {
+		count[about.kind()]++
+	}
+	for kind, n := range count {
+		wrongAnnotations.WithLabelValues(kind).Set(float64(n))
+	}
 }
 
 // timed observes how long a unit took that began at start. The count of the

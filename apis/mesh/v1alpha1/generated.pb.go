@@ -1390,6 +1390,25 @@ func (m *TrafficConfig) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 	i = encodeVarintGenerated(dAtA, i, uint64(len(m.Visibility)))
 	i--
 	dAtA[i] = 0x42
+	i -= len(m.MinimumTLSVersion)
+	copy(dAtA[i:], m.MinimumTLSVersion)
+	i = encodeVarintGenerated(dAtA, i, uint64(len(m.MinimumTLSVersion)))
+	i--
+	dAtA[i] = 0x3a
+	i -= len(m.EscapedSlashes)
+	copy(dAtA[i:], m.EscapedSlashes)
+	i = encodeVarintGenerated(dAtA, i, uint64(len(m.EscapedSlashes)))
+	i--
+	dAtA[i] = 0x32
+	if len(m.PodsMayLoosen) > 0 {
+		for iNdEx := len(m.PodsMayLoosen) - 1; iNdEx >= 0; iNdEx-- {
+			i -= len(m.PodsMayLoosen[iNdEx])
+			copy(dAtA[i:], m.PodsMayLoosen[iNdEx])
+			i = encodeVarintGenerated(dAtA, i, uint64(len(m.PodsMayLoosen[iNdEx])))
+			i--
+			dAtA[i] = 0x2a
+		}
+	}
 	i -= len(m.Egress)
 	copy(dAtA[i:], m.Egress)
 	i = encodeVarintGenerated(dAtA, i, uint64(len(m.Egress)))
@@ -1928,6 +1947,16 @@ func (m *TrafficConfig) Size() (n int) {
 	n += 1 + l + sovGenerated(uint64(l))
 	l = len(m.Egress)
 	n += 1 + l + sovGenerated(uint64(l))
+	if len(m.PodsMayLoosen) > 0 {
+		for _, s := range m.PodsMayLoosen {
+			l = len(s)
+			n += 1 + l + sovGenerated(uint64(l))
+		}
+	}
+	l = len(m.EscapedSlashes)
+	n += 1 + l + sovGenerated(uint64(l))
+	l = len(m.MinimumTLSVersion)
+	n += 1 + l + sovGenerated(uint64(l))
 	l = len(m.Visibility)
 	n += 1 + l + sovGenerated(uint64(l))
 	return n
@@ -2348,6 +2377,9 @@ func (this *TrafficConfig) String() string {
 		`MTLS:` + fmt.Sprintf("%v", this.MTLS) + `,`,
 		`Unmeshed:` + fmt.Sprintf("%v", this.Unmeshed) + `,`,
 		`Egress:` + fmt.Sprintf("%v", this.Egress) + `,`,
+		`PodsMayLoosen:` + fmt.Sprintf("%v", this.PodsMayLoosen) + `,`,
+		`EscapedSlashes:` + fmt.Sprintf("%v", this.EscapedSlashes) + `,`,
+		`MinimumTLSVersion:` + fmt.Sprintf("%v", this.MinimumTLSVersion) + `,`,
 		`Visibility:` + fmt.Sprintf("%v", this.Visibility) + `,`,
 		`}`,
 	}, "")
@@ -6252,6 +6284,102 @@ func (m *TrafficConfig) Unmarshal(dAtA []byte) error {
 				return io.ErrUnexpectedEOF
 			}
 			m.Egress = EgressMode(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		case 5:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field PodsMayLoosen", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowGenerated
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthGenerated
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthGenerated
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.PodsMayLoosen = append(m.PodsMayLoosen, TrafficAxis(dAtA[iNdEx:postIndex]))
+			iNdEx = postIndex
+		case 6:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field EscapedSlashes", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowGenerated
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthGenerated
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthGenerated
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.EscapedSlashes = EscapedSlashes(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		case 7:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field MinimumTLSVersion", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowGenerated
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthGenerated
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthGenerated
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.MinimumTLSVersion = TLSVersion(dAtA[iNdEx:postIndex])
 			iNdEx = postIndex
 		case 8:
 			if wireType != 2 {

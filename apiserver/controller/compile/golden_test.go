@@ -149,7 +149,7 @@ func tidy(tree any) any {
 	switch node := tree.(type) {
 	case map[string]any:
 		for key, value := range node {
-			if value == nil || value == false || value == "" || key == "Notices" && len(value.(map[string]any)) == 0 || key == "Seen" && len(value.(map[string]any)) == 0 {
+			if value == nil || value == false || value == "" || key == "Notices" && len(value.(map[string]any)) == 0 || key == "Seen" && len(value.(map[string]any)) == 0 || key == "CertificateLifetime" && value == json.Number("0") {
 				delete(node, key)
 				continue
 			}

@@ -42,10 +42,25 @@ func passthroughCluster() (Resource, error) {
 	return Encode(ClusterPassthrough, "", originalDst(ClusterPassthrough))
 }
 
-// inboundCluster connects to the port of the pod's own address that was called,
+// inboundCluster names the cluster by which an application is spoken to.
+func inboundCluster(p model.Protocol) string {
+	switch p {
+	case model.ProtocolHTTP1:
+		return ClusterInboundHTTP1
+	case model.ProtocolHTTP2, model.ProtocolGRPC:
+		return ClusterInboundHTTP2
+	case model.ProtocolDetect:
+		return ClusterInboundHTTP
+	default:
+		return ClusterInboundTCP
+	}
+}
+
+// applicationCluster connects to the port of the pod's own address that was called,
 // from 127.0.0.6 or ::6: connections from there are not captured again, and what
 // listens on loopback alone stays private.
-func inboundCluster(name string, protocol model.Protocol) (Resource, error) {
+func applicationCluster(protocol model.Protocol) (Resource, error) {
+	name := inboundCluster(protocol)
 	c := originalDst(name)
 	c.UpstreamBindConfig = inboundSource()
 	c.TypedExtensionProtocolOptions = protocolOptions(protocol)

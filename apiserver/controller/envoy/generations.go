@@ -28,9 +28,14 @@ type Generations map[uint16]Generation
 
 // Generation is one port's.
 type Generation struct {
-	// Name is 8 hex digits, a hash of the TCP access that the chain began with.
+	// Name is 8 hex digits, a hash of the TCP access that the chain began with,
+	// and "/" and the access mode that the pods themselves chose, if they did: a
+	// pod that chooses another finds no chain of the name it had.
 	Name   string
 	access tcpAccess
+	// Plaintext is the same for the chain of callers without an identity.
+	Plaintext string
+	plaintext tcpAccess
 }
 
 // NextGenerations compares what w admits with what was admitted before. prev is
@@ -38,21 +43,30 @@ type Generation struct {
 func NextGenerations(prev Generations, w model.Workload) Generations {
 	next := Generations{}
 	for _, p := range w.Ports {
-		access := tcpAccessOf(p.Access)
-		next[p.Number] = Generation{Name: chainName(prev, p.Number, access), access: access}
+		old, known := prev[p.Number]
+		access, plaintext := tcpAccessOf(p.Access), anonymousAccessOf(p.Access)
+		next[p.Number] = Generation{
+			Name:      chainName(known, old.Name, old.access, access, p.PodAccess),
+			access:    access,
+			Plaintext: chainName(known, old.Plaintext, old.plaintext, plaintext, p.PodAccess),
+			plaintext: plaintext,
+		}
 	}
 	return next
 }
 
-func chainName(prev Generations, port uint16, access tcpAccess) string {
-	old, known := prev[port]
-	if known && access.includes(old.access) {
-		return old.Name
+func chainName(known bool, oldName string, old, access tcpAccess, podAccess model.AccessMode) string {
+	if known && access.includes(old) {
+		return oldName
 	}
-	name := access.hash("")
-	if known && name == old.Name {
+	chosen := ""
+	if podAccess != "" {
+		chosen = "/" + string(podAccess)
+	}
+	name := access.hash("") + chosen
+	if known && name == oldName {
 		// It widened and is again what it was: the connections between must end.
-		name = access.hash(old.Name)
+		name = access.hash(oldName) + chosen
 	}
 	return name
 }
@@ -71,11 +85,31 @@ type caller struct {
 	block  string
 }
 
+// tcpAccessOf is what counts for callers by mutual TLS.
 func tcpAccessOf(a model.Access) tcpAccess {
+	return accessOf(a, func(s model.Source) bool { return !s.Anonymous })
+}
+
+// anonymousAccessOf is what counts for callers in plaintext: a source looks at
+// their address alone.
+func anonymousAccessOf(a model.Access) tcpAccess {
+	t := accessOf(a, func(s model.Source) bool {
+		return s.Anonymous || s.OrAnonymous || len(s.Principals) == 0 && !s.Authenticated
+	})
+	for _, list := range [][]caller{t.deny, t.allow} {
+		for i := range list {
+			list[i].id, list[i].prefix = "", true
+		}
+	}
+	return t
+}
+
+// accessOf reads the sources that may match a kind of caller.
+func accessOf(a model.Access, may func(model.Source) bool) tcpAccess {
 	t := tcpAccess{closed: a.Closed}
 	for _, r := range a.Deny {
 		if len(permissions(r.To, denyConnection)) > 0 {
-			t.deny = append(t.deny, callers(r.From)...)
+			t.deny = append(t.deny, callers(r.From, may)...)
 		}
 	}
 	if !a.Closed {
@@ -83,18 +117,21 @@ func tcpAccessOf(a model.Access) tcpAccess {
 	}
 	for _, r := range a.Allow {
 		if len(r.From) > 0 && len(permissions(r.To, allowConnection)) > 0 {
-			t.allow = append(t.allow, callers(r.From)...)
+			t.allow = append(t.allow, callers(r.From, may)...)
 		}
 	}
 	return t
 }
 
-func callers(from []model.Source) []caller {
+func callers(from []model.Source, may func(model.Source) bool) []caller {
 	if len(from) == 0 {
 		return []caller{{prefix: true}}
 	}
 	var out []caller
 	for _, s := range from {
+		if !may(s) {
+			continue
+		}
 		principals := s.Principals
 		if len(principals) == 0 {
 			principals = []model.Principal{{Prefix: true}}

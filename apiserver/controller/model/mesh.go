@@ -22,6 +22,11 @@ type Mesh struct {
 	// issued now, 1 h or more (KEP-4317 knows none shorter). An inbound
 	// connection lives no longer.
 	CertificateLifetime time.Duration
+	// DecodeSlashes makes slashes of those that a request's path has in
+	// percent-encoding; without it such a request is refused.
+	DecodeSlashes bool
+	// TLS12 lets callers come by TLS 1.2.
+	TLS12 bool
 }
 
 // EgressMode is the fate of a connection to an address that no Service names.

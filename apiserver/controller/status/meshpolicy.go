@@ -25,6 +25,8 @@ const (
 	ReasonRejected       = "RejectedByProxy"
 	ReasonTargetNotFound = compile.ReasonTargetNotFound
 	ReasonInvalid        = compile.ReasonInvalid
+	// ReasonOpenTCPPort is that of the condition DeniesAtFirstByte.
+	ReasonOpenTCPPort = "OpenTCPPort"
 )
 
 // maxMessage is how many bytes a condition's message has at most; the API
@@ -87,6 +89,17 @@ func policyStatus(old v1alpha1.MeshPolicyStatus, report compile.Report, views []
 		c.Message = cut(c.Message)
 		meta.SetStatusCondition(&out.Conditions, c)
 	}
+	if report.FirstByte == "" {
+		meta.RemoveStatusCondition(&out.Conditions, v1alpha1.ConditionDeniesAtFirstByte)
+		return out
+	}
+	meta.SetStatusCondition(&out.Conditions, metav1.Condition{
+		Type:               v1alpha1.ConditionDeniesAtFirstByte,
+		Status:             metav1.ConditionTrue,
+		ObservedGeneration: report.Generation,
+		Reason:             ReasonOpenTCPPort,
+		Message:            cut(report.FirstByte),
+	})
 	return out
 }
 

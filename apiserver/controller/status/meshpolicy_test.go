@@ -134,3 +134,17 @@ func TestAcceptedTellsTheReport(t *testing.T) {
 		t.Errorf("the same report changes the status:\n%s", diff)
 	}
 }
+
+func TestADenyByIdentityOnAnOpenTCPPortSaysThatItActsAtTheFirstByte(t *testing.T) {
+	report := compile.Report{Generation: 3, Accepted: true, Reason: compile.ReasonAccepted, FirstByte: "port 9000 is open and not HTTP"}
+	status := policyStatus(v1alpha1.MeshPolicyStatus{}, report, nil, 0)
+	got := meta.FindStatusCondition(status.Conditions, v1alpha1.ConditionDeniesAtFirstByte)
+	if got == nil || got.Status != metav1.ConditionTrue || got.Message != report.FirstByte || got.ObservedGeneration != 3 {
+		t.Fatalf("the condition is %+v", got)
+	}
+	report.FirstByte = ""
+	status = policyStatus(status, report, nil, 0)
+	if got := meta.FindStatusCondition(status.Conditions, v1alpha1.ConditionDeniesAtFirstByte); got != nil {
+		t.Errorf("an Allow has closed the port, and the condition is still %+v", got)
+	}
+}

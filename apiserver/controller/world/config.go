@@ -5,6 +5,7 @@ package world
 
 import (
 	"reflect"
+	"slices"
 	"time"
 
 	"github.com/openservicemesh/mesh-apiserver/apis/mesh/v1alpha1"
@@ -21,6 +22,15 @@ type Settings struct {
 	DefaultDeny bool
 	// HideNamespaces makes namespaces of the mesh visible to themselves alone.
 	HideNamespaces bool
+	// Permissive lets workloads take plaintext.
+	Permissive bool
+	// PodsMayLoosenMTLS and PodsMayLoosenAccess let annotations of pods be less
+	// strict than their namespace.
+	PodsMayLoosenMTLS, PodsMayLoosenAccess bool
+	// DecodeSlashes makes slashes of those that are percent-encoded.
+	DecodeSlashes bool
+	// TLS12 lets callers come by TLS 1.2.
+	TLS12 bool
 	// RefuseUnmeshed keeps meshed callers from endpoints outside the mesh.
 	RefuseUnmeshed bool
 	// RefuseEgress keeps them from addresses that no Service names.
@@ -71,6 +81,11 @@ func (w *World) Settings() Settings {
 	}
 	settings.DefaultDeny = unlike(spec.Traffic.Access, v1alpha1.AccessOpen)
 	settings.HideNamespaces = unlike(spec.Traffic.Visibility, v1alpha1.VisibilityMesh)
+	settings.Permissive = spec.Traffic.MTLS == v1alpha1.MTLSPermissive
+	settings.PodsMayLoosenMTLS = slices.Contains(spec.Traffic.PodsMayLoosen, v1alpha1.TrafficAxisMTLS)
+	settings.PodsMayLoosenAccess = slices.Contains(spec.Traffic.PodsMayLoosen, v1alpha1.TrafficAxisAccess)
+	settings.DecodeSlashes = spec.Traffic.EscapedSlashes == v1alpha1.EscapedSlashesDecode
+	settings.TLS12 = spec.Traffic.MinimumTLSVersion == v1alpha1.TLSVersion12
 	settings.RefuseUnmeshed = unlike(spec.Traffic.Unmeshed, v1alpha1.UnmeshedAllow)
 	settings.RefuseEgress = unlike(spec.Traffic.Egress, v1alpha1.EgressPassthrough)
 	return settings

@@ -61,6 +61,9 @@ type World struct {
 	// restrictedNames are kept until they may differ: nil then.
 	restrictedNames []string
 
+	// traffic is what annotations of Namespaces say, by their names.
+	traffic map[string]namespaceTraffic
+
 	// known are the Namespaces and ServiceAccounts that exist.
 	known map[Reference]struct{}
 
@@ -90,6 +93,7 @@ func New(trustDomain string) *World {
 		policiesByNamespace: index[string, Key]{},
 		policiesByReference: index[Reference, Key]{},
 		visibilities:        map[string]visibility{},
+		traffic:             map[string]namespaceTraffic{},
 		known:               map[Reference]struct{}{},
 		dirty:               newDirty(),
 	}
