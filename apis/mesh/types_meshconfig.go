@@ -119,9 +119,9 @@ const (
 type VisibilityMode string
 
 const (
-	// VisibilityMesh: to the whole mesh.
+	// VisibilityMesh is to the whole mesh.
 	VisibilityMesh VisibilityMode = "Mesh"
-	// VisibilityNamespace: to itself alone.
+	// VisibilityNamespace is to the namespace itself alone.
 	VisibilityNamespace VisibilityMode = "Namespace"
 )
 
