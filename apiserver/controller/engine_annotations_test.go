@@ -11,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/events"
 
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/envoy"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/world/worldtest"
 )
@@ -60,4 +61,42 @@ func TestWarningsAreEvents(t *testing.T) {
 	if !strings.HasPrefix(event, "Warning TrafficAnnotation why x") || len(event) > maxNote+100 {
 		t.Errorf("got %d bytes: %.60s", len(event), event)
 	}
+}
+
+// An edited annotation keeps the names of all that is of a port, so that Envoy
+// changes the listener in place and keeps the chains that stay the same.
+func TestAnEditedAnnotationOfAPodChangesItsListenerAlone(t *testing.T) {
+	objects := worldtest.Load(t, "compile/testdata/mtls-levels.in.yaml")
+	e := loaded(objects)
+	before := bodies(e.step(t.Context()).update.Set)
+	for _, o := range objects {
+		if pod, ok := o.(*corev1.Pod); ok && pod.Name == "as-the-namespace" {
+			pod = pod.DeepCopy()
+			pod.Annotations = map[string]string{model.MTLSPortsAnnotation: "8080=Permissive"}
+			worldtest.Set(e.world, pod)
+		}
+	}
+	var changed []string
+	for name, versions := range bodies(e.step(t.Context()).update.Set) {
+		for version := range versions {
+			if !before[name][version] {
+				changed = append(changed, name)
+			}
+		}
+	}
+	if len(changed) != 1 || changed[0] != "inbound" {
+		t.Errorf("%v have contents that nobody had before, want the listener alone", changed)
+	}
+}
+
+// bodies are the versions of resources by their names.
+func bodies(resources []envoy.Resource) map[string]map[string]bool {
+	out := map[string]map[string]bool{}
+	for _, r := range resources {
+		if out[r.Name] == nil {
+			out[r.Name] = map[string]bool{}
+		}
+		out[r.Name][r.Version] = true
+	}
+	return out
 }

@@ -17,7 +17,9 @@ import (
 )
 
 // direct is a URL of the HTTP server by the pod's own address, which outsiders dial.
-func direct(shop *cluster.Shop) string { return "http://" + net.JoinHostPort(shop.IP, "8080") + "/books" }
+func direct(shop *cluster.Shop) string {
+	return "http://" + net.JoinHostPort(shop.IP, "8080") + "/books"
+}
 
 // It changes the MeshConfig, so it is not parallel.
 func TestMTLSOfTheMeshAndWhatPodsMayLoosen(t *testing.T) {
