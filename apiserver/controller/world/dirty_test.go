@@ -92,7 +92,7 @@ func TestChangeTouchesWhomItConcerns(t *testing.T) {
 		{"a pod's own annotation gives it another view", func(w *world.World, o objects) {
 			o.pod.Annotations = map[string]string{model.MTLSPortsAnnotation: "8080=Strict"}
 			w.SetPod(o.pod)
-		}, stale{Services: []string{"a/web"}, Views: []string{"a web", "gone"}, Proxies: []string{"a/web-1/1"}, Addresses: []string{"a/web", "any port"}}},
+		}, stale{Services: []string{"a/web"}, Views: []string{"a web", "gone"}, Proxies: []string{"a/web-1/1"}, Addresses: []string{"a/web", "all"}}},
 		{"a pod gets an annotation that is not about traffic", func(w *world.World, o objects) {
 			o.pod.Annotations = map[string]string{"example.com/a": "b"}
 			w.SetPod(o.pod)
