@@ -37,6 +37,10 @@ import (
 // shutdownGrace is how long streams have to end by themselves.
 const shutdownGrace = 5 * time.Second
 
+// ErrNotConfigured is what Identify returns while this server cannot read any
+// certificate, whoever's it is: the proxy is to try again.
+var ErrNotConfigured = errors.New("the mesh is not configured")
+
 // Options are what a Server needs of others.
 type Options struct {
 	// Identify reads who a proxy is from its verified leaf. Required.
@@ -211,7 +215,7 @@ func (a ads) DeltaAggregatedResources(conn discovery.AggregatedDiscoveryService_
 	s := a.server
 	who, leaf, err := s.identify(conn.Context())
 	if err != nil {
-		refusals.WithLabelValues("certificate").Inc()
+		refusals.WithLabelValues(refusalOf(err)).Inc()
 		return err
 	}
 	st := newStream(s, who, s.log)
@@ -227,6 +231,15 @@ func (a ads) DeltaAggregatedResources(conn discovery.AggregatedDiscoveryService_
 	return st.run(conn)
 }
 
+// refusalOf is the reason for which a stream is counted whose peer was not
+// identified: the server's own trouble is not the certificate's.
+func refusalOf(err error) string {
+	if status.Code(err) == codes.Unavailable {
+		return "configuration"
+	}
+	return "certificate"
+}
+
 // identify reads who the peer is from the leaf of its verified chain.
 func (s *Server) identify(ctx context.Context) (Peer, *x509.Certificate, error) {
 	p, ok := peer.FromContext(ctx)
@@ -239,6 +252,9 @@ func (s *Server) identify(ctx context.Context) (Peer, *x509.Certificate, error) 
 	}
 	leaf := info.State.VerifiedChains[0][0]
 	who, err := s.options.Identify(leaf)
+	if errors.Is(err, ErrNotConfigured) {
+		return Peer{}, nil, status.Errorf(codes.Unavailable, "proxies cannot be told apart yet: %v", err)
+	}
 	if err != nil {
 		return Peer{}, nil, status.Errorf(codes.PermissionDenied, "client certificate: %v", err)
 	}

@@ -68,9 +68,7 @@ func (st *stream) hasAcked(v *viewIndex, view string) bool {
 				continue
 			}
 			wanted++
-			have := s.known[t]
-			_, refused := s.rejected[t]
-			if refused || have.serial != r.serial || have.nonce > s.answered {
+			if !s.hasAcked(t, r) {
 				return false
 			}
 		}
