@@ -27,7 +27,7 @@ func TestProgressIsDoneWhenEveryConnectedProxyHasAckedTheCurrentVersion(t *testi
 	first := clientB.expect("Secret roots")
 	waitFor(t, "one of two", func() bool { return progress("old") == Progress{Connected: 2, Acked: 1} })
 	clientB.ack(first)
-	waitFor(t, "both", progress("old").Done)
+	waitFor(t, "both", func() bool { return progress("old").Done() })
 	if got := progress("new"); got.Acked != 0 {
 		t.Errorf("%d have ACKed what is not out yet", got.Acked)
 	}
