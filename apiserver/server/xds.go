@@ -6,6 +6,7 @@ package server
 import (
 	"context"
 	"crypto/x509"
+	"errors"
 
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/identity/leaf"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/xds"
@@ -33,7 +34,7 @@ func (s *Server) addXDS() error {
 func (s settings) identify(certificate *x509.Certificate) (xds.Peer, error) {
 	config, err := s.meshConfig()
 	if err != nil {
-		return xds.Peer{}, err
+		return xds.Peer{}, errors.Join(xds.ErrNotConfigured, err)
 	}
 	name, err := leaf.Parse(certificate, config.Spec.Certificate.TrustDomain)
 	if err != nil {
