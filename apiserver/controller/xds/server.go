@@ -49,6 +49,9 @@ type Options struct {
 	// by what a stream did: connect, subscribe, ACK, NACK, move, disconnect.
 	// It must not block, and may be called by many at once.
 	Notify func(view string)
+	// Refused, if set, is called with a NACK of one resource, at the rate at
+	// which NACKs of a proxy are logged. It must not block.
+	Refused func(Nack)
 	// Logger defaults to klog's.
 	Logger klog.Logger
 }
@@ -63,8 +66,8 @@ type Peer struct {
 type Server struct {
 	options Options
 	log     klog.Logger
-	// hold and warmUp are constants but in tests.
-	hold, warmUp time.Duration
+	// hold, warmUp and unread are constants but in tests.
+	hold, warmUp, unread time.Duration
 	// ready is closed when the first full picture is there.
 	ready chan struct{}
 
@@ -76,6 +79,8 @@ type Server struct {
 	streams  map[model.ProxyID]*stream
 	serving  bool
 	stopping bool
+	// known is how many of the proxies there are by view.
+	known map[string]int
 	// nackLimits bound what each known proxy can make the log say.
 	nackLimits map[model.ProxyID]*rate.Limiter
 }
@@ -91,11 +96,13 @@ func New(options Options) *Server {
 		log:     klog.LoggerWithName(log, "xds"),
 		hold:    holdUnknown,
 		warmUp:  warmUp,
+		unread:  maxUnread,
 		ready:   make(chan struct{}),
 		store:   newStore(),
 		proxies: map[model.ProxyID]model.Proxy{},
 		streams: map[model.ProxyID]*stream{},
 
+		known:      map[string]int{},
 		nackLimits: map[model.ProxyID]*rate.Limiter{},
 	}
 }

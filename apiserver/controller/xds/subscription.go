@@ -27,6 +27,8 @@ type subscription struct {
 	// lastOwn is the newest nonce of this type that carried a resource of the
 	// stream's own view.
 	lastOwn nonce
+	// counts are what has gone over the stream.
+	counts Counts
 	// owed: the proxy waits for a first answer, be it empty.
 	owed bool
 }
