@@ -16,6 +16,7 @@ import (
 
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/tools/cache"
+	"k8s.io/client-go/tools/events"
 	"k8s.io/klog/v2"
 
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/status"
@@ -43,6 +44,8 @@ type Options struct {
 	Client versioned.Interface
 	// Delivery gets the resources.
 	Delivery Delivery
+	// Events tells users what they must see; nil tells nobody.
+	Events events.EventRecorder
 	// TrustDomain is the SPIFFE trust domain that the MeshConfig is made with.
 	TrustDomain string
 }
@@ -54,6 +57,7 @@ type Controller struct {
 	delivery Delivery
 	status   *status.Writer
 	ready    atomic.Bool
+	refusals refusals
 
 	trustDomain string
 }
@@ -66,11 +70,16 @@ func New(o Options) (*Controller, error) {
 	if err != nil {
 		return nil, err
 	}
+	recorder := o.Events
+	if recorder == nil {
+		recorder = noEvents{}
+	}
 	return &Controller{
 		inbox:    in,
 		synced:   synced,
 		delivery: o.Delivery,
-		status:   status.New(o.Client, o.Mesh, o.Delivery),
+		status:   status.New(o.Client, o.Mesh, o.Delivery, recorder),
+		refusals: newRefusals(o.Host, recorder),
 
 		trustDomain: o.TrustDomain,
 	}, nil
@@ -85,6 +94,12 @@ func (c *Controller) SetRoots(pem []byte) {
 // Notify says that the proxies of a view have come, gone, or answered. It is
 // the Notify of the xDS server's options.
 func (c *Controller) Notify(view string) { c.status.Notify(view) }
+
+// Refused says that a proxy has refused a resource. It is the Refused of the
+// xDS server's options.
+func (c *Controller) Refused(nack xds.Nack) {
+	c.inbox.put(func(e *engine) { c.refusals.tell(e.ledger.owner(nack), nack) })
+}
 
 // Ready is nil once everything that there was at the start has been applied.
 func (c *Controller) Ready() error {
@@ -133,7 +148,7 @@ func (c *Controller) batch(ctx context.Context, e *engine) {
 		c.status.Report(key, report)
 	}
 	if out.config != nil {
-		c.status.InUse(out.config)
+		c.status.InUse(out.config, out.unusable)
 	}
 	if !c.ready.Swap(true) {
 		c.delivery.SetReady()

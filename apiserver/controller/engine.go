@@ -40,6 +40,8 @@ type engine struct {
 	everything bool
 	// config is the MeshConfig that was reported last.
 	config *v1alpha1.MeshConfig
+	// unusable says why the settings could not be compiled, or is nil.
+	unusable error
 }
 
 func newEngine(trustDomain string) *engine {
@@ -57,8 +59,10 @@ type outcome struct {
 	update xds.Update
 	// reports of policies that may say something new; nil for one that is gone.
 	reports map[world.Key]*compile.Report
-	// config is a MeshConfig that is in use from now on, or nil.
-	config *v1alpha1.MeshConfig
+	// config is a MeshConfig that everything was compiled with, or nil if it is
+	// the one reported before; unusable says why its settings could not be compiled.
+	config   *v1alpha1.MeshConfig
+	unusable error
 }
 
 // setRoots replaces the certificates that workloads trust. Every workload has
@@ -75,7 +79,11 @@ func (e *engine) step(ctx context.Context) outcome {
 	dirty := e.world.TakeDirty()
 	if e.everything || dirty.All {
 		e.addAll(&dirty)
-		e.common(ctx)
+		unusable := e.common(ctx)
+		if (unusable == nil) != (e.unusable == nil) {
+			e.config = nil
+		}
+		e.unusable = unusable
 		e.everything = false
 	}
 	for key := range dirty.Services {
@@ -95,7 +103,7 @@ func (e *engine) step(ctx context.Context) outcome {
 	out.update.Set, out.update.Remove = e.ledger.take()
 	out.update.Proxies, out.update.GoneProxies = e.proxies(dirty.Proxies)
 	if config := e.world.Config(); config != e.config {
-		e.config, out.config = config, config
+		e.config, out.config, out.unusable = config, config, e.unusable
 	}
 	return out
 }
@@ -120,7 +128,8 @@ func (e *engine) addAll(dirty *world.Dirty) {
 	}
 }
 
-func (e *engine) common(ctx context.Context) {
+// common compiles what is nobody's own; the error is told in the MeshConfig's status.
+func (e *engine) common(ctx context.Context) error {
 	u := unit{kind: kindCommon}
 	var resources []envoy.Resource
 	err := guarded(kindCommon, func() (err error) {
@@ -129,9 +138,10 @@ func (e *engine) common(ctx context.Context) {
 	})
 	if err != nil {
 		failed(ctx, u, err, "what was sent before stays")
-		return
+		return err
 	}
 	e.ledger.put(u, resources)
+	return nil
 }
 
 func (e *engine) service(ctx context.Context, key world.Key) {

@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/openservicemesh/mesh-apiserver/apis/scheme"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/meshconfig"
 )
@@ -19,6 +20,7 @@ func (s *Server) addController() error {
 		Mesh:        s.clients.meshInformers,
 		Client:      s.clients.mesh,
 		Delivery:    s.xds,
+		Events:      s.clients.events.NewRecorder(scheme.Scheme, "mesh-apiserver"),
 		TrustDomain: s.options.Mesh.TrustDomain,
 	})
 	if err != nil {

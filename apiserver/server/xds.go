@@ -22,7 +22,8 @@ func (s *Server) addXDS() error {
 	s.xds = xds.New(xds.Options{
 		Identify: s.settings.identify,
 		// The controller comes after the xDS server, which it delivers to.
-		Notify: func(view string) { s.controller.Notify(view) },
+		Notify:  func(view string) { s.controller.Notify(view) },
+		Refused: func(nack xds.Nack) { s.controller.Refused(nack) },
 	})
 	s.components.add("xDS", func(ctx context.Context) error {
 		return s.xds.Serve(ctx, listener, s.identity.XDSServerTLS())
