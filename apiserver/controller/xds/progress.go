@@ -3,7 +3,11 @@
 
 package xds
 
-import "bytes"
+import (
+	"bytes"
+
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/envoy"
+)
 
 // Awaited is what proxies are to have acknowledged.
 type Awaited struct {
@@ -44,6 +48,40 @@ func (s *Server) Progress(a Awaited) Progress {
 		}
 	}
 	return p
+}
+
+// ChainProgress tells how far every connected proxy is with a chain, such as all
+// that a Service gives: its clusters, endpoints, listeners and routes. A chain is
+// ready for a proxy once it has ACKed the current version of each resource that
+// there is; a proxy that may not see one of them, or has not asked for it yet,
+// has not ACKed it. It walks all streams.
+func (s *Server) ChainProgress(chain []envoy.Key) Progress {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p := Progress{Connected: len(s.streams)}
+	for _, st := range s.streams {
+		if st.isAdmitted() && st.hasChain(chain) {
+			p.Acked++
+		}
+	}
+	return p
+}
+
+func (st *stream) hasChain(chain []envoy.Key) bool {
+	for _, key := range chain {
+		k, ok := kindOf(key.TypeURL)
+		if !ok || st.subscriptions[k] == nil {
+			return false
+		}
+		t, ok := st.server.store.topics[k][key.Name]
+		if !ok {
+			return false
+		}
+		if r := t.visible(st.view); r == nil || !st.subscriptions[k].hasAcked(t, r) {
+			return false
+		}
+	}
+	return true
 }
 
 // has tells whether a stream has ACKed what is awaited, or wants nothing of it.

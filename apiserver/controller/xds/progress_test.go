@@ -58,3 +58,38 @@ func TestProgressWaitsForWhoHasNotSaidWhatItWants(t *testing.T) {
 	c.expectAck("Listener")
 	waitFor(t, "who wants nothing of it is done", func() bool { return h.Progress(awaited).Done() })
 }
+
+func TestServiceIsReadyWhenItsWholeChainIsAcked(t *testing.T) {
+	h := newHarness(t)
+	a := pod("a", "v1")
+	chain := []envoy.Resource{
+		encoded(t, clusters, "s", "", "1"), encoded(t, endpoints, "s", "", "1"),
+		encoded(t, listeners, "out/10.0.0.1:80", "", "1"), encoded(t, routes, "s", "", "1"),
+	}
+	var keys []envoy.Key
+	for _, r := range chain {
+		keys = append(keys, r.Key)
+	}
+	h.start([]model.Proxy{a}, chain...)
+	c := h.connect(a)
+	ready := func() bool { return h.ChainProgress(keys) == Progress{Connected: 1, Acked: 1} }
+	for i, k := range []kind{clusters, endpoints, listeners, routes} {
+		if k.takesWildcard() {
+			c.subscribe(k)
+		} else {
+			c.subscribe(k, "s")
+		}
+		last := c.next()
+		if ready() {
+			t.Fatalf("ready with %d of 4 ACKed", i)
+		}
+		c.ack(last)
+	}
+	waitFor(t, "ready", ready)
+	h.Apply(Update{Set: []envoy.Resource{encoded(t, endpoints, "s", "", "2")}})
+	if ready() {
+		t.Error("ready with endpoints that were just sent")
+	}
+	c.ack(c.expect("ClusterLoadAssignment s"))
+	waitFor(t, "ready again", ready)
+}

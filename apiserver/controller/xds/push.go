@@ -40,6 +40,7 @@ func (s *Server) collect(st *stream) ([]*response, time.Time, time.Duration) {
 	for _, k := range removalOrder {
 		if sub := st.subscriptions[k]; sub != nil {
 			out = append(out, sub.counted(st.removals(sub))...)
+			sub.shrink()
 		}
 	}
 	return out, st.unmark(), 0
