@@ -58,6 +58,7 @@ type Controller struct {
 	delivery Delivery
 	status   *status.Writer
 	ready    atomic.Bool
+	refusals refusals
 
 	events      events.EventRecorder
 	trustDomain string
@@ -71,11 +72,16 @@ func New(o Options) (*Controller, error) {
 	if err != nil {
 		return nil, err
 	}
+	recorder := o.Events
+	if recorder == nil {
+		recorder = noEvents{}
+	}
 	return &Controller{
 		inbox:    in,
 		synced:   synced,
 		delivery: o.Delivery,
-		status:   status.New(o.Client, o.Mesh, o.Delivery),
+		status:   status.New(o.Client, o.Mesh, o.Delivery, recorder),
+		refusals: newRefusals(o.Host, recorder),
 
 		events:      o.Events,
 		trustDomain: o.TrustDomain,
@@ -91,6 +97,12 @@ func (c *Controller) SetRoots(pem []byte) {
 // Notify says that the proxies of a view have come, gone, or answered. It is
 // the Notify of the xDS server's options.
 func (c *Controller) Notify(view string) { c.status.Notify(view) }
+
+// Refused says that a proxy has refused a resource. It is the Refused of the
+// xDS server's options.
+func (c *Controller) Refused(nack xds.Nack) {
+	c.inbox.put(func(e *engine) { c.refusals.tell(e.ledger.owner(nack), nack) })
+}
 
 // Ready is nil once everything that there was at the start has been applied.
 func (c *Controller) Ready() error {
@@ -141,7 +153,7 @@ func (c *Controller) batch(ctx context.Context, e *engine) {
 	}
 	warn(c.events, out.warnings)
 	if out.config != nil {
-		c.status.InUse(out.config)
+		c.status.InUse(out.config, out.unusable)
 	}
 	if !c.ready.Swap(true) {
 		c.delivery.SetReady()

@@ -44,6 +44,8 @@ type engine struct {
 	config *v1alpha1.MeshConfig
 	// warned is what is wrong with annotations, by the object.
 	warned map[annotated]string
+	// unusable says why the settings could not be compiled, or is nil.
+	unusable error
 }
 
 func newEngine(trustDomain string) *engine {
@@ -66,10 +68,12 @@ type outcome struct {
 	reports map[world.Key]*compile.Report
 	// warnings are for the users of objects whose annotations are wrong.
 	warnings []warning
-	// config is a MeshConfig that is in use from now on, or nil.
-	config *v1alpha1.MeshConfig
 	// news are notices that have not been told yet.
 	news []notice
+	// config is a MeshConfig that everything was compiled with, or nil if it is
+	// the one reported before; unusable says why its settings could not be compiled.
+	config   *v1alpha1.MeshConfig
+	unusable error
 }
 
 // setRoots replaces the certificates that workloads trust. Every workload has
@@ -86,7 +90,11 @@ func (e *engine) step(ctx context.Context) outcome {
 	dirty := e.world.TakeDirty()
 	if e.everything || dirty.All {
 		e.addAll(&dirty)
-		e.common(ctx)
+		unusable := e.common(ctx)
+		if (unusable == nil) != (e.unusable == nil) {
+			e.config = nil
+		}
+		e.unusable = unusable
 		e.everything = false
 	}
 	for key := range dirty.Services {
@@ -113,7 +121,7 @@ func (e *engine) step(ctx context.Context) outcome {
 	out.update.Proxies, out.update.GoneProxies = e.proxies(dirty.Proxies)
 	out.news = e.notebook.take()
 	if config := e.world.Config(); config != e.config {
-		e.config, out.config = config, config
+		e.config, out.config, out.unusable = config, config, e.unusable
 	}
 	return out
 }
@@ -141,7 +149,8 @@ func (e *engine) addAll(dirty *world.Dirty) {
 	}
 }
 
-func (e *engine) common(ctx context.Context) {
+// common compiles what is nobody's own; the error is told in the MeshConfig's status.
+func (e *engine) common(ctx context.Context) error {
 	u := unit{kind: kindCommon}
 	var resources []envoy.Resource
 	err := guarded(kindCommon, func() (err error) {
@@ -150,9 +159,10 @@ func (e *engine) common(ctx context.Context) {
 	})
 	if err != nil {
 		failed(ctx, u, err, "what was sent before stays")
-		return
+		return err
 	}
 	e.ledger.put(u, resources)
+	return nil
 }
 
 func (e *engine) service(ctx context.Context, key world.Key) {

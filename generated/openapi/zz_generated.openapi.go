@@ -1091,7 +1091,7 @@ func schema_mesh_apiserver_apis_mesh_v1alpha1_ProxyCounts(ref common.ReferenceCa
 	return common.OpenAPIDefinition{
 		Schema: spec.Schema{
 			SchemaProps: spec.SchemaProps{
-				Description: "ProxyCounts counts connected proxies.",
+				Description: "ProxyCounts counts proxies, connected ones and others apart.",
 				Type:        []string{"object"},
 				Properties: map[string]spec.Schema{
 					"affected": {
@@ -1105,6 +1105,14 @@ func schema_mesh_apiserver_apis_mesh_v1alpha1_ProxyCounts(ref common.ReferenceCa
 					"acked": {
 						SchemaProps: spec.SchemaProps{
 							Description: "acked is how many of them have acknowledged the observed generation.",
+							Default:     0,
+							Type:        []string{"integer"},
+							Format:      "int32",
+						},
+					},
+					"disconnected": {
+						SchemaProps: spec.SchemaProps{
+							Description: "disconnected is the number of proxies of running pods that the object affects and that have no connection to the control plane: they go on with what they had. Nobody waits for them.",
 							Default:     0,
 							Type:        []string{"integer"},
 							Format:      "int32",

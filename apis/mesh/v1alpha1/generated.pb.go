@@ -1147,6 +1147,9 @@ func (m *ProxyCounts) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 	_ = i
 	var l int
 	_ = l
+	i = encodeVarintGenerated(dAtA, i, uint64(m.Disconnected))
+	i--
+	dAtA[i] = 0x18
 	i = encodeVarintGenerated(dAtA, i, uint64(m.Acked))
 	i--
 	dAtA[i] = 0x10
@@ -1855,6 +1858,7 @@ func (m *ProxyCounts) Size() (n int) {
 	_ = l
 	n += 1 + sovGenerated(uint64(m.Affected))
 	n += 1 + sovGenerated(uint64(m.Acked))
+	n += 1 + sovGenerated(uint64(m.Disconnected))
 	return n
 }
 
@@ -2298,6 +2302,7 @@ func (this *ProxyCounts) String() string {
 	s := strings.Join([]string{`&ProxyCounts{`,
 		`Affected:` + fmt.Sprintf("%v", this.Affected) + `,`,
 		`Acked:` + fmt.Sprintf("%v", this.Acked) + `,`,
+		`Disconnected:` + fmt.Sprintf("%v", this.Disconnected) + `,`,
 		`}`,
 	}, "")
 	return s
@@ -5392,6 +5397,25 @@ func (m *ProxyCounts) Unmarshal(dAtA []byte) error {
 				b := dAtA[iNdEx]
 				iNdEx++
 				m.Acked |= int32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 3:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Disconnected", wireType)
+			}
+			m.Disconnected = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowGenerated
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Disconnected |= int32(b&0x7F) << shift
 				if b < 0x80 {
 					break
 				}

@@ -380,7 +380,7 @@ type MeshPolicyStatus struct {
 	Proxies *ProxyCounts `json:"proxies,omitempty" protobuf:"bytes,2,opt,name=proxies"`
 }
 
-// ProxyCounts counts connected proxies.
+// ProxyCounts counts proxies, connected ones and others apart.
 type ProxyCounts struct {
 	// affected is the number of connected proxies that the object affects.
 	//
@@ -395,6 +395,15 @@ type ProxyCounts struct {
 	// +k8s:optional
 	// +k8s:minimum=0
 	Acked int32 `json:"acked" protobuf:"varint,2,opt,name=acked"`
+
+	// disconnected is the number of proxies of running pods that the object
+	// affects and that have no connection to the control plane: they go on with
+	// what they had. Nobody waits for them.
+	//
+	// +optional
+	// +k8s:optional
+	// +k8s:minimum=0
+	Disconnected int32 `json:"disconnected" protobuf:"varint,3,opt,name=disconnected"`
 }
 
 const (

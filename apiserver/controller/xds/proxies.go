@@ -5,6 +5,7 @@ package xds
 
 import (
 	"context"
+	"reflect"
 	"slices"
 	"time"
 
@@ -73,28 +74,55 @@ func (s *Server) leave(st *stream) {
 	}
 }
 
-// know takes in a proxy that came or changed, and returns the views whose ack
-// state changes with it.
+// know takes in a proxy that came or changed, and returns the views whose state
+// changes with it.
 func (s *Server) know(p model.Proxy) []string {
+	old, known := s.proxies[p.ID]
+	if known && reflect.DeepEqual(old, p) {
+		return nil
+	}
+	views := []string{p.View}
+	if known {
+		views = append(views, old.View)
+		s.count(old.View, -1)
+	}
+	s.count(p.View, 1)
 	s.proxies[p.ID] = p
 	st, ok := s.streams[p.ID]
-	if !ok {
-		return nil
-	}
-	if !st.isAdmitted() {
+	switch {
+	case !ok:
+	case !st.isAdmitted():
 		s.tryAdmit(st)
-		return nil
-	}
-	if p.ServiceAccount != st.peer.ServiceAccount {
+	case p.ServiceAccount != st.peer.ServiceAccount:
 		st.end(wrongAccount(st.peer, p))
+	case p.View != st.view || !slices.Equal(p.Sees, st.sees):
+		s.move(st, p)
+	}
+	return views
+}
+
+// unknow takes in that a proxy's pod has gone, and returns the views whose
+// state changes with it.
+func (s *Server) unknow(id model.ProxyID) []string {
+	old, known := s.proxies[id]
+	delete(s.proxies, id)
+	delete(s.nackLimits, id)
+	if st, ok := s.streams[id]; ok {
+		st.end(status.Errorf(codes.NotFound, "pod %s is gone", id))
+	}
+	if !known {
 		return nil
 	}
-	if p.View == st.view && slices.Equal(p.Sees, st.sees) {
-		return nil
+	s.count(old.View, -1)
+	return []string{old.View}
+}
+
+// count keeps how many proxies a view has.
+func (s *Server) count(view string, by int) {
+	s.known[view] += by
+	if s.known[view] == 0 {
+		delete(s.known, view)
 	}
-	old := st.view
-	s.move(st, p)
-	return []string{old, st.view}
 }
 
 // tryAdmit admits a stream if the store is ready and the proxy is known.

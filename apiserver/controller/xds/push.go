@@ -31,7 +31,7 @@ func (s *Server) collect(st *stream) ([]*response, time.Time, time.Duration) {
 	var out []*response
 	for k := range kinds {
 		if sub := st.subscriptions[k]; sub != nil && !(k.waitsForClusters() && st.cold(now)) {
-			out = append(out, st.additions(sub, now)...)
+			out = append(out, sub.counted(st.additions(sub, now))...)
 		}
 	}
 	if st.cold(now) {
@@ -39,7 +39,8 @@ func (s *Server) collect(st *stream) ([]*response, time.Time, time.Duration) {
 	}
 	for _, k := range removalOrder {
 		if sub := st.subscriptions[k]; sub != nil {
-			out = append(out, st.removals(sub)...)
+			out = append(out, sub.counted(st.removals(sub))...)
+			sub.shrink()
 		}
 	}
 	return out, st.unmark(), 0

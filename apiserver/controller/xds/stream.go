@@ -10,6 +10,7 @@ import (
 	"time"
 
 	discovery "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
+	"golang.org/x/time/rate"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"k8s.io/klog/v2"
@@ -132,10 +133,9 @@ func (st *stream) send(conn deltaStream) error {
 	for {
 		responses, marked, wait := st.server.collect(st)
 		for _, r := range responses {
-			if err := conn.SendMsg(r); err != nil {
+			if err := st.write(conn, r); err != nil {
 				return err
 			}
-			countPush(r)
 		}
 		if len(responses) > 0 && !marked.IsZero() {
 			pushSeconds.Observe(time.Since(marked).Seconds())
@@ -153,9 +153,32 @@ func (st *stream) send(conn deltaStream) error {
 	}
 }
 
+// maxUnread is how long one response may wait for the proxy to read. Keepalive
+// ends connections that are dead; this ends those that only answer pings, for
+// which the transport would keep a response for ever.
+const maxUnread = time.Minute
+
+// write sends one response. It waits for the proxy: while it does, what changes
+// is kept as names in the slot, so that a slow reader costs no more memory.
+func (st *stream) write(conn deltaStream, r *response) error {
+	timer := time.AfterFunc(st.server.unread, func() {
+		st.end(status.Error(codes.DeadlineExceeded, "the proxy does not read what it is sent"))
+	})
+	defer timer.Stop()
+	if err := conn.SendMsg(r); err != nil {
+		return err
+	}
+	countPush(r)
+	return nil
+}
+
 // receive takes requests until the proxy goes away or breaks the rules.
 func (st *stream) receive(conn deltaStream) error {
+	limit := rate.NewLimiter(requestRate, requestBurst)
 	for first := true; ; first = false {
+		if err := limit.Wait(conn.Context()); err != nil {
+			return status.FromContextError(err).Err()
+		}
 		request, err := conn.Recv()
 		if errors.Is(err, io.EOF) {
 			return nil

@@ -96,14 +96,14 @@ func TestViewCountsConnectedAndAcked(t *testing.T) {
 	a, b := pod("a", "v1"), pod("b", "v1")
 	h.start([]model.Proxy{a, b}, encoded(t, routes, "in/v1/80", "v1", "1"), encoded(t, clusters, "x", "", "1"))
 	one, two := h.connect(a), h.connect(b)
-	h.eventually("connected", func() bool { return cmp.Equal(h.View("v1"), ViewState{Connected: 2}) })
+	h.eventually("connected", func() bool { return cmp.Equal(h.View("v1"), ViewState{Known: 2, Connected: 2}) })
 	one.subscribe(routes, "in/v1/80")
 	two.subscribe(routes, "in/v1/80")
 	one.expectAck("RouteConfiguration in/v1/80")
 	pending := two.expect("RouteConfiguration in/v1/80")
-	h.eventually("one has ACKed", func() bool { return cmp.Equal(h.View("v1"), ViewState{Connected: 2, Acked: 1}) })
+	h.eventually("one has ACKed", func() bool { return cmp.Equal(h.View("v1"), ViewState{Known: 2, Connected: 2, Acked: 1}) })
 	two.ack(pending)
-	h.eventually("both have ACKed", func() bool { return cmp.Equal(h.View("v1"), ViewState{Connected: 2, Acked: 2}) })
+	h.eventually("both have ACKed", func() bool { return cmp.Equal(h.View("v1"), ViewState{Known: 2, Connected: 2, Acked: 2}) })
 
 	// Resources of others are not counted against a view.
 	h.Apply(Update{Set: []envoy.Resource{encoded(t, clusters, "x", "", "2")}})
@@ -126,7 +126,7 @@ func TestNackIsKeptAndCleared(t *testing.T) {
 	c := h.connect(a)
 	c.subscribe(listeners)
 	c.nack(c.expect("Listener inbound"), "no such filter")
-	want := ViewState{Connected: 1, Nacks: []Nack{{Proxy: a.ID, TypeURL: listeners.typeURL(), Name: "inbound", Message: "no such filter"}}}
+	want := ViewState{Known: 1, Connected: 1, Nacks: []Nack{{Proxy: a.ID, TypeURL: listeners.typeURL(), Name: "inbound", View: "v1", Message: "no such filter"}}}
 	h.eventually("the NACK is shown", func() bool { return cmp.Equal(h.View("v1"), want) })
 
 	// Another type's ACK changes nothing.
@@ -137,7 +137,7 @@ func TestNackIsKeptAndCleared(t *testing.T) {
 	}
 	h.Apply(Update{Set: []envoy.Resource{encoded(t, listeners, "inbound", "v1", "good")}})
 	c.expectAck("Listener inbound")
-	h.eventually("the NACK is cleared", func() bool { return cmp.Equal(h.View("v1"), ViewState{Connected: 1, Acked: 1}) })
+	h.eventually("the NACK is cleared", func() bool { return cmp.Equal(h.View("v1"), ViewState{Known: 1, Connected: 1, Acked: 1}) })
 }
 
 func TestNackOfSeveralIsNarrowedToTheBadOne(t *testing.T) {
@@ -150,7 +150,7 @@ func TestNackOfSeveralIsNarrowedToTheBadOne(t *testing.T) {
 	c.nack(c.expect("Listener bad good"), "one of them is bad")
 	c.nack(c.expect("Listener bad"), "bad is bad")
 	c.expectAck("Listener good")
-	want := []Nack{{Proxy: a.ID, TypeURL: listeners.typeURL(), Name: "bad", Message: "bad is bad"}}
+	want := []Nack{{Proxy: a.ID, TypeURL: listeners.typeURL(), Name: "bad", View: "v1", Message: "bad is bad"}}
 	h.eventually("the bad one alone is shown", func() bool { return cmp.Equal(h.View("v1").Nacks, want) })
 
 	h.Apply(Update{Set: []envoy.Resource{encoded(t, listeners, "good", "v1", "2")}})
