@@ -18,6 +18,8 @@ type subscription struct {
 	// dirty is the stream's slot: what may have to be sent. The latest version
 	// wins, for versions are looked up when the send begins.
 	dirty map[*topic]struct{}
+	// peak is how many dirty has had at once since it was made.
+	peak int
 	// alone are topics to be sent again, each in a response of its own.
 	alone map[*topic]struct{}
 	// rejected holds Envoy's words about topics whose current version it refused.
@@ -27,6 +29,8 @@ type subscription struct {
 	// lastOwn is the newest nonce of this type that carried a resource of the
 	// stream's own view.
 	lastOwn nonce
+	// counts are what has gone over the stream.
+	counts Counts
 	// owed: the proxy waits for a first answer, be it empty.
 	owed bool
 }
@@ -52,6 +56,19 @@ func (s *subscription) wants(t *topic) bool {
 // mark puts a topic in the slot.
 func (s *subscription) mark(t *topic) {
 	s.dirty[t] = struct{}{}
+	s.peak = max(s.peak, len(s.dirty))
+}
+
+// roomy is the size up to which an empty slot keeps its memory.
+const roomy = 64
+
+// shrink gives back the memory of a slot that was full and is empty now, as
+// after the first picture: a map keeps its size whatever is deleted from it, and
+// every stream would keep room for every resource.
+func (s *subscription) shrink() {
+	if len(s.dirty) == 0 && s.peak > roomy {
+		s.dirty, s.peak = map[*topic]struct{}{}, 0
+	}
 }
 
 // remember records what the proxy has of a topic.
@@ -186,7 +203,7 @@ func (st *stream) serialOf(t *topic, version string) serial {
 	if version == "" {
 		return unknown
 	}
-	if r := t.visible(st.view); r != nil && r.version == version {
+	if r := st.visible(t); r != nil && r.version == version {
 		return r.serial
 	}
 	return stale
