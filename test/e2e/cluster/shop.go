@@ -39,7 +39,8 @@ const NamelessPort = 9100
 func (c *Cluster) Shop(t *testing.T) *Shop {
 	t.Helper()
 	name := strings.ToLower(strings.TrimPrefix(t.Name(), "Test"))
-	namespace, err := c.Namespace(t.Context(), name[:min(len(name), 40)], true)
+	name, _, _ = strings.Cut(name, "/")
+	namespace, err := c.Namespace(t.Context(), name[:min(len(name), 34)]+"-"+utilrand.String(5), true)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,14 +49,6 @@ func (c *Cluster) Shop(t *testing.T) *Shop {
 			t.Errorf("delete namespace %s: %v", namespace, err)
 		}
 	})
-	app := Container("app", "reflect")
-	app.Ports = []corev1.ContainerPort{{Name: "http", ContainerPort: 8080}, {Name: "grpc", ContainerPort: 8081}}
-	app.ReadinessProbe = &corev1.Probe{PeriodSeconds: 1, ProbeHandler: corev1.ProbeHandler{
-		HTTPGet: &corev1.HTTPGetAction{Path: "/healthz", Port: intstr.FromString("http")},
-	}}
-	echo := Container("echo", "echo", fmt.Sprintf("--listen=:9000,:9001,:%d", NamelessPort))
-	echo.Ports = []corev1.ContainerPort{{Name: "echo", ContainerPort: 9000}, {Name: "other", ContainerPort: 9001}}
-
 	shop := &Shop{Addresses: map[string][]string{}}
 	for service, ports := range map[string][]corev1.ServicePort{
 		"shop": {
@@ -67,7 +60,7 @@ func (c *Cluster) Shop(t *testing.T) *Shop {
 	} {
 		shop.Addresses[service] = c.service(t, namespace, service, "shop", ports...)
 	}
-	if shop.Pod, err = c.Start(t.Context(), Manifest(namespace, "shop", app, echo)); err != nil {
+	if shop.Pod, err = c.Start(t.Context(), shopManifest(namespace, "shop")); err != nil {
 		t.Fatal(err)
 	}
 	for _, caller := range c.Callers {
@@ -77,6 +70,24 @@ func (c *Cluster) Shop(t *testing.T) *Shop {
 		}
 	}
 	return shop
+}
+
+// Another starts one more pod behind the Services of a Shop, with an account of its own.
+func (s *Shop) Another(ctx context.Context, name string) (*Pod, error) {
+	manifest := shopManifest(s.Namespace, name)
+	manifest.Labels["app"] = "shop"
+	return s.cluster.Start(ctx, manifest)
+}
+
+func shopManifest(namespace, name string) *corev1.Pod {
+	app := Container("app", "reflect")
+	app.Ports = []corev1.ContainerPort{{Name: "http", ContainerPort: 8080}, {Name: "grpc", ContainerPort: 8081}}
+	app.ReadinessProbe = &corev1.Probe{PeriodSeconds: 1, ProbeHandler: corev1.ProbeHandler{
+		HTTPGet: &corev1.HTTPGetAction{Path: "/healthz", Port: intstr.FromString("http")},
+	}}
+	echo := Container("echo", "echo", fmt.Sprintf("--listen=:9000,:9001,:%d", NamelessPort))
+	echo.Ports = []corev1.ContainerPort{{Name: "echo", ContainerPort: 9000}, {Name: "other", ContainerPort: 9001}}
+	return Manifest(namespace, name, app, echo)
 }
 
 // awaitEndpoint waits until a caller's proxy has an endpoint of a cluster: a pod

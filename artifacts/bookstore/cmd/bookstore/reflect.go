@@ -16,11 +16,12 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/health"
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/reflection"
 	"google.golang.org/grpc/status"
 )
 
-// reflection is what a server saw of a request.
-type reflection struct {
+// seen is what a server saw of a request.
+type seen struct {
 	Method  string      `json:"method"`
 	Path    string      `json:"path"`
 	Host    string      `json:"host"`
@@ -29,12 +30,12 @@ type reflection struct {
 }
 
 // newReflectCommand serves every HTTP request with what it saw of it, and on
-// another port gRPC's health service.
+// another port gRPC's health and reflection services.
 func newReflectCommand() *cobra.Command {
 	var listen, listenGRPC string
 	cmd := &cobra.Command{
 		Use:   "reflect",
-		Short: "Serve HTTP, answering every request with what was seen of it, and gRPC health",
+		Short: "Serve HTTP, answering every request with what was seen of it, and gRPC health and reflection",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx, cancel := context.WithCancel(cmd.Context())
@@ -53,7 +54,7 @@ func newReflectCommand() *cobra.Command {
 }
 
 func reflect(w http.ResponseWriter, r *http.Request) {
-	writeJSON(w, "", reflection{Method: r.Method, Path: r.URL.Path, Host: r.Host, Remote: r.RemoteAddr, Headers: r.Header})
+	writeJSON(w, "", seen{Method: r.Method, Path: r.URL.Path, Host: r.Host, Remote: r.RemoteAddr, Headers: r.Header})
 }
 
 func serveGRPC(ctx context.Context, listen string) error {
@@ -63,6 +64,7 @@ func serveGRPC(ctx context.Context, listen string) error {
 	}
 	server := grpc.NewServer()
 	healthv1.RegisterHealthServer(server, health.NewServer())
+	reflection.Register(server)
 	defer context.AfterFunc(ctx, server.Stop)()
 	return server.Serve(listener)
 }
