@@ -43,11 +43,11 @@ func (r refusals) tell(owner unit, nack xds.Nack) {
 		regarding, related = service, pod
 	}
 	note := fmt.Sprintf("%s refused %s, and keeps what it had: %s", nack.Proxy, nack.Name, nack.Message)
-	r.recorder.Eventf(regarding, subject(related), corev1.EventTypeWarning, ReasonRefused, "Program", "%s", cutNote(note))
+	r.recorder.Eventf(regarding, optional(related), corev1.EventTypeWarning, ReasonRefused, "Program", "%s", cutNote(note))
 }
 
-// subject keeps a nil reference from becoming an interface that is not nil.
-func subject(reference *corev1.ObjectReference) runtime.Object {
+// optional keeps a nil reference from becoming an interface that is not nil.
+func optional(reference *corev1.ObjectReference) runtime.Object {
 	if reference == nil {
 		return nil
 	}

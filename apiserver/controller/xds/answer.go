@@ -54,7 +54,7 @@ func (st *stream) answer(s *subscription, request *discovery.DeltaDiscoveryReque
 func (s *subscription) accept(n nonce) bool {
 	cleared := false
 	for t := range s.rejected {
-		if s.known[t].nonce == n {
+		if k, _ := s.known.get(t); k.nonce == n {
 			delete(s.rejected, t)
 			cleared = true
 		}
@@ -72,7 +72,7 @@ func (st *stream) reject(s *subscription, n nonce, message string) *Nack {
 		message = message[:maxMessage]
 	}
 	var carried []*topic
-	for t, k := range s.known {
+	for t, k := range s.known.all() {
 		if k.nonce == n && k.serial >= firstSerial {
 			carried = append(carried, t)
 			s.rejected[t] = message

@@ -22,6 +22,12 @@ import (
 // want these endpoints. It reports the time of Apply (ns/op counts until the
 // hundredth ACK is in), and the median and 99th percentile until then. Clients
 // and server share the machine's processors.
+//
+// The profile: system calls (one write and one read a stream) are 15 % and are the
+// largest entry, then allocation and collection by gRPC's clients; what is ours,
+// Apply and collect, is below a tenth. Apply itself takes 0.3 ms. So the 99th
+// percentile follows how many processors are free: 9 ms with two of four, 20 to
+// 180 ms when six times as many threads want them as there are.
 func BenchmarkEndpointChange(b *testing.B) {
 	const proxies, affected, services = 1000, 100, 1000
 	h := newHarness(b)

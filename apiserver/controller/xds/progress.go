@@ -88,7 +88,7 @@ func (st *stream) hasChain(chain []envoy.Key) bool {
 func (st *stream) has(k kind, a Awaited) bool {
 	wanted := 0
 	if s := st.subscriptions[k]; s != nil {
-		for t := range s.known {
+		for t := range s.known.all() {
 			if a.Name != "" && t.name != a.Name {
 				continue
 			}
@@ -104,7 +104,7 @@ func (st *stream) has(k kind, a Awaited) bool {
 
 // hasAcked tells whether the proxy has ACKed this version of a topic.
 func (s *subscription) hasAcked(t *topic, r *resource) bool {
-	have := s.known[t]
+	have, _ := s.known.get(t)
 	_, refused := s.rejected[t]
 	return !refused && have.serial == r.serial && have.nonce <= s.answered
 }
@@ -116,7 +116,7 @@ func (st *stream) isSettled(k kind) bool {
 	if s == nil || len(s.dirty) > 0 || s.owed {
 		return false
 	}
-	for _, have := range s.known {
+	for _, have := range s.known.all() {
 		if have.nonce > s.answered {
 			return false
 		}

@@ -62,7 +62,7 @@ func (s *Server) leave(st *stream) {
 		if sub == nil {
 			continue
 		}
-		for t := range sub.known {
+		for t := range sub.known.all() {
 			st.forget(sub, t)
 		}
 		st.subscriptions[k] = nil

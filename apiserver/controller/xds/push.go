@@ -67,7 +67,7 @@ func (st *stream) unmark() time.Time {
 func (st *stream) additions(s *subscription, now time.Time) []*response {
 	var set, absent []*topic
 	for t := range s.dirty {
-		k, known := s.known[t]
+		k, known := s.known.get(t)
 		r := st.visible(t)
 		switch {
 		case !s.wants(t):
@@ -118,7 +118,7 @@ func (st *stream) respond(s *subscription, set, absent []*topic, now time.Time) 
 	slices.SortFunc(absent, compareNames)
 	for _, t := range set {
 		resource := st.visible(t)
-		if s.kind == clusters && s.known[t].serial < firstSerial {
+		if have, _ := s.known.get(t); s.kind == clusters && have.serial < firstSerial {
 			st.warming = warming{nonce: r.nonce, until: now.Add(st.server.warmUp)}
 		}
 		if resource.source.View != "" {

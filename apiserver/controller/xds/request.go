@@ -73,7 +73,7 @@ func (st *stream) take(k kind, request *discovery.DeltaDiscoveryRequest) (change
 	if !k.takesWildcard() {
 		all = false
 	}
-	if len(s.known)+len(names) > maxNames || len(request.GetInitialResourceVersions()) > maxNames {
+	if s.known.n+len(names) > maxNames || len(request.GetInitialResourceVersions()) > maxNames {
 		return changed, refused, status.Errorf(codes.ResourceExhausted, "more than %d names of type %s on one stream", maxNames, k.label())
 	}
 	if err := checkNames(request); err != nil {

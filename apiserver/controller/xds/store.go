@@ -17,7 +17,9 @@ import (
 // known by (type, name, view). The Server's lock guards it.
 type store struct {
 	topics [kinds]map[string]*topic
-	views  map[string]*viewIndex
+	// indexes number the topics.
+	indexes [kinds]index
+	views   map[string]*viewIndex
 	// serial is the last number given to a version of a resource.
 	serial serial
 }
@@ -26,6 +28,8 @@ type store struct {
 type topic struct {
 	kind kind
 	name string
+	// id is its number among those of its kind.
+	id uint32
 	// shared is what every proxy may see, nil if there is none.
 	shared *resource
 	// own is what proxies of one view see in its place, by view.
@@ -52,8 +56,10 @@ type resource struct {
 type serial uint32
 
 const (
+	// unheld: nothing is kept of the topic.
+	unheld serial = iota
 	// unknown: the proxy has not been told anything.
-	unknown serial = iota
+	unknown
 	// missing: the proxy has been told that there is no such resource.
 	missing
 	firstSerial
@@ -90,14 +96,16 @@ func (s *store) topic(k kind, name string) *topic {
 	if !ok {
 		t = &topic{kind: k, name: name}
 		s.topics[k][name] = t
+		s.indexes[k].add(t)
 	}
 	return t
 }
 
 // release forgets a topic that has no resource and that no stream knows of.
 func (s *store) release(t *topic) {
-	if t.shared == nil && len(t.own) == 0 && t.holders == 0 {
+	if t.shared == nil && len(t.own) == 0 && t.holders == 0 && s.topics[t.kind][t.name] == t {
 		delete(s.topics[t.kind], t.name)
+		s.indexes[t.kind].remove(t)
 	}
 }
 

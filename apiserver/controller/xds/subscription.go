@@ -14,7 +14,7 @@ type subscription struct {
 	// is not used: every known topic is then one that was asked for.
 	explicit map[*topic]struct{}
 	// known is what the proxy has, or has been told.
-	known map[*topic]knowledge
+	known holdings
 	// dirty is the stream's slot: what may have to be sent. The latest version
 	// wins, for versions are looked up when the send begins.
 	dirty map[*topic]struct{}
@@ -49,7 +49,7 @@ func (s *subscription) wants(t *topic) bool {
 	if s.wildcard {
 		return true
 	}
-	_, ok := s.known[t]
+	_, ok := s.known.get(t)
 	return ok
 }
 
@@ -73,18 +73,18 @@ func (s *subscription) shrink() {
 
 // remember records what the proxy has of a topic.
 func (s *subscription) remember(t *topic, k knowledge) {
-	if _, ok := s.known[t]; !ok {
+	if _, ok := s.known.get(t); !ok {
 		t.holders++
 	}
-	s.known[t] = k
+	s.known.set(t, k)
 }
 
 // forget drops all that is held about a topic.
 func (st *stream) forget(s *subscription, t *topic) {
-	if _, ok := s.known[t]; !ok {
+	if _, ok := s.known.get(t); !ok {
 		return
 	}
-	delete(s.known, t)
+	s.known.remove(t)
 	delete(s.dirty, t)
 	delete(s.alone, t)
 	delete(s.rejected, t)
@@ -101,7 +101,7 @@ func (st *stream) subscribe(k kind) (*subscription, bool) {
 	}
 	s := &subscription{
 		kind:     k,
-		known:    map[*topic]knowledge{},
+		known:    holdings{index: &st.server.store.indexes[k]},
 		dirty:    map[*topic]struct{}{},
 		alone:    map[*topic]struct{}{},
 		rejected: map[*topic]string{},
@@ -153,13 +153,13 @@ func (st *stream) removeName(s *subscription, name string) {
 // the proxy says it has; those no longer visible are removed.
 func (st *stream) addWildcard(s *subscription, have map[string]string) {
 	if s.wildcard {
-		for t, k := range s.known {
+		for t, k := range s.known.all() {
 			k.serial = stale
-			s.known[t] = k
+			s.known.set(t, k)
 		}
-	} else if len(s.known) > 0 {
+	} else if s.known.n > 0 {
 		s.explicit = map[*topic]struct{}{}
-		for t := range s.known {
+		for t := range s.known.all() {
 			s.explicit[t] = struct{}{}
 		}
 	}
@@ -186,7 +186,7 @@ func (st *stream) removeWildcard(s *subscription) {
 	for _, view := range st.views() {
 		delete(view.wildcards[s.kind], st)
 	}
-	for t := range s.known {
+	for t := range s.known.all() {
 		if _, ok := s.explicit[t]; !ok {
 			st.forget(s, t)
 		}
