@@ -60,6 +60,7 @@ func fillTraffic(traffic *mesh.TrafficConfig, c randfill.Continue) {
 	orDefault(&traffic.MTLS, mesh.MTLSStrict)
 	orDefault(&traffic.Unmeshed, mesh.UnmeshedAllow)
 	orDefault(&traffic.Egress, mesh.EgressPassthrough)
+	orDefault(&traffic.Visibility, mesh.VisibilityMesh)
 }
 
 func fillSidecar(sidecar *mesh.SidecarConfig, c randfill.Continue) {
