@@ -45,6 +45,8 @@ type Options struct {
 	Delivery Delivery
 	// TrustDomain is the SPIFFE trust domain that the MeshConfig is made with.
 	TrustDomain string
+	// SystemNamespace has the policies that apply to every namespace.
+	SystemNamespace string
 }
 
 // Controller turns the world into resources, for as long as it runs.
@@ -55,7 +57,8 @@ type Controller struct {
 	status   *status.Writer
 	ready    atomic.Bool
 
-	trustDomain string
+	trustDomain     string
+	systemNamespace string
 }
 
 // New makes a Controller and registers it with the informers.
@@ -72,7 +75,8 @@ func New(o Options) (*Controller, error) {
 		delivery: o.Delivery,
 		status:   status.New(o.Client, o.Mesh, o.Delivery),
 
-		trustDomain: o.TrustDomain,
+		trustDomain:     o.TrustDomain,
+		systemNamespace: o.SystemNamespace,
 	}, nil
 }
 
@@ -106,6 +110,7 @@ func (c *Controller) Run(ctx context.Context) error {
 	defer writer.Wait()
 
 	e := newEngine(c.trustDomain)
+	e.world.SetSystemNamespace(c.systemNamespace)
 	for {
 		c.batch(ctx, e)
 		select {

@@ -160,12 +160,11 @@ func (e *engine) service(ctx context.Context, key world.Key) {
 }
 
 // workload compiles a view, and marks the policies whose report it concerns:
-// those that had a part of it as target, and those that have now.
+// those that have a part of it as target and had none, or the other way round,
+// and, where its ports are others, all that have.
 func (e *engine) workload(ctx context.Context, view string, policies map[world.Key]struct{}) {
 	u := unit{kindWorkload, view}
-	for _, key := range e.policies[view] {
-		policies[key] = struct{}{}
-	}
+	targetedBefore, resourcesBefore := e.policies[view], len(e.ledger.units[u])
 	delete(e.policies, view)
 	build := func(compiled func(*world.World, string) (model.Workload, []world.Key, bool)) error {
 		return guarded(kindWorkload, func() error {
@@ -194,8 +193,29 @@ func (e *engine) workload(ctx context.Context, view string, policies map[world.K
 			failed(ctx, u, err, "what was sent before stays")
 		}
 	}
-	for _, key := range e.policies[view] {
-		policies[key] = struct{}{}
+	if len(e.ledger.units[u]) != resourcesBefore {
+		// Other ports, or none: what they say of ports may differ.
+		for _, key := range slices.Concat(targetedBefore, e.policies[view]) {
+			policies[key] = struct{}{}
+		}
+		return
+	}
+	markDifference(policies, targetedBefore, e.policies[view])
+}
+
+// markDifference marks what is in one of two lists alone.
+func markDifference(marked map[world.Key]struct{}, a, b []world.Key) {
+	in := make(map[world.Key]int, len(a)+len(b))
+	for _, key := range a {
+		in[key] |= 1
+	}
+	for _, key := range b {
+		in[key] |= 2
+	}
+	for key, lists := range in {
+		if lists != 3 {
+			marked[key] = struct{}{}
+		}
 	}
 }
 

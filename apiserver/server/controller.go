@@ -20,6 +20,8 @@ func (s *Server) addController() error {
 		Client:      s.clients.mesh,
 		Delivery:    s.xds,
 		TrustDomain: s.options.Mesh.TrustDomain,
+
+		SystemNamespace: s.options.Mesh.SystemNamespace,
 	})
 	if err != nil {
 		return err

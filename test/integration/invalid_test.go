@@ -81,10 +81,10 @@ func TestMissingReferencesAreAcceptedWithAWarning(t *testing.T) {
 	}
 }
 
-func TestPolicyInTheSystemNamespaceIsRefused(t *testing.T) {
+func TestAdministratorsPolicyWithATargetRefIsRefused(t *testing.T) {
 	out, err := kube.Kubectl(t.Context(), readers, "create", "-n", harness.SystemNamespace, "-f", "-")
-	if err == nil || !strings.Contains(out, `metadata.namespace: Invalid value: "mesh-system"`) || !strings.Contains(out, "not available yet") {
-		t.Errorf("got %v, want a refusal of metadata.namespace", err)
+	if err == nil || !strings.Contains(out, "spec.targetRefs: Forbidden") || !strings.Contains(out, "applies to every namespace") {
+		t.Errorf("got %v, want a refusal of spec.targetRefs", err)
 	}
 }
 

@@ -4,6 +4,7 @@
 package compile
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -56,7 +57,7 @@ func Policy(w *world.World, key world.Key) (Report, bool) {
 	invalid := invalidRules(w, policy)
 	targets := missingTargets(w, policy)
 	callers := missingCallers(w, policy)
-	notes := append(crowded(w, policy.Namespace, affected), outsidePorts(policy, affected)...)
+	notes := append(append(crowded(w, policy.Namespace, affected), tooMuch(w, policy, affected)...), outsidePorts(policy, affected)...)
 	if len(affected) == 0 && len(targets) == 0 {
 		notes = append(notes, "no pod of the mesh is its target")
 	}
@@ -107,7 +108,7 @@ type reach struct {
 func affectedBy(w *world.World, policy *v1alpha1.MeshPolicy) ([]reach, []string) {
 	var found []reach
 	var names []string
-	for _, view := range w.ViewsIn(policy.Namespace) {
+	for _, view := range w.ViewsFor(policy) {
 		if scope := scopeOf(w, policy, view); !scope.empty() {
 			found = append(found, reach{view, scope})
 			names = append(names, view.Name)
@@ -125,7 +126,7 @@ func invalidRules(w *world.World, policy *v1alpha1.MeshPolicy) []string {
 	if _, err := metav1.LabelSelectorAsSelector(policy.Spec.Selector); err != nil {
 		found = append(found, fmt.Sprintf("selector: %v; the whole namespace is the target", err))
 	}
-	for i, r := range rules(w.Settings().TrustDomain, policy) {
+	for i, r := range compiledOf(w, policy).rules {
 		switch {
 		case r.broken != nil:
 			found = append(found, fmt.Sprintf("rule %s: %v; %s", ruleName(policy, i), r.broken, effect))
@@ -176,6 +177,31 @@ func crowded(w *world.World, namespace string, affected []reach) []string {
 		if len(portsOf(w, r.view, policiesOn(w, r.view))) > maxPorts {
 			return []string{fmt.Sprintf("some workloads have more than %d ports, declared or named by policies: they admit nobody", maxPorts)}
 		}
+	}
+	return nil
+}
+
+// tooMuch says that workloads have more rules than a proxy should hold, and
+// which policy has most of them. It looks closely only where that may be.
+func tooMuch(w *world.World, policy *v1alpha1.MeshPolicy, affected []reach) []string {
+	total := 0
+	for _, other := range w.PoliciesFor(policy.Namespace) {
+		total += compiledOf(w, other).bytes
+	}
+	if total*maxPorts <= maxRuleBytes {
+		return nil
+	}
+	for _, r := range affected {
+		policies := policiesOn(w, r.view)
+		ports := portsOf(w, r.view, policies)
+		if rulesSize(ports, policies) <= maxRuleBytes {
+			continue
+		}
+		most := slices.MaxFunc(policies, func(a, b applied) int {
+			return cmp.Compare(a.bytes*a.portsIn(ports), b.bytes*b.portsIn(ports))
+		})
+		return []string{fmt.Sprintf("some workloads have more than %d MiB of rules at all their ports: they admit nobody; %s/%s has most of them",
+			maxRuleBytes>>20, most.policy.Namespace, most.policy.Name)}
 	}
 	return nil
 }

@@ -30,6 +30,8 @@ type World struct {
 	config *v1alpha1.MeshConfig
 	// trustDomain is the one that a MeshConfig named last, at first that of New.
 	trustDomain string
+	// systemNamespace has the administrators' policies.
+	systemNamespace string
 
 	services            map[Key]*corev1.Service
 	servicesByNamespace index[string, Key]
@@ -56,6 +58,10 @@ type World struct {
 	policies            map[Key]*v1alpha1.MeshPolicy
 	policiesByNamespace index[string, Key]
 	policiesByReference index[Reference, Key]
+	// sorted are the policies of a namespace by name, forgotten when one changes.
+	sorted map[string][]*v1alpha1.MeshPolicy
+	// derived is what readers have made of a policy, see Derived.
+	derived map[*v1alpha1.MeshPolicy]any
 
 	// known are the Namespaces and ServiceAccounts that exist.
 	known map[Reference]struct{}
@@ -86,6 +92,8 @@ func New(trustDomain string) *World {
 		policies:            map[Key]*v1alpha1.MeshPolicy{},
 		policiesByNamespace: index[string, Key]{},
 		policiesByReference: index[Reference, Key]{},
+		sorted:              map[string][]*v1alpha1.MeshPolicy{},
+		derived:             map[*v1alpha1.MeshPolicy]any{},
 		known:               map[Reference]struct{}{},
 		dirty:               newDirty(),
 	}

@@ -54,6 +54,7 @@ func Decode(t *testing.T, data []byte) []metav1.Object {
 // World gives a world that holds the objects.
 func World(objects ...metav1.Object) *world.World {
 	w := world.New("cluster.local")
+	w.SetSystemNamespace("mesh-system")
 	for _, object := range objects {
 		Set(w, object)
 	}
