@@ -18,6 +18,7 @@ import (
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/klog/v2"
 
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/status"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/xds"
 	"github.com/openservicemesh/mesh-apiserver/generated/clientset/versioned"
@@ -31,6 +32,13 @@ type Delivery interface {
 	Apply(xds.Update)
 	// SetReady says that all there is has been applied once.
 	SetReady()
+}
+
+// Telemetry is what the controller needs of what proxies push.
+type Telemetry interface {
+	status.Audits
+	// Forget drops what is known of a policy, "<namespace>/<name>".
+	Forget(policy string)
 }
 
 // Options are what a Controller works with.
@@ -47,6 +55,8 @@ type Options struct {
 	TrustDomain string
 	// SystemNamespace has the policies that apply to every namespace.
 	SystemNamespace string
+	// Telemetry has what Audit policies would have done.
+	Telemetry Telemetry
 }
 
 // Controller turns the world into resources, for as long as it runs.
@@ -59,6 +69,8 @@ type Controller struct {
 
 	trustDomain     string
 	systemNamespace string
+	audits          *audits
+	telemetry       Telemetry
 }
 
 // New makes a Controller and registers it with the informers.
@@ -73,10 +85,12 @@ func New(o Options) (*Controller, error) {
 		inbox:    in,
 		synced:   synced,
 		delivery: o.Delivery,
-		status:   status.New(o.Client, o.Mesh, o.Delivery),
+		status:   status.New(o.Client, o.Mesh, o.Delivery).WithAudits(o.Telemetry),
 
 		trustDomain:     o.TrustDomain,
 		systemNamespace: o.SystemNamespace,
+		audits:          newAudits(),
+		telemetry:       o.Telemetry,
 	}, nil
 }
 
@@ -89,6 +103,12 @@ func (c *Controller) SetRoots(pem []byte) {
 // Notify says that the proxies of a view have come, gone, or answered. It is
 // the Notify of the xDS server's options.
 func (c *Controller) Notify(view string) { c.status.Notify(view) }
+
+// Audited gives the Audit policies of a view by inbound port.
+func (c *Controller) Audited(view string) map[uint16]model.Audit { return c.audits.of(view) }
+
+// Counted says that the counts of an Audit policy, "<namespace>/<name>", have changed.
+func (c *Controller) Counted(policy string) { c.status.Counted(policy) }
 
 // Ready is nil once everything that there was at the start has been applied.
 func (c *Controller) Ready() error {
@@ -111,6 +131,7 @@ func (c *Controller) Run(ctx context.Context) error {
 
 	e := newEngine(c.trustDomain)
 	e.world.SetSystemNamespace(c.systemNamespace)
+	e.audits = c.audits
 	for {
 		c.batch(ctx, e)
 		select {
@@ -136,6 +157,9 @@ func (c *Controller) batch(ctx context.Context, e *engine) {
 	c.delivery.Apply(out.update)
 	for key, report := range out.reports {
 		c.status.Report(key, report)
+		if report == nil || !report.Audit {
+			c.telemetry.Forget(key.String())
+		}
 	}
 	if out.config != nil {
 		c.status.InUse(out.config)

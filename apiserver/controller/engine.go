@@ -36,6 +36,8 @@ type engine struct {
 	chains map[string]envoy.Generations
 	// pods says who answers at the addresses of meshed pods.
 	pods map[netip.Addr]model.Peer
+	// audits are, by view, what Audit policies say.
+	audits *audits
 	// everything is set if the next step compiles every unit.
 	everything bool
 	// config is the MeshConfig that was reported last.
@@ -48,6 +50,7 @@ func newEngine(trustDomain string) *engine {
 		ledger:     newLedger(),
 		policies:   map[string][]world.Key{},
 		chains:     map[string]envoy.Generations{},
+		audits:     newAudits(),
 		everything: true,
 	}
 }
@@ -172,6 +175,7 @@ func (e *engine) workload(ctx context.Context, view string, policies map[world.K
 			if !ok {
 				e.ledger.put(u, nil)
 				delete(e.chains, view)
+				e.audits.remove(view)
 				return nil
 			}
 			chains := envoy.NextGenerations(e.chains[view], workload)
@@ -181,6 +185,7 @@ func (e *engine) workload(ctx context.Context, view string, policies map[world.K
 			}
 			e.ledger.put(u, resources)
 			e.chains[view] = chains
+			e.audits.put(workload)
 			if len(targeting) > 0 {
 				e.policies[view] = targeting
 			}

@@ -21,6 +21,7 @@ func (s *Server) addController() error {
 		Delivery:    s.xds,
 		TrustDomain: s.options.Mesh.TrustDomain,
 
+		Telemetry:       s.telemetry,
 		SystemNamespace: s.options.Mesh.SystemNamespace,
 	})
 	if err != nil {

@@ -7,7 +7,11 @@ import (
 	"context"
 	"crypto/x509"
 
+	"google.golang.org/grpc"
+
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/identity/leaf"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/telemetry"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/xds"
 )
 
@@ -18,7 +22,13 @@ func (s *Server) addXDS() error {
 		return err
 	}
 	s.xdsAddress = listener.Addr()
+	// The controller comes after both.
+	s.telemetry = telemetry.New(telemetry.Options{
+		Audited: func(view string) map[uint16]model.Audit { return s.controller.Audited(view) },
+		Counted: func(policy string) { s.controller.Counted(policy) },
+	})
 	s.xds = xds.New(xds.Options{
+		Register: s.registerTelemetry,
 		Identify: s.settings.identify,
 		// The controller comes after the xDS server, which it delivers to.
 		Notify: func(view string) { s.controller.Notify(view) },
@@ -27,6 +37,13 @@ func (s *Server) addXDS() error {
 		return s.xds.Serve(ctx, listener, s.identity.XDSServerTLS())
 	})
 	return nil
+}
+
+// registerTelemetry takes in what proxies push, by the connection that they get
+// their configuration on.
+func (s *Server) registerTelemetry(to grpc.ServiceRegistrar, view func(context.Context) (string, error)) {
+	s.telemetry.SetView(view)
+	s.telemetry.Register(to)
 }
 
 // identify reads from a proxy's verified certificate who it is.

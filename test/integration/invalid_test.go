@@ -28,7 +28,7 @@ func TestInvalidPoliciesAreRefusedByFieldAndChangeNothing(t *testing.T) {
 		want     []string
 	}{
 		{"unknown action", "action: Allow", "action: Permit", []string{"spec.action", `"Permit"`, `"Allow"`, `"Deny"`}},
-		{"audit is not there yet", "action: Allow", "action: Allow\n  mode: Audit", []string{"spec.mode", `"Audit"`, `"Enforce"`}},
+		{"a mode that is none", "action: Allow", "action: Allow\n  mode: Watch", []string{"spec.mode", `"Audit"`, `"Enforce"`}},
 		{"onAnonymous is not there yet", "action: Allow", "action: Deny\n  onAnonymous: Ignore", []string{"spec.onAnonymous", "not available yet", "must be left out"}},
 		{"anonymous is not there yet", "{serviceAccounts: [{namespace: bookbuyer, name: bookbuyer}]}", "{anonymous: {}}", []string{"spec.rules[0].from[0].anonymous", "not available yet"}},
 		{"unknown field", "action: Allow", "action: Allow\n  priority: 1", []string{"unknown field", "spec.priority"}},

@@ -39,6 +39,8 @@ type Report struct {
 	Message string
 	// Views that the policy affects, sorted.
 	Views []string
+	// Audit is true if the policy reports only.
+	Audit bool
 	// Pods is how many pods the Views had when the report was made. A pod that
 	// joins or leaves one of them makes no new report.
 	Pods int
@@ -64,7 +66,7 @@ func Policy(w *world.World, key world.Key) (Report, bool) {
 	if deniesCallers(policy) {
 		notes = append(notes, "on a port that is open and not HTTP it acts on the first byte that a caller sends")
 	}
-	report := Report{UID: policy.UID, Generation: policy.Generation, Reason: ReasonAccepted, Views: views}
+	report := Report{UID: policy.UID, Generation: policy.Generation, Reason: ReasonAccepted, Views: views, Audit: policy.Spec.Mode == v1alpha1.PolicyModeAudit}
 	switch {
 	case len(invalid) > 0:
 		report.Reason = ReasonInvalid

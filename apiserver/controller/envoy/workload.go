@@ -50,8 +50,8 @@ func inboundAccess(m model.Mesh, view string, p model.InboundPort, roots []byte)
 		return nil, err
 	}
 	var out collector
-	out.add(networkRBAC(inboundDenyName(view, p.Number), view, inboundStatPrefix(p)+"/deny", deny))
-	out.add(networkRBAC(inboundAllowName(view, p.Number), view, inboundStatPrefix(p)+"/allow", allow))
+	out.add(networkRBAC(inboundDenyName(view, p.Number), view, inboundStatPrefix(p), deny))
+	out.add(networkRBAC(inboundAllowName(view, p.Number), view, inboundStatPrefix(p), allow))
 	out.add(inboundValidation(m, view, p, roots))
 	if p.HTTP {
 		out.add(inboundRoutes(m, view, p))

@@ -53,6 +53,7 @@ func (w *Writer) writePolicy(ctx context.Context, key types.NamespacedName) erro
 		w.queue.AddAfter(key, left)
 	}
 	status := policyStatus(policy.Status, report, views, expected)
+	status.Audit = w.auditOf(key, report.Audit)
 	if apiequality.Semantic.DeepEqual(policy.Status, status) {
 		return nil
 	}

@@ -54,6 +54,7 @@ type Writer struct {
 	policies listers.MeshPolicyLister
 	configs  listers.MeshConfigLister
 	proxies  Proxies
+	audits   Audits
 	// queue has names of policies; the MeshConfig has no namespace.
 	queue workqueue.TypedRateLimitingInterface[types.NamespacedName]
 	now   func() time.Time

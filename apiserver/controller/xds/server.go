@@ -45,6 +45,9 @@ type Options struct {
 	// by what a stream did: connect, subscribe, ACK, NACK, move, disconnect.
 	// It must not block, and may be called by many at once.
 	Notify func(view string)
+	// Register, if set, adds services to those that proxies may call. view gives
+	// the view of the peer of a call, by its certificate.
+	Register func(to grpc.ServiceRegistrar, view func(context.Context) (string, error))
 	// Logger defaults to klog's.
 	Logger klog.Logger
 }
@@ -155,6 +158,9 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener, tlsConfig *tl
 		grpc.ReadBufferSize(4<<10),
 	)
 	discovery.RegisterAggregatedDiscoveryServiceServer(g, ads{server: s})
+	if s.options.Register != nil {
+		s.options.Register(g, s.viewOfPeer)
+	}
 	s.setServing()
 	failed := make(chan error, 1)
 	go func() { failed <- g.Serve(listener) }()
@@ -225,6 +231,21 @@ func (a ads) DeltaAggregatedResources(conn discovery.AggregatedDiscoveryService_
 	}
 	s.notify(s.viewOf(st))
 	return st.run(conn)
+}
+
+// viewOfPeer gives the view of a known proxy, by its certificate.
+func (s *Server) viewOfPeer(ctx context.Context) (string, error) {
+	who, _, err := s.identify(ctx)
+	if err != nil {
+		return "", err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	proxy, ok := s.proxies[who.ID]
+	if !ok || proxy.ServiceAccount != who.ServiceAccount {
+		return "", status.Errorf(codes.PermissionDenied, "no proxy %s with this account is known", who.ID)
+	}
+	return proxy.View, nil
 }
 
 // identify reads who the peer is from the leaf of its verified chain.

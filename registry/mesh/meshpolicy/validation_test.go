@@ -103,8 +103,8 @@ func TestInvalidPolicies(t *testing.T) {
 		"a rule name that is no label": {`{"action": "Deny", "rules": [{"name": "No_Label"}]}`, []string{
 			"spec.rules[0].name: Invalid value"}},
 
-		"Audit": {`{"action": "Deny", "mode": "Audit", "rules": [{}]}`, []string{
-			`spec.mode: Unsupported value: "Audit": supported values: "Enforce"`}},
+		"a mode that is none": {`{"action": "Deny", "mode": "Watch", "rules": [{}]}`, []string{
+			`spec.mode: Unsupported value: "Watch": supported values: "Audit", "Enforce"`}},
 		"an unknown mode": {`{"action": "Deny", "mode": "Log", "rules": [{}]}`, []string{
 			`spec.mode: Unsupported value: "Log"`}},
 		"onAnonymous": {`{"action": "Deny", "onAnonymous": "Ignore", "rules": [{}]}`, []string{
