@@ -17,7 +17,7 @@ import (
 func access(w *world.World, view *world.View, port uint16, policies []applied) model.Access {
 	out := model.Access{Closed: w.Settings().DefaultDeny}
 	for _, p := range policies {
-		if !p.scope.has(port) || p.policy.Spec.Mode == v1alpha1.PolicyModeAudit {
+		if !p.scope.has(port) || p.audits() {
 			continue
 		}
 		// What is not a Deny closes: an action that is not known admits nobody.

@@ -17,7 +17,7 @@ func audit(view *world.View, port uint16, enforced model.Access, policies []appl
 	out := model.Audit{Closed: enforced.Closed, Allow: slices.Clone(enforced.Allow)}
 	found := false
 	for _, p := range policies {
-		if !p.scope.has(port) || p.policy.Spec.Mode != v1alpha1.PolicyModeAudit {
+		if !p.scope.has(port) || !p.audits() {
 			continue
 		}
 		found = true

@@ -63,7 +63,9 @@ func Policy(w *world.World, key world.Key) (Report, bool) {
 	if len(affected) == 0 && len(targets) == 0 {
 		notes = append(notes, "no pod of the mesh is its target")
 	}
-	if deniesCallers(policy) {
+	if policy.Spec.Mode == v1alpha1.PolicyModeAudit {
+		notes = append(notes, "it is in audit and changes no verdict")
+	} else if deniesCallers(policy) {
 		notes = append(notes, "on a port that is open and not HTTP it acts on the first byte that a caller sends")
 	}
 	report := Report{UID: policy.UID, Generation: policy.Generation, Reason: ReasonAccepted, Views: views, Audit: policy.Spec.Mode == v1alpha1.PolicyModeAudit}
@@ -123,6 +125,9 @@ func invalidRules(w *world.World, policy *v1alpha1.MeshPolicy) []string {
 	effect := "it admits nobody"
 	if policy.Spec.Action == v1alpha1.PolicyActionDeny {
 		effect = "it denies every call to the ports that it names"
+	}
+	if policy.Spec.Mode == v1alpha1.PolicyModeAudit {
+		effect = "in audit it counts as if " + effect
 	}
 	var found []string
 	if _, err := metav1.LabelSelectorAsSelector(policy.Spec.Selector); err != nil {
@@ -202,7 +207,7 @@ func tooMuch(w *world.World, policy *v1alpha1.MeshPolicy, affected []reach) []st
 		most := slices.MaxFunc(policies, func(a, b applied) int {
 			return cmp.Compare(a.bytes*a.portsIn(ports), b.bytes*b.portsIn(ports))
 		})
-		return []string{fmt.Sprintf("some workloads have more than %d MiB of rules at all their ports: they admit nobody; %s/%s has most of them",
+		return []string{fmt.Sprintf("some workloads have more than %d MiB of rules at all their ports: they admit nobody, or leave policies in audit out; %s/%s has most of them",
 			maxRuleBytes>>20, most.policy.Namespace, most.policy.Name)}
 	}
 	return nil

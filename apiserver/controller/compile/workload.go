@@ -36,9 +36,15 @@ func Workload(w *world.World, name string) (model.Workload, []world.Key, bool) {
 		return model.Workload{}, nil, false
 	}
 	policies := policiesOn(w, view)
+	targeting := keys(policies)
 	ports := portsOf(w, view, policies)
-	if len(ports) > maxPorts || rulesSize(ports, policies) > maxRuleBytes {
-		return closedWorkload(view), keys(policies), true
+	if tooLarge(ports, policies) {
+		// Audit changes no verdict: it is what is left out first.
+		policies = slices.DeleteFunc(policies, applied.audits)
+		ports = portsOf(w, view, policies)
+	}
+	if tooLarge(ports, policies) {
+		return closedWorkload(view), targeting, true
 	}
 	out := model.Workload{View: view.Name, Namespace: view.Namespace}
 	for _, number := range slices.Sorted(maps.Keys(ports)) {
@@ -47,7 +53,7 @@ func Workload(w *world.World, name string) (model.Workload, []world.Key, bool) {
 		}
 	}
 	out.Ports = append(out.Ports, inboundPort(w, view, everyOther, false, policies))
-	return out, keys(policies), true
+	return out, targeting, true
 }
 
 // ClosedWorkload admits nobody anywhere. It stands in for a workload that
@@ -114,6 +120,13 @@ func portsOf(w *world.World, view *world.View, policies []applied) map[uint16]bo
 		}
 	}
 	return ports
+}
+
+// audits tells whether a policy reports only.
+func (p applied) audits() bool { return p.policy.Spec.Mode == v1alpha1.PolicyModeAudit }
+
+func tooLarge(ports map[uint16]bool, policies []applied) bool {
+	return len(ports) > maxPorts || rulesSize(ports, policies) > maxRuleBytes
 }
 
 // rulesSize is about how many bytes of rules a workload has at all its ports.
