@@ -1,6 +1,6 @@
 # What the tests need beside Go is in test/README.md. A part that lacks something
 # fails with a sentence, and never passes silently.
-.PHONY: test test-unit test-integration test-e2e soak soak-integration soak-e2e
+.PHONY: test test-unit test-integration test-e2e soak soak-integration soak-e2e fuzz
 
 test: test-unit test-integration test-e2e ## Run all tests: unit, integration, e2e.
 
@@ -8,16 +8,23 @@ test: test-unit test-integration test-e2e ## Run all tests: unit, integration, e
 test-unit: ## Run the unit tests; they need neither root nor a cluster.
 	$(GO) test $$($(GO) list ./... | grep -v /apiserver/redirect$$)
 	$(GO) -C hack/cluster test ./boundlog
-	$(GO) vet -tags envoy ./apiserver/controller/envoy ./apiserver/controller/xds
+	$(GO) vet -tags envoy ./apiserver/controller ./apiserver/controller/envoy ./apiserver/controller/xds
 	$(GO) -C test vet ./...
 	$(GO) -C test vet -tags soak ./...
+
+# What the fuzz targets found is in their testdata, which test-unit runs.
+FUZZTIME ?= 1m
+fuzz: ## Fuzz what goes from an object's bytes to Envoy's resources, FUZZTIME (1m) each target.
+	for target in $$($(GO) test -list '^Fuzz' ./apiserver/controller | grep ^Fuzz); do \
+	  $(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 1s ./apiserver/controller; \
+	done
 
 # The build of Kubernetes and the download of Envoy show their progress, which go
 # test would hide.
 test-integration: ## Test the server on a real kube-apiserver, proxies' configuration on Envoy, redirection on nftables (root).
 	$(GO) test -count=1 ./apiserver/redirect
 	MESH_ENVOY=$$(hack/images/envoy.sh) && export MESH_ENVOY && \
-	  $(GO) test -count=1 -tags envoy -run Envoy ./apiserver/controller/envoy ./apiserver/controller/xds
+	  $(GO) test -count=1 -tags envoy -run Envoy ./apiserver/controller ./apiserver/controller/envoy ./apiserver/controller/xds
 	hack/cluster/build.sh
 	$(GO) -C test test -count=1 -timeout 20m -v ./integration
 

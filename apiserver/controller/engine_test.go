@@ -5,6 +5,7 @@ package controller
 
 import (
 	"flag"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
@@ -51,6 +52,30 @@ func TestGolden(t *testing.T) {
 			}
 			if diff := cmp.Diff(string(want), string(got)); diff != "" {
 				t.Errorf("the resources differ (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestAnyOrderGivesTheSameBytes loads the same objects in 100 orders.
+func TestAnyOrderGivesTheSameBytes(t *testing.T) {
+	inputs, err := filepath.Glob("compile/testdata/*.in.yaml")
+	if err != nil || len(inputs) == 0 {
+		t.Fatalf("no golden pairs: %v", err)
+	}
+	for _, input := range inputs {
+		t.Run(filepath.Base(input), func(t *testing.T) {
+			objects := worldtest.Load(t, input)
+			first := loaded(objects)
+			first.step(t.Context())
+			random := rand.New(rand.NewPCG(1, 0))
+			for range 100 {
+				random.Shuffle(len(objects), func(i, j int) { objects[i], objects[j] = objects[j], objects[i] })
+				again := loaded(objects)
+				again.step(t.Context())
+				if diff := cmp.Diff(first.ledger.versions, again.ledger.versions); diff != "" {
+					t.Fatalf("another order of the objects gives other resources:\n%s", diff)
+				}
 			}
 		})
 	}

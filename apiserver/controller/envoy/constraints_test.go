@@ -4,12 +4,13 @@
 package envoy
 
 import (
-	"fmt"
 	"testing"
 
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/known/anypb"
+
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/envoy/envoytest"
 )
 
 // TestResourcesKeepEnvoysConstraints runs Envoy's own validation rules
@@ -18,7 +19,7 @@ func TestResourcesKeepEnvoysConstraints(t *testing.T) {
 	for name, in := range readInputs(t) {
 		t.Run(name, func(t *testing.T) {
 			for _, r := range in.resources(t, []byte(testRoots)) {
-				if err := validate(r.Body.ProtoReflect()); err != nil {
+				if err := envoytest.Validate(r.Body.ProtoReflect()); err != nil {
 					t.Errorf("%s %q: %v", r.TypeURL, r.Name, err)
 				}
 			}
@@ -29,53 +30,11 @@ func TestResourcesKeepEnvoysConstraints(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if err := validate(config.ProtoReflect()); err != nil {
+			if err := envoytest.Validate(config.ProtoReflect()); err != nil {
 				t.Error(err)
 			}
 		})
 	}
-}
-
-func validate(m protoreflect.Message) error {
-	if a, ok := m.Interface().(*anypb.Any); ok {
-		inner, err := a.UnmarshalNew()
-		if err != nil {
-			return err
-		}
-		return validate(inner.ProtoReflect())
-	}
-	if v, ok := m.Interface().(interface{ ValidateAll() error }); ok {
-		if err := v.ValidateAll(); err != nil {
-			return err
-		}
-	}
-	var err error
-	eachMessage(m, func(child protoreflect.Message) {
-		if e := validate(child); e != nil && err == nil {
-			err = fmt.Errorf("%s: %w", m.Descriptor().Name(), e)
-		}
-	})
-	return err
-}
-
-// eachMessage visits the messages that m holds, in fields, lists and maps.
-func eachMessage(m protoreflect.Message, visit func(protoreflect.Message)) {
-	m.Range(func(f protoreflect.FieldDescriptor, v protoreflect.Value) bool {
-		switch {
-		case f.IsMap() && f.MapValue().Message() != nil:
-			v.Map().Range(func(_ protoreflect.MapKey, e protoreflect.Value) bool {
-				visit(e.Message())
-				return true
-			})
-		case f.IsList() && f.Message() != nil:
-			for i := range v.List().Len() {
-				visit(v.List().Get(i).Message())
-			}
-		case !f.IsMap() && !f.IsList() && f.Message() != nil:
-			visit(v.Message())
-		}
-		return true
-	})
 }
 
 // TestEveryConfigSourceWaits: with Envoy's default a proxy calls itself ready
@@ -137,5 +96,5 @@ func walk(t *testing.T, m protoreflect.Message, visit func(protoreflect.Message)
 		m = inner.ProtoReflect()
 	}
 	visit(m)
-	eachMessage(m, func(child protoreflect.Message) { walk(t, child, visit) })
+	envoytest.EachMessage(m, func(child protoreflect.Message) { walk(t, child, visit) })
 }

@@ -6,18 +6,7 @@
 package envoy
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
-	"encoding/pem"
-	"math/big"
-	"os"
-	"os/exec"
-	"path/filepath"
-	"strings"
 	"testing"
-	"time"
 
 	bootstrapv3 "github.com/envoyproxy/go-control-plane/envoy/config/bootstrap/v3"
 	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
@@ -29,19 +18,21 @@ import (
 	tcpproxyv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/tcp_proxy/v3"
 	tlsv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/transport_sockets/tls/v3"
 
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/envoy/envoytest"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
 )
 
 // TestEnvoyAcceptsWhatItIsTold gives each golden to the real Envoy, in static
 // form.
 func TestEnvoyAcceptsWhatItIsTold(t *testing.T) {
-	binary := os.Getenv("MESH_ENVOY")
-	if binary == "" {
-		t.Fatal("this test needs a real Envoy: set MESH_ENVOY to the path of the binary")
+	binary := envoytest.Binary(t)
+	_, identity, roots, err := Bootstrap(testPod())
+	if err != nil {
+		t.Fatal(err)
 	}
 	for name, in := range readInputs(t) {
 		t.Run(name, func(t *testing.T) {
-			pod := newPodFiles(t)
+			pod := envoytest.NewPod(t, identity, roots)
 			params := testPod()
 			if in.Bootstrap != nil {
 				params = *in.Bootstrap
@@ -50,18 +41,14 @@ func TestEnvoyAcceptsWhatItIsTold(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			for _, r := range in.resources(t, pod.roots) {
+			for _, r := range in.resources(t, pod.Roots) {
 				embed(t, config.StaticResources, r)
 			}
 			b, err := messageYAML(config)
 			if err != nil {
 				t.Fatal(err)
 			}
-			file := pod.write("bootstrap.yaml", b)
-			out, err := exec.Command(binary, "--mode", "validate", "-c", file, "--log-level", "warning").CombinedOutput()
-			if err != nil || strings.Contains(string(out), "Deprecated") {
-				t.Errorf("%v\n%s", err, out)
-			}
+			pod.Accepts(t, binary, b)
 		})
 	}
 }
@@ -118,52 +105,4 @@ func listening(name string, filters ...*listenerv3.Filter) *listenerv3.Listener 
 		Address:      pipeAddress("@" + name),
 		FilterChains: []*listenerv3.FilterChain{{Filters: filters}},
 	}
-}
-
-// podFiles stands for the proxy container's directories.
-type podFiles struct {
-	t     *testing.T
-	dir   string
-	roots []byte
-}
-
-func newPodFiles(t *testing.T) podFiles {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	keyDER, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	p := podFiles{t: t, dir: t.TempDir(), roots: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})}
-	_, identity, roots, err := Bootstrap(testPod())
-	if err != nil {
-		t.Fatal(err)
-	}
-	p.write("identity.sds.yaml", identity)
-	p.write("control-plane-roots.sds.yaml", roots)
-	p.write("roots.pem", p.roots)
-	p.write("credentialbundle.pem", append(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER}), p.roots...))
-	return p
-}
-
-// write writes a file whose paths are those of a pod, as they are here.
-func (p podFiles) write(name string, content []byte) string {
-	p.t.Helper()
-	here := strings.NewReplacer(
-		"/var/run/secrets/mesh/identity", p.dir,
-		"/var/run/secrets/mesh/roots", p.dir,
-		"/var/run/mesh", p.dir,
-	).Replace(string(content))
-	file := filepath.Join(p.dir, name)
-	if err := os.WriteFile(file, []byte(here), 0o600); err != nil {
-		p.t.Fatal(err)
-	}
-	return file
 }

@@ -8,6 +8,7 @@ import (
 	"bytes"
 	"fmt"
 	"os"
+	"sync"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
@@ -21,7 +22,7 @@ import (
 )
 
 // Load reads a file of YAML documents.
-func Load(t *testing.T, path string) []metav1.Object {
+func Load(t testing.TB, path string) []metav1.Object {
 	t.Helper()
 	data, err := os.ReadFile(path)
 	if err != nil {
@@ -31,24 +32,47 @@ func Load(t *testing.T, path string) []metav1.Object {
 }
 
 // Decode reads YAML documents.
-func Decode(t *testing.T, data []byte) []metav1.Object {
+func Decode(t testing.TB, data []byte) []metav1.Object {
 	t.Helper()
-	scheme := runtime.NewScheme()
-	for _, add := range []func(*runtime.Scheme) error{corev1.AddToScheme, discoveryv1.AddToScheme, v1alpha1.AddToScheme} {
-		if err := add(scheme); err != nil {
-			t.Fatal(err)
-		}
-	}
-	decoder := serializer.NewCodecFactory(scheme, serializer.EnableStrict).UniversalDeserializer()
 	var objects []metav1.Object
 	for _, document := range bytes.Split(data, []byte("\n---\n")) {
-		object, _, err := decoder.Decode(document, nil, nil)
+		object, err := DecodeOne(document)
 		if err != nil {
 			t.Fatalf("decode %s: %v", document, err)
 		}
-		objects = append(objects, object.(metav1.Object))
+		objects = append(objects, object)
 	}
 	return objects
+}
+
+// decoder knows what a world holds.
+var decoder = sync.OnceValues(func() (runtime.Decoder, error) {
+	scheme := runtime.NewScheme()
+	for _, add := range []func(*runtime.Scheme) error{corev1.AddToScheme, discoveryv1.AddToScheme, v1alpha1.AddToScheme} {
+		if err := add(scheme); err != nil {
+			return nil, err
+		}
+	}
+	return serializer.NewCodecFactory(scheme, serializer.EnableStrict).UniversalDeserializer(), nil
+})
+
+// DecodeOne reads a YAML document, strictly.
+func DecodeOne(document []byte) (metav1.Object, error) {
+	d, err := decoder()
+	if err != nil {
+		return nil, err
+	}
+	object, _, err := d.Decode(document, nil, nil)
+	if err != nil {
+		return nil, err
+	}
+	switch o := object.(type) {
+	case *corev1.Service, *discoveryv1.EndpointSlice, *corev1.Pod, *corev1.Namespace, *corev1.ServiceAccount,
+		*v1alpha1.MeshPolicy, *v1alpha1.MeshConfig:
+		return o.(metav1.Object), nil
+	default:
+		return nil, fmt.Errorf("the mesh does not read a %T", object)
+	}
 }
 
 // World gives a world that holds the objects.
