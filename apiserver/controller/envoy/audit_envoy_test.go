@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -28,6 +29,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/envoy/envoytest"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/telemetry"
 )
@@ -88,10 +90,7 @@ func TestAuditChangesNoVerdictAndIsCounted(t *testing.T) {
 // to the mesh, and gives their addresses here.
 func startAudited(t *testing.T, server *telemetry.Server, access model.Access) (web, tcp string) {
 	t.Helper()
-	binary := os.Getenv("MESH_ENVOY")
-	if binary == "" {
-		t.Fatal("this test needs a real Envoy: set MESH_ENVOY to the path of the binary")
-	}
+	binary := envoytest.Binary(t)
 	collector := listen(t)
 	g := grpc.NewServer()
 	server.Register(g)
@@ -150,7 +149,10 @@ func startAudited(t *testing.T, server *telemetry.Server, access model.Access) (
 	if err != nil {
 		t.Fatal(err)
 	}
-	file := newPodFiles(t).write("bootstrap.yaml", yaml)
+	file := filepath.Join(t.TempDir(), "bootstrap.yaml")
+	if err := os.WriteFile(file, yaml, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	ctx, stop := context.WithCancel(context.Background())
 	var output strings.Builder
 	cmd := exec.CommandContext(ctx, binary, "-c", file, "--log-level", "warning", "--use-dynamic-base-id", "--concurrency", "1")
