@@ -18,6 +18,7 @@ import (
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/klog/v2"
 
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/chains"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/status"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/xds"
@@ -51,6 +52,8 @@ type Options struct {
 	Client versioned.Interface
 	// Delivery gets the resources.
 	Delivery Delivery
+	// Chains keeps the names of filter chains through restarts. It runs by itself.
+	Chains *chains.Store
 	// TrustDomain is the SPIFFE trust domain that the MeshConfig is made with.
 	TrustDomain string
 	// SystemNamespace has the policies that apply to every namespace.
@@ -65,6 +68,7 @@ type Controller struct {
 	synced   []cache.InformerSynced
 	delivery Delivery
 	status   *status.Writer
+	chains   *chains.Store
 	ready    atomic.Bool
 
 	trustDomain     string
@@ -86,6 +90,7 @@ func New(o Options) (*Controller, error) {
 		synced:   synced,
 		delivery: o.Delivery,
 		status:   status.New(o.Client, o.Mesh, o.Delivery).WithAudits(o.Telemetry),
+		chains:   o.Chains,
 
 		trustDomain:     o.TrustDomain,
 		systemNamespace: o.SystemNamespace,
@@ -132,6 +137,11 @@ func (c *Controller) Run(ctx context.Context) error {
 	e := newEngine(c.trustDomain)
 	e.world.SetSystemNamespace(c.systemNamespace)
 	e.audits = c.audits
+	remembered, err := c.chains.Load(ctx)
+	if err != nil {
+		return err
+	}
+	e.remember(remembered)
 	for {
 		c.batch(ctx, e)
 		select {
@@ -155,6 +165,9 @@ func (c *Controller) batch(ctx context.Context, e *engine) {
 	}
 	out := e.step(ctx)
 	c.delivery.Apply(out.update)
+	for view, generations := range out.chains {
+		c.chains.Keep(ctx, view, generations)
+	}
 	for key, report := range out.reports {
 		c.status.Report(key, report)
 		if report == nil || !report.Audit {
