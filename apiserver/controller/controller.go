@@ -18,6 +18,7 @@ import (
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/klog/v2"
 
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/chains"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/status"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/xds"
 	"github.com/openservicemesh/mesh-apiserver/generated/clientset/versioned"
@@ -43,6 +44,8 @@ type Options struct {
 	Client versioned.Interface
 	// Delivery gets the resources.
 	Delivery Delivery
+	// Chains keeps the names of filter chains through restarts. It runs by itself.
+	Chains *chains.Store
 	// TrustDomain is the SPIFFE trust domain that the MeshConfig is made with.
 	TrustDomain string
 }
@@ -53,6 +56,7 @@ type Controller struct {
 	synced   []cache.InformerSynced
 	delivery Delivery
 	status   *status.Writer
+	chains   *chains.Store
 	ready    atomic.Bool
 
 	trustDomain string
@@ -70,6 +74,7 @@ func New(o Options) (*Controller, error) {
 		inbox:    in,
 		synced:   synced,
 		delivery: o.Delivery,
+		chains:   o.Chains,
 		status:   status.New(o.Client, o.Mesh, o.Delivery),
 
 		trustDomain: o.TrustDomain,
@@ -106,6 +111,11 @@ func (c *Controller) Run(ctx context.Context) error {
 	defer writer.Wait()
 
 	e := newEngine(c.trustDomain)
+	remembered, err := c.chains.Load(ctx)
+	if err != nil {
+		return err
+	}
+	e.remember(remembered)
 	for {
 		c.batch(ctx, e)
 		select {
@@ -129,6 +139,9 @@ func (c *Controller) batch(ctx context.Context, e *engine) {
 	}
 	out := e.step(ctx)
 	c.delivery.Apply(out.update)
+	for view, generations := range out.chains {
+		c.chains.Keep(ctx, view, generations)
+	}
 	for key, report := range out.reports {
 		c.status.Report(key, report)
 	}

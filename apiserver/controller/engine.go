@@ -34,6 +34,9 @@ type engine struct {
 	policies map[string][]world.Key
 	// chains are, by view, the generations of its filter chains.
 	chains map[string]envoy.Generations
+	// renewed are the views whose generations the step has made anew, or, with
+	// nil, forgotten.
+	renewed map[string]envoy.Generations
 	// pods says who answers at the addresses of meshed pods.
 	pods map[netip.Addr]model.Peer
 	// everything is set if the next step compiles every unit.
@@ -48,6 +51,7 @@ func newEngine(trustDomain string) *engine {
 		ledger:     newLedger(),
 		policies:   map[string][]world.Key{},
 		chains:     map[string]envoy.Generations{},
+		renewed:    map[string]envoy.Generations{},
 		everything: true,
 	}
 }
@@ -59,6 +63,13 @@ type outcome struct {
 	reports map[world.Key]*compile.Report
 	// config is a MeshConfig that is in use from now on, or nil.
 	config *v1alpha1.MeshConfig
+	// chains are, by view, the generations to remember; nil for one to forget.
+	chains map[string]envoy.Generations
+}
+
+// remember takes the generations that an earlier server knew, before the first step.
+func (e *engine) remember(chains map[string]envoy.Generations) {
+	maps.Copy(e.chains, chains)
 }
 
 // setRoots replaces the certificates that workloads trust. Every workload has
@@ -75,6 +86,7 @@ func (e *engine) step(ctx context.Context) outcome {
 	dirty := e.world.TakeDirty()
 	if e.everything || dirty.All {
 		e.addAll(&dirty)
+		e.forgetGoneViews()
 		e.common(ctx)
 		e.everything = false
 	}
@@ -92,6 +104,7 @@ func (e *engine) step(ctx context.Context) outcome {
 	for key := range dirty.Policies {
 		out.reports[key] = e.report(ctx, key)
 	}
+	out.chains, e.renewed = e.renewed, map[string]envoy.Generations{}
 	out.update.Set, out.update.Remove = e.ledger.take()
 	out.update.Proxies, out.update.GoneProxies = e.proxies(dirty.Proxies)
 	if config := e.world.Config(); config != e.config {
@@ -117,6 +130,16 @@ func (e *engine) addAll(dirty *world.Dirty) {
 	}
 	for _, key := range e.world.Policies() {
 		dirty.Policies[key] = struct{}{}
+	}
+}
+
+// forgetGoneViews drops what is remembered of views that went while no server ran.
+func (e *engine) forgetGoneViews() {
+	for view := range e.chains {
+		if e.world.View(view) == nil {
+			delete(e.chains, view)
+			e.renewed[view] = nil
+		}
 	}
 }
 
@@ -173,6 +196,7 @@ func (e *engine) workload(ctx context.Context, view string, policies map[world.K
 			if !ok {
 				e.ledger.put(u, nil)
 				delete(e.chains, view)
+				e.renewed[view] = nil
 				return nil
 			}
 			chains := envoy.NextGenerations(e.chains[view], workload)
@@ -181,7 +205,7 @@ func (e *engine) workload(ctx context.Context, view string, policies map[world.K
 				return err
 			}
 			e.ledger.put(u, resources)
-			e.chains[view] = chains
+			e.chains[view], e.renewed[view] = chains, chains
 			if len(targeting) > 0 {
 				e.policies[view] = targeting
 			}

@@ -8,17 +8,23 @@ import (
 	"fmt"
 
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/chains"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/meshconfig"
 )
 
 // addController joins the informers of both APIs, the roots, and the xDS server.
 func (s *Server) addController() error {
-	var err error
+	etcd, err := s.options.EtcdClient()
+	if err != nil {
+		return err
+	}
+	kept := chains.New(etcd)
 	s.controller, err = controller.New(controller.Options{
 		Host:        s.clients.hostInformers,
 		Mesh:        s.clients.meshInformers,
 		Client:      s.clients.mesh,
 		Delivery:    s.xds,
+		Chains:      kept,
 		TrustDomain: s.options.Mesh.TrustDomain,
 	})
 	if err != nil {
@@ -28,6 +34,10 @@ func (s *Server) addController() error {
 	if err != nil {
 		return fmt.Errorf("keep the MeshConfig: %w", err)
 	}
+	s.components.add("records of filter chains", func(ctx context.Context) error {
+		defer etcd.Close()
+		return kept.Run(ctx)
+	})
 	s.components.add("controller", func(ctx context.Context) error {
 		s.identity.OnRoots(s.controller.SetRoots)
 		return s.controller.Run(ctx)

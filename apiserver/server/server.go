@@ -14,6 +14,7 @@ import (
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/identity"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/xds"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/options"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/server/admission"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/server/serving"
 	meshrest "github.com/openservicemesh/mesh-apiserver/registry/mesh/rest"
 )
@@ -44,6 +45,9 @@ func newServer(ctx context.Context, o *options.Options, fail func(error)) (*Serv
 	config, err := o.Config()
 	if err != nil {
 		return nil, err
+	}
+	if err := admission.Apply(ctx, o.Recommended.Admission, config, o.Recommended.FeatureGate); err != nil {
+		return nil, fmt.Errorf("set up admission: %w", err)
 	}
 	s := &Server{options: o, components: components{fail: fail}}
 	if s.clients, err = newClients(config); err != nil {

@@ -9,6 +9,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
@@ -21,9 +22,8 @@ import (
 // keeps the name when it widens.
 //
 // It is the only memory of this package, and the caller keeps it: one value a
-// view, replaced by NextGenerations when the workload changes. Losing it, as by
-// a restart, costs a new name for those ports that had widened since they last
-// narrowed; the others get the name that they had.
+// view, replaced by NextGenerations when the workload changes, and its Record
+// through a restart.
 type Generations map[uint16]Generation
 
 // Generation is one port's.
@@ -31,6 +31,9 @@ type Generation struct {
 	// Name is 8 hex digits, a hash of the TCP access that the chain began with.
 	Name   string
 	access tcpAccess
+	// recorded is set of a port that was read from a record: the hash of its
+	// access, which itself is not known.
+	recorded string
 }
 
 // NextGenerations compares what w admits with what was admitted before. prev is
@@ -46,15 +49,24 @@ func NextGenerations(prev Generations, w model.Workload) Generations {
 
 func chainName(prev Generations, port uint16, access tcpAccess) string {
 	old, known := prev[port]
-	if known && access.includes(old.access) {
+	if known && old.stillAdmits(access) {
 		return old.Name
 	}
-	name := access.hash("")
+	name := access.name("")
 	if known && name == old.Name {
 		// It widened and is again what it was: the connections between must end.
-		name = access.hash(old.Name)
+		name = access.name(old.Name)
 	}
 	return name
+}
+
+// stillAdmits is true if access admits whoever g's admits. Of a recorded port
+// that is known only if nothing has changed.
+func (g Generation) stillAdmits(access tcpAccess) bool {
+	if g.recorded != "" {
+		return g.recorded == access.hash("")
+	}
+	return access.includes(g.access)
 }
 
 // tcpAccess is what counts for a connection, each list being alternatives.
@@ -152,12 +164,15 @@ func (c caller) covers(d caller) bool {
 }
 
 func (c caller) compare(d caller) int {
-	return cmp.Or(cmp.Compare(c.id, d.id), cmp.Compare(c.block, d.block))
+	return cmp.Or(cmp.Compare(c.id, d.id), cmp.Compare(c.block, d.block), cmp.Compare(strconv.FormatBool(c.prefix), strconv.FormatBool(d.prefix)))
 }
 
+func (t tcpAccess) name(salt string) string { return t.hash(salt)[:8] }
+
+// hash gives 32 hex digits.
 func (t tcpAccess) hash(salt string) string {
 	slices.SortFunc(t.deny, caller.compare)
 	slices.SortFunc(t.allow, caller.compare)
 	sum := sha256.Sum256(fmt.Appendf(nil, "%+v%s", t, salt))
-	return hex.EncodeToString(sum[:4])
+	return hex.EncodeToString(sum[:16])
 }
