@@ -111,9 +111,9 @@ func TestAPodThatTheMeshCannotCarryIsRefusedByASentence(t *testing.T) {
 		edit func(*corev1.Pod)
 		want string
 	}{
-		{"gRPC probe", func(pod *corev1.Pod) {
-			pod.Spec.Containers[0].LivenessProbe = &corev1.Probe{ProbeHandler: corev1.ProbeHandler{GRPC: &corev1.GRPCAction{Port: 8081}}}
-		}, "container app: livenessProbe.grpc: the mesh does not carry gRPC probes yet: use httpGet or exec"},
+		{"gRPC probe of the proxy's port", func(pod *corev1.Pod) {
+			pod.Spec.Containers[0].LivenessProbe = &corev1.Probe{ProbeHandler: corev1.ProbeHandler{GRPC: &corev1.GRPCAction{Port: 15001}}}
+		}, "container app: livenessProbe.grpc.port: 15001 belongs to the mesh"},
 		{"TCP probe of the proxy's port", func(pod *corev1.Pod) {
 			pod.Spec.Containers[0].ReadinessProbe = &corev1.Probe{ProbeHandler: corev1.ProbeHandler{TCPSocket: &corev1.TCPSocketAction{Port: intstr.FromInt32(15006)}}}
 		}, "container app: readinessProbe.tcpSocket.port: 15006 belongs to the mesh"},
