@@ -647,6 +647,11 @@ func (in *SidecarConfig) DeepCopyInto(out *SidecarConfig) {
 		*out = new(v1.Duration)
 		**out = **in
 	}
+	if in.PreStopSleep != nil {
+		in, out := &in.PreStopSleep, &out.PreStopSleep
+		*out = new(v1.Duration)
+		**out = **in
+	}
 	return
 }
 

@@ -1239,6 +1239,12 @@ func schema_mesh_apiserver_apis_mesh_v1alpha1_SidecarConfig(ref common.Reference
 							Ref:         ref(v1.Duration{}.OpenAPIModelName()),
 						},
 					},
+					"preStopSleep": {
+						SchemaProps: spec.SchemaProps{
+							Description: "preStopSleep is how long a container without a preStop hook of its own goes on serving when its pod ends, so that its callers learn of the end first. In whole seconds, 0s to 1h; 0s switches it off. At most half of the pod's terminationGracePeriodSeconds is used. Default 5s.",
+							Ref:         ref(v1.Duration{}.OpenAPIModelName()),
+						},
+					},
 				},
 			},
 		},

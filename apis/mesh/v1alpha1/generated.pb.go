@@ -1255,6 +1255,18 @@ func (m *SidecarConfig) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 	_ = i
 	var l int
 	_ = l
+	if m.PreStopSleep != nil {
+		{
+			size, err := m.PreStopSleep.MarshalToSizedBuffer(dAtA[:i])
+			if err != nil {
+				return 0, err
+			}
+			i -= size
+			i = encodeVarintGenerated(dAtA, i, uint64(size))
+		}
+		i--
+		dAtA[i] = 0x3a
+	}
 	if m.TerminationDrain != nil {
 		{
 			size, err := m.TerminationDrain.MarshalToSizedBuffer(dAtA[:i])
@@ -1956,6 +1968,10 @@ func (m *SidecarConfig) Size() (n int) {
 		l = m.TerminationDrain.Size()
 		n += 1 + l + sovGenerated(uint64(l))
 	}
+	if m.PreStopSleep != nil {
+		l = m.PreStopSleep.Size()
+		n += 1 + l + sovGenerated(uint64(l))
+	}
 	return n
 }
 
@@ -2399,6 +2415,7 @@ func (this *SidecarConfig) String() string {
 		`Concurrency:` + valueToStringGenerated(this.Concurrency) + `,`,
 		`DrainTime:` + strings.Replace(fmt.Sprintf("%v", this.DrainTime), "Duration", "v1.Duration", 1) + `,`,
 		`TerminationDrain:` + strings.Replace(fmt.Sprintf("%v", this.TerminationDrain), "Duration", "v1.Duration", 1) + `,`,
+		`PreStopSleep:` + strings.Replace(fmt.Sprintf("%v", this.PreStopSleep), "Duration", "v1.Duration", 1) + `,`,
 		`}`,
 	}, "")
 	return s
@@ -5964,6 +5981,42 @@ func (m *SidecarConfig) Unmarshal(dAtA []byte) error {
 				m.TerminationDrain = &v1.Duration{}
 			}
 			if err := m.TerminationDrain.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 7:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field PreStopSleep", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowGenerated
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthGenerated
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthGenerated
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if m.PreStopSleep == nil {
+				m.PreStopSleep = &v1.Duration{}
+			}
+			if err := m.PreStopSleep.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex

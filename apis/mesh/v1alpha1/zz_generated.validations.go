@@ -2273,6 +2273,7 @@ func Validate_SidecarConfig(
 
 	// field SidecarConfig.DrainTime has no validation
 	// field SidecarConfig.TerminationDrain has no validation
+	// field SidecarConfig.PreStopSleep has no validation
 	return errs
 }
 
