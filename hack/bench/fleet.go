@@ -36,7 +36,7 @@ type fleet struct {
 	certificates [][]byte
 	ids          []string
 	issuer       leaf.Issuer
-	public       *ecdsa.PrivateKey
+	private      *ecdsa.PrivateKey
 	// resources are all that our server has for a proxy, encoded, by type.
 	resources map[string][]byte
 	counts    map[string]int
@@ -49,14 +49,9 @@ func (s *session) newFleet(ctx context.Context, pods []*corev1.Pod) (*fleet, err
 	if f.issuer, f.roots, err = s.issuer(ctx); err != nil {
 		return nil, err
 	}
-	if f.public, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader); err != nil {
+	if err := f.makeKey(); err != nil {
 		return nil, err
 	}
-	der, err := x509.MarshalECPrivateKey(f.public)
-	if err != nil {
-		return nil, err
-	}
-	f.key = pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: der})
 	for _, pod := range pods {
 		name := leaf.Name{Namespace: pod.Namespace, ServiceAccount: manyAccount, Pod: pod.Name, UID: string(pod.UID)}
 		template, err := leaf.Template(name, "cluster.local", today())
@@ -72,12 +67,26 @@ func (s *session) newFleet(ctx context.Context, pods []*corev1.Pod) (*fleet, err
 	return f, f.readResources(ctx, s.mesh.Address+":15012")
 }
 
+// makeKey makes the one key that all certificates are for.
+func (f *fleet) makeKey() error {
+	var err error
+	if f.private, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader); err != nil {
+		return err
+	}
+	der, err := x509.MarshalECPrivateKey(f.private)
+	if err != nil {
+		return err
+	}
+	f.key = pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: der})
+	return nil
+}
+
 func today() leaf.Validity {
 	return leaf.Validity{NotBefore: time.Now().Add(-time.Minute), NotAfter: time.Now().Add(24 * time.Hour)}
 }
 
 func (f *fleet) sign(template *x509.Certificate) ([]byte, error) {
-	der, err := leaf.Sign(template, f.public.Public(), f.issuer)
+	der, err := leaf.Sign(template, f.private.Public(), f.issuer)
 	if err != nil {
 		return nil, err
 	}

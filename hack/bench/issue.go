@@ -9,6 +9,7 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"time"
 
@@ -26,15 +27,12 @@ import (
 // library needs for the same, in runs that alternate; and takes the way through
 // kube-apiserver, from a kubelet's request to the chain in its status.
 func measureIssue(ctx context.Context, s *session) ([]Figure, error) {
-	figures, err := issueRate(ctx)
-	if err != nil {
-		return nil, err
-	}
+	figures, rateErr := issueRate(ctx)
 	if err := s.start(ctx); err != nil {
-		return figures, err
+		return figures, errors.Join(rateErr, err)
 	}
 	more, err := s.issueEndToEnd(ctx)
-	return append(figures, more...), err
+	return append(figures, more...), errors.Join(rateErr, err)
 }
 
 func issueRate(ctx context.Context) ([]Figure, error) {

@@ -37,10 +37,13 @@ type part struct {
 
 // parts are in the order of docs/performance.md.
 var parts = []part{
+	{name: "policy", about: "A policy changes", bound: 5 * time.Minute, measure: measurePolicy},
 	{name: "push", about: "An endpoint changes", isolated: true, bound: 9 * time.Minute, measure: measurePush},
 	{name: "compile", about: "One Service of many changes", bound: 3 * time.Minute, measure: measureCompile},
 	{name: "webhook", about: "A pod is injected", isolated: true, bound: 3 * time.Minute, measure: measureWebhook},
 	{name: "issue", about: "Certificates", isolated: true, bound: 3 * time.Minute, measure: measureIssue},
+	{name: "pods", about: "A pod starts", bound: 5 * time.Minute, measure: measurePods},
+	{name: "memory", about: "Memory of a sidecar", isolated: true, bound: 5 * time.Minute, measure: measureMemory},
 }
 
 // helpers are the other programs of a measurement, which run as processes of

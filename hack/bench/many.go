@@ -96,7 +96,13 @@ func plainPod(name string) *corev1.Pod {
 
 // makeServices makes Services with an endpoint each.
 func (s *session) makeServices(ctx context.Context, n int, pods []*corev1.Pod) error {
-	return inParallel(n, func(i int) error {
+	return s.makeServicesFrom(ctx, 0, n, pods)
+}
+
+// makeServicesFrom makes those that are missing, of which the first are there.
+func (s *session) makeServicesFrom(ctx context.Context, first, n int, pods []*corev1.Pod) error {
+	return inParallel(n-first, func(i int) error {
+		i += first
 		_, err := s.host.CoreV1().Services(manyNamespace).Create(ctx, &corev1.Service{
 			ObjectMeta: metav1.ObjectMeta{Name: serviceName(i)},
 			Spec: corev1.ServiceSpec{

@@ -1,0 +1,131 @@
+// Copyright The mesh-apiserver Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/envoy"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/identity/leaf"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
+	"github.com/openservicemesh/mesh-apiserver/test/integration/harness"
+)
+
+// envoyProcess is a real Envoy, with the files that a pod's has.
+type envoyProcess struct {
+	dir string
+	cmd *exec.Cmd
+}
+
+// newSidecar starts an Envoy as mesh-init and the injected container do.
+func (s *session) newSidecar(ctx context.Context, pod *corev1.Pod) (*envoyProcess, error) {
+	bootstrap, identity, roots, err := envoy.Bootstrap(envoy.BootstrapParams{
+		NodeID:  model.ProxyID{Namespace: pod.Namespace, Pod: pod.Name, UID: string(pod.UID)},
+		XDSHost: harness.MeshAddress, XDSPort: model.PortXDS, XDSServerName: harness.ServerName,
+		PodIPs: []netip.Addr{netip.MustParseAddr("127.0.0.1")},
+	})
+	if err != nil {
+		return nil, err
+	}
+	return s.startEnvoy(ctx, pod, bootstrap, identity, roots)
+}
+
+func (s *session) startEnvoy(ctx context.Context, pod *corev1.Pod, bootstrap, identity, roots []byte) (*envoyProcess, error) {
+	binary := os.Getenv("MESH_ENVOY")
+	if binary == "" {
+		return nil, errors.New("MESH_ENVOY is not set: set it to what hack/images/envoy.sh prints")
+	}
+	dir, err := os.MkdirTemp(s.dir, "envoy-")
+	if err != nil {
+		return nil, err
+	}
+	bundle, published, err := s.credentials(ctx, pod)
+	if err != nil {
+		return nil, err
+	}
+	here := strings.NewReplacer("/var/run/secrets/mesh/identity", dir, "/var/run/secrets/mesh/roots", dir, "/var/run/mesh", dir)
+	for name, content := range map[string][]byte{
+		"bootstrap.yaml": bootstrap, "identity.sds.yaml": identity, "control-plane-roots.sds.yaml": roots,
+		"roots.pem": published, "credentialbundle.pem": bundle,
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(here.Replace(string(content))), 0o600); err != nil {
+			return nil, err
+		}
+	}
+	// Not in dir, which Envoy watches.
+	log, err := os.Create(dir + ".log")
+	if err != nil {
+		return nil, err
+	}
+	defer log.Close()
+	e := &envoyProcess{dir: dir, cmd: exec.CommandContext(ctx, binary, "-c", filepath.Join(dir, "bootstrap.yaml"),
+		"--use-dynamic-base-id", "--concurrency", "1", "--log-level", "warning")}
+	e.cmd.Stdout, e.cmd.Stderr = log, log
+	e.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	return e, e.cmd.Start()
+}
+
+// credentials are a pod's bundle, key first, and the roots.
+func (s *session) credentials(ctx context.Context, pod *corev1.Pod) (bundle, roots []byte, err error) {
+	f := &fleet{}
+	if f.issuer, roots, err = s.issuer(ctx); err != nil {
+		return nil, nil, err
+	}
+	if err := f.makeKey(); err != nil {
+		return nil, nil, err
+	}
+	template, err := leaf.Template(leaf.Name{Namespace: pod.Namespace, ServiceAccount: manyAccount, Pod: pod.Name, UID: string(pod.UID)}, "cluster.local", today())
+	if err != nil {
+		return nil, nil, err
+	}
+	certificate, err := f.sign(template)
+	if err != nil {
+		return nil, nil, err
+	}
+	return append(f.key, certificate...), roots, nil
+}
+
+// admin asks Envoy's admin interface.
+func (e *envoyProcess) admin(ctx context.Context, path string) (string, error) {
+	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "unix", filepath.Join(e.dir, "admin.sock"))
+	}}}
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://admin"+path, nil)
+	if err != nil {
+		return "", err
+	}
+	response, err := client.Do(request)
+	if err != nil {
+		return "", err
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	return string(body), err
+}
+
+// log is the end of what Envoy has written.
+func (e *envoyProcess) log() string {
+	data, err := os.ReadFile(e.dir + ".log")
+	if err != nil {
+		return err.Error()
+	}
+	return string(data[max(0, len(data)-2000):])
+}
+
+func (e *envoyProcess) stop() {
+	_ = e.cmd.Process.Kill()
+	_ = e.cmd.Wait()
+}
