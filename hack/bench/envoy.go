@@ -13,7 +13,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"syscall"
 
 	corev1 "k8s.io/api/core/v1"
@@ -29,6 +28,13 @@ type envoyProcess struct {
 	dir string
 	cmd *exec.Cmd
 }
+
+// inPod runs Envoy (1) where a directory (0) stands for those of a pod: what the
+// server sends names files by their paths there.
+const inPod = `set -e
+mount -t tmpfs tmpfs /run
+for d in /run/mesh /run/secrets/mesh/identity /run/secrets/mesh/roots; do mkdir -p $d; mount --bind "$0" $d; done
+exec "$1" -c /run/mesh/bootstrap.yaml --use-dynamic-base-id --concurrency 1 --log-level warning`
 
 // newSidecar starts an Envoy as mesh-init and the injected container do.
 func (s *session) newSidecar(ctx context.Context, pod *corev1.Pod) (*envoyProcess, error) {
@@ -56,12 +62,11 @@ func (s *session) startEnvoy(ctx context.Context, pod *corev1.Pod, bootstrap, id
 	if err != nil {
 		return nil, err
 	}
-	here := strings.NewReplacer("/var/run/secrets/mesh/identity", dir, "/var/run/secrets/mesh/roots", dir, "/var/run/mesh", dir)
 	for name, content := range map[string][]byte{
 		"bootstrap.yaml": bootstrap, "identity.sds.yaml": identity, "control-plane-roots.sds.yaml": roots,
 		"roots.pem": published, "credentialbundle.pem": bundle,
 	} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(here.Replace(string(content))), 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, name), content, 0o600); err != nil {
 			return nil, err
 		}
 	}
@@ -71,8 +76,7 @@ func (s *session) startEnvoy(ctx context.Context, pod *corev1.Pod, bootstrap, id
 		return nil, err
 	}
 	defer log.Close()
-	e := &envoyProcess{dir: dir, cmd: exec.CommandContext(ctx, binary, "-c", filepath.Join(dir, "bootstrap.yaml"),
-		"--use-dynamic-base-id", "--concurrency", "1", "--log-level", "warning")}
+	e := &envoyProcess{dir: dir, cmd: exec.CommandContext(ctx, "unshare", "--mount", "sh", "-c", inPod, dir, binary)}
 	e.cmd.Stdout, e.cmd.Stderr = log, log
 	e.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	return e, e.cmd.Start()
