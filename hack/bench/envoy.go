@@ -34,22 +34,33 @@ type envoyProcess struct {
 const inPod = `set -e
 mount -t tmpfs tmpfs /run
 for d in /run/mesh /run/secrets/mesh/identity /run/secrets/mesh/roots; do mkdir -p $d; mount --bind "$0" $d; done
-exec "$1" -c /run/mesh/bootstrap.yaml --use-dynamic-base-id --concurrency 1 --log-level warning`
+touch /run/envoy; mount --bind "$1" /run/envoy
+chown -R 1337:1337 "$0"
+exec setpriv --pdeathsig=KILL --reuid=1337 --regid=1337 --clear-groups /run/envoy -c /run/mesh/bootstrap.yaml --use-dynamic-base-id --concurrency 1 --log-level warning`
 
 // newSidecar starts an Envoy as mesh-init and the injected container do.
 func (s *session) newSidecar(ctx context.Context, pod *corev1.Pod) (*envoyProcess, error) {
+	return s.newSidecarIn(ctx, nil, pod)
+}
+
+// newSidecarIn is newSidecar in a network namespace, nil for this program's.
+func (s *session) newSidecarIn(ctx context.Context, ns *netns, pod *corev1.Pod) (*envoyProcess, error) {
+	podIP := netip.MustParseAddr("127.0.0.1")
+	if ns != nil {
+		podIP = netip.MustParseAddr(ns.address)
+	}
 	bootstrap, identity, roots, err := envoy.Bootstrap(envoy.BootstrapParams{
 		NodeID:  model.ProxyID{Namespace: pod.Namespace, Pod: pod.Name, UID: string(pod.UID)},
 		XDSHost: harness.MeshAddress, XDSPort: model.PortXDS, XDSServerName: harness.ServerName,
-		PodIPs: []netip.Addr{netip.MustParseAddr("127.0.0.1")},
+		PodIPs: []netip.Addr{podIP},
 	})
 	if err != nil {
 		return nil, err
 	}
-	return s.startEnvoy(ctx, pod, bootstrap, identity, roots)
+	return s.startEnvoyIn(ctx, ns, pod, bootstrap, identity, roots)
 }
 
-func (s *session) startEnvoy(ctx context.Context, pod *corev1.Pod, bootstrap, identity, roots []byte) (*envoyProcess, error) {
+func (s *session) startEnvoyIn(ctx context.Context, ns *netns, pod *corev1.Pod, bootstrap, identity, roots []byte) (*envoyProcess, error) {
 	binary := os.Getenv("MESH_ENVOY")
 	if binary == "" {
 		return nil, errors.New("MESH_ENVOY is not set: set it to what hack/images/envoy.sh prints")
@@ -76,7 +87,11 @@ func (s *session) startEnvoy(ctx context.Context, pod *corev1.Pod, bootstrap, id
 		return nil, err
 	}
 	defer log.Close()
-	e := &envoyProcess{dir: dir, cmd: exec.CommandContext(ctx, "unshare", "--mount", "sh", "-c", inPod, dir, binary)}
+	run := exec.CommandContext
+	if ns != nil {
+		run = ns.command
+	}
+	e := &envoyProcess{dir: dir, cmd: run(ctx, "unshare", "--mount", "sh", "-c", inPod, dir, binary)}
 	e.cmd.Stdout, e.cmd.Stderr = log, log
 	e.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	return e, e.cmd.Start()

@@ -44,6 +44,7 @@ var parts = []part{
 	{name: "issue", about: "Certificates", isolated: true, bound: 3 * time.Minute, measure: measureIssue},
 	{name: "pods", about: "A pod starts", bound: 5 * time.Minute, measure: measurePods},
 	{name: "memory", about: "Memory of a sidecar", isolated: true, bound: 5 * time.Minute, measure: measureMemory},
+	{name: "latency", about: "Latency of two proxies", isolated: true, bound: 4 * time.Minute, measure: measureLatency},
 }
 
 // helpers are the other programs of a measurement, which run as processes of
@@ -51,6 +52,9 @@ var parts = []part{
 var helpers = map[string]func(context.Context) error{
 	"clients": runClients,
 	"linear":  runLinear,
+	"app":     runApp,
+	"capture": runCapture,
+	"load":    runLoad,
 }
 
 func main() {
