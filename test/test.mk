@@ -10,6 +10,7 @@ test-unit: ## Run the unit tests; they need neither root nor a cluster.
 	$(GO) -C hack/cluster test ./boundlog
 	$(GO) -C hack/bench vet .
 	$(GO) -C hack/bench test .
+	$(GO) -C hack/images test .
 	$(GO) vet -tags envoy ./apiserver/controller ./apiserver/controller/envoy ./apiserver/controller/xds
 	$(GO) -C test vet ./...
 	$(GO) -C test vet -tags soak ./...

@@ -72,4 +72,4 @@ func ip(ctx context.Context, lines ...string) error {
 }
 
 // runCapture leads the traffic of this namespace through its proxy.
-func runCapture(context.Context) error { return redirect.Install() }
+func runCapture(context.Context) error { return redirect.Install(redirect.Exclusions{}) }

@@ -16,7 +16,7 @@ case " ${*:-policy pods} " in
   make --no-print-directory cluster-up >&2
   make --no-print-directory images >&2
   eval "$(make -s --no-print-directory env)"
-  IMAGE_ID=$(sha256sum _output/images/mesh-apiserver.tar | cut -c1-16) artifacts/deploy/install.sh >&2
+  IMAGE_ID=$(sha256sum _output/images/mesh-apiserver.tar | cut -c1-16) artifacts/deploy/install.sh hack/cluster/deploy >&2
   ;;
 esac
 exec _output/bench -json _output/bench.json -table _output/bench.md "$@"
