@@ -34,7 +34,7 @@ type pair struct {
 // configuration that does mTLS and nothing more.
 func measureLatency(ctx context.Context, s *session) ([]Figure, error) {
 	s.close(ctx)
-	*s = session{}
+	*s = session{profiles: s.profiles}
 	if err := s.start(ctx); err != nil {
 		return nil, err
 	}

@@ -73,6 +73,7 @@ func run(ctx context.Context) error {
 	jsonFile := flag.String("json", "", "write the figures as JSON to this file")
 	tableFile := flag.String("table", "", "write the figures as Markdown to this file")
 	inside := flag.Bool("inside", false, "measure in a network namespace of its own (bench starts itself so)")
+	profiles := flag.String("profiles", "", "keep profiles of the server in this directory, of the changes that 100 of 1,000 proxies want")
 	flag.Parse()
 	if *inside {
 		if err := harness.InNetworkNamespace(); err != nil {
@@ -85,10 +86,10 @@ func run(ctx context.Context) error {
 	}
 	report := Report{Machine: describeMachine(ctx)}
 	if *inside {
-		report.Parts, err = measureHere(ctx, chosen)
+		report.Parts, err = measureHere(ctx, chosen, *profiles)
 		return errors.Join(err, report.writeJSON(*jsonFile))
 	}
-	report.Parts, err = measureAll(ctx, chosen)
+	report.Parts, err = measureAll(ctx, chosen, *profiles)
 	fmt.Print(report.Markdown())
 	return errors.Join(err, report.writeJSON(*jsonFile), report.writeTable(*tableFile))
 }
@@ -113,7 +114,7 @@ func choose(names []string) ([]part, error) {
 }
 
 // measureAll measures isolated parts in one process of their own, the others here.
-func measureAll(ctx context.Context, chosen []part) ([]Measured, error) {
+func measureAll(ctx context.Context, chosen []part, profiles string) ([]Measured, error) {
 	var here []part
 	var away []string
 	for _, p := range chosen {
@@ -123,9 +124,9 @@ func measureAll(ctx context.Context, chosen []part) ([]Measured, error) {
 			here = append(here, p)
 		}
 	}
-	measured, err := measureHere(ctx, here)
+	measured, err := measureHere(ctx, here, profiles)
 	if len(away) > 0 {
-		more, awayErr := measureAway(ctx, away)
+		more, awayErr := measureAway(ctx, away, profiles)
 		measured, err = append(measured, more...), errors.Join(err, awayErr)
 	}
 	slices.SortStableFunc(measured, func(a, b Measured) int { return orderOf(a.Name) - orderOf(b.Name) })
@@ -136,14 +137,14 @@ func orderOf(name string) int {
 	return slices.IndexFunc(parts, func(p part) bool { return p.name == name })
 }
 
-func measureAway(ctx context.Context, names []string) ([]Measured, error) {
+func measureAway(ctx context.Context, names []string, profiles string) ([]Measured, error) {
 	dir, err := os.MkdirTemp("", "mesh-bench-")
 	if err != nil {
 		return nil, err
 	}
 	defer os.RemoveAll(dir)
 	file := filepath.Join(dir, "figures.json")
-	cmd := exec.CommandContext(ctx, "/proc/self/exe", append([]string{"-inside", "-json", file}, names...)...)
+	cmd := exec.CommandContext(ctx, "/proc/self/exe", append([]string{"-inside", "-json", file, "-profiles", profiles}, names...)...)
 	cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	runErr := cmd.Run()
@@ -160,8 +161,8 @@ func measureAway(ctx context.Context, names []string) ([]Measured, error) {
 
 // measureHere measures one part after the other. One that fails does not keep
 // the others from being measured.
-func measureHere(ctx context.Context, chosen []part) ([]Measured, error) {
-	s := &session{}
+func measureHere(ctx context.Context, chosen []part, profiles string) ([]Measured, error) {
+	s := &session{profiles: profiles}
 	defer s.close(context.WithoutCancel(ctx))
 	var measured []Measured
 	var errs []error

@@ -23,7 +23,7 @@ const memoryRuns = 3
 func measureMemory(ctx context.Context, s *session) ([]Figure, error) {
 	// A cluster of its own: others have made Services.
 	s.close(ctx)
-	*s = session{}
+	*s = session{profiles: s.profiles}
 	if err := s.start(ctx); err != nil {
 		return nil, err
 	}

@@ -105,6 +105,11 @@ func (s *session) measureConnected(ctx context.Context, f *fleet, peers []*peer,
 				}
 			}
 		}
+		if n == 100 && connected == pushProxies && s.profiles != "" {
+			if err := s.profile(ctx, peers[0], k, pods); err != nil {
+				return figures, err
+			}
+		}
 		figures = append(figures, compared(what, peers, n == 100 && connected == pushProxies)...)
 	}
 	return figures, nil

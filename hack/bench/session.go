@@ -23,6 +23,8 @@ type session struct {
 	kube *harness.Kube
 	mesh *harness.Mesh
 	host kubernetes.Interface
+	// profiles is a directory for profiles of the server, or empty.
+	profiles string
 }
 
 // start gives etcd, kube-apiserver and mesh-apiserver as processes, and a

@@ -11,7 +11,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
+	"slices"
 	"time"
 
 	admissionv1 "k8s.io/api/admission/v1"
@@ -42,18 +44,22 @@ func measureWebhook(ctx context.Context, s *session) ([]Figure, error) {
 	}
 	var figures []Figure
 	for _, call := range calls {
-		pod := plainPod("bench")
-		if call.name != "mutating" {
-			pod = injected
+		// kube-apiserver asks again about a pod that others have changed
+		// (reinvocationPolicy IfNeeded), and a validating webhook sees the same.
+		pods := map[string]*corev1.Pod{"injected": injected}
+		if call.name == "mutating" {
+			pods["plain"] = plainPod("bench")
 		}
-		took, err := call.measure(ctx, pod)
-		if err != nil {
-			return figures, err
+		for _, kind := range slices.Sorted(maps.Keys(pods)) {
+			took, err := call.measure(ctx, pods[kind])
+			if err != nil {
+				return figures, err
+			}
+			what := fmt.Sprintf("%s call (%s) about a pod that is %s", call.name, call.path, kind)
+			figures = append(figures,
+				Figure{Name: what + ", p50", Value: quantile(took, 0.5), Unit: "ms", Samples: len(took)},
+				Figure{Name: what + ", p99", Value: quantile(took, 0.99), Unit: "ms", Samples: len(took), Aim: atMost(5)})
 		}
-		what := fmt.Sprintf("%s call (%s)", call.name, call.path)
-		figures = append(figures,
-			Figure{Name: what + ", p50", Value: quantile(took, 0.5), Unit: "ms", Samples: len(took)},
-			Figure{Name: what + ", p99", Value: quantile(took, 0.99), Unit: "ms", Samples: len(took), Aim: atMost(5)})
 	}
 	return figures, nil
 }
