@@ -24,7 +24,7 @@ verify-test-table: ## Check that the tests that test/README.md names exist.
 
 .PHONY: verify-modules
 verify-modules: ## Check that each module's go.mod and go.sum are tidy.
-	for module in . test hack/tools hack/images hack/cluster; do (cd $$module && $(GO) mod tidy -diff); done
+	for module in . test hack/bench hack/tools hack/images hack/cluster; do (cd $$module && $(GO) mod tidy -diff); done
 
 .PHONY: lint
 lint: $(TOOLS_BIN)/golangci-lint ## Run golangci-lint with the house's walls.
@@ -33,6 +33,7 @@ lint: $(TOOLS_BIN)/golangci-lint ## Run golangci-lint with the house's walls.
 	# Of hack/cluster what is its own: main.go is Kubernetes, minutes of analysis.
 	cd hack/cluster && $(abspath $(TOOLS_BIN))/golangci-lint run --config $(CURDIR)/.golangci.yml ./boundlog/... ./pause/...
 	cd hack/images && $(abspath $(TOOLS_BIN))/golangci-lint run --config $(CURDIR)/.golangci.yml ./...
+	cd hack/bench && $(abspath $(TOOLS_BIN))/golangci-lint run --config $(CURDIR)/.golangci.yml ./...
 
 # Built from the pinned source, once for each version.
 $(TOOLS_BIN)/golangci-lint: hack/tools/go.mod hack/tools/go.sum

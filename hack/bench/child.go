@@ -83,7 +83,7 @@ func (c *child) nextEvent(ctx context.Context) (ClientsEvent, error) {
 func (c *child) stop() {
 	_ = c.input.Close()
 	_ = c.cmd.Process.Kill()
-	for range c.lines { //nolint:revive // what it still says is of no use
+	for range c.lines {
 	}
 	_ = c.cmd.Wait()
 }

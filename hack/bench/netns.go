@@ -57,11 +57,6 @@ func (ns *netns) command(ctx context.Context, name string, args ...string) *exec
 	return cmd
 }
 
-func (ns *netns) stop() {
-	_ = ns.holder.Process.Kill()
-	_ = ns.holder.Wait()
-}
-
 func ip(ctx context.Context, lines ...string) error {
 	for _, line := range lines {
 		if out, err := exec.CommandContext(ctx, "ip", strings.Fields(line)...).CombinedOutput(); err != nil {
