@@ -194,10 +194,11 @@ type MeshPolicyStatus struct {
 	Proxies    *ProxyCounts
 }
 
-// ProxyCounts counts connected proxies.
+// ProxyCounts counts proxies, connected ones and others apart.
 type ProxyCounts struct {
-	Affected int32
-	Acked    int32
+	Affected     int32
+	Acked        int32
+	Disconnected int32
 }
 
 const (

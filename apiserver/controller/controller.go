@@ -16,6 +16,7 @@ import (
 
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/tools/cache"
+	"k8s.io/client-go/tools/events"
 	"k8s.io/klog/v2"
 
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/chains"
@@ -46,6 +47,9 @@ type Options struct {
 	Delivery Delivery
 	// Chains keeps the names of filter chains through restarts. It runs by itself.
 	Chains *chains.Store
+	// Events shows what users must see of objects without a status of ours; nil
+	// shows nothing.
+	Events events.EventRecorder
 	// TrustDomain is the SPIFFE trust domain that the MeshConfig is made with.
 	TrustDomain string
 }
@@ -58,7 +62,9 @@ type Controller struct {
 	status   *status.Writer
 	chains   *chains.Store
 	ready    atomic.Bool
+	refusals refusals
 
+	events      events.EventRecorder
 	trustDomain string
 }
 
@@ -70,13 +76,19 @@ func New(o Options) (*Controller, error) {
 	if err != nil {
 		return nil, err
 	}
+	recorder := o.Events
+	if recorder == nil {
+		recorder = noEvents{}
+	}
 	return &Controller{
 		inbox:    in,
 		synced:   synced,
 		delivery: o.Delivery,
 		chains:   o.Chains,
-		status:   status.New(o.Client, o.Mesh, o.Delivery),
+		status:   status.New(o.Client, o.Mesh, o.Delivery, recorder),
+		refusals: newRefusals(o.Host, recorder),
 
+		events:      o.Events,
 		trustDomain: o.TrustDomain,
 	}, nil
 }
@@ -90,6 +102,12 @@ func (c *Controller) SetRoots(pem []byte) {
 // Notify says that the proxies of a view have come, gone, or answered. It is
 // the Notify of the xDS server's options.
 func (c *Controller) Notify(view string) { c.status.Notify(view) }
+
+// Refused says that a proxy has refused a resource. It is the Refused of the
+// xDS server's options.
+func (c *Controller) Refused(nack xds.Nack) {
+	c.inbox.put(func(e *engine) { c.refusals.tell(e.ledger.owner(nack), nack) })
+}
 
 // Ready is nil once everything that there was at the start has been applied.
 func (c *Controller) Ready() error {
@@ -142,11 +160,13 @@ func (c *Controller) batch(ctx context.Context, e *engine) {
 	for view, generations := range out.chains {
 		c.chains.Keep(ctx, view, generations)
 	}
+	c.record(out.news)
 	for key, report := range out.reports {
 		c.status.Report(key, report)
 	}
+	warn(c.events, out.warnings)
 	if out.config != nil {
-		c.status.InUse(out.config)
+		c.status.InUse(out.config, out.unusable)
 	}
 	if !c.ready.Swap(true) {
 		c.delivery.SetReady()

@@ -8,7 +8,6 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"net/netip"
 	"runtime/debug"
 	"slices"
 	"time"
@@ -37,12 +36,19 @@ type engine struct {
 	// renewed are the views whose generations the step has made anew, or, with
 	// nil, forgotten.
 	renewed map[string]envoy.Generations
-	// pods says who answers at the addresses of meshed pods.
-	pods map[netip.Addr]model.Peer
+	// outlooks are the views for which there is an outbound listener.
+	outlooks map[string][]string
+	// broken are the headless Services that could not be compiled.
+	broken   map[world.Key]struct{}
+	notebook *notebook
 	// everything is set if the next step compiles every unit.
 	everything bool
 	// config is the MeshConfig that was reported last.
 	config *v1alpha1.MeshConfig
+	// warned is what is wrong with annotations, by the object.
+	warned map[annotated]string
+	// unusable says why the settings could not be compiled, or is nil.
+	unusable error
 }
 
 func newEngine(trustDomain string) *engine {
@@ -52,7 +58,10 @@ func newEngine(trustDomain string) *engine {
 		policies:   map[string][]world.Key{},
 		chains:     map[string]envoy.Generations{},
 		renewed:    map[string]envoy.Generations{},
+		broken:     map[world.Key]struct{}{},
+		notebook:   newNotebook(),
 		everything: true,
+		warned:     map[annotated]string{},
 	}
 }
 
@@ -61,8 +70,14 @@ type outcome struct {
 	update xds.Update
 	// reports of policies that may say something new; nil for one that is gone.
 	reports map[world.Key]*compile.Report
-	// config is a MeshConfig that is in use from now on, or nil.
-	config *v1alpha1.MeshConfig
+	// warnings are for the users of objects whose annotations are wrong.
+	warnings []warning
+	// news are notices that have not been told yet.
+	news []notice
+	// config is a MeshConfig that everything was compiled with, or nil if it is
+	// the one reported before; unusable says why its settings could not be compiled.
+	config   *v1alpha1.MeshConfig
+	unusable error
 	// chains are, by view, the generations to remember; nil for one to forget.
 	chains map[string]envoy.Generations
 }
@@ -87,28 +102,39 @@ func (e *engine) step(ctx context.Context) outcome {
 	if e.everything || dirty.All {
 		e.addAll(&dirty)
 		e.forgetGoneViews()
-		e.common(ctx)
+		unusable := e.common(ctx)
+		if (unusable == nil) != (e.unusable == nil) {
+			e.config = nil
+		}
+		e.unusable = unusable
 		e.everything = false
 	}
 	for key := range dirty.Services {
 		e.service(ctx, key)
+		e.serviceNotices(key)
+	}
+	for namespace := range dirty.Namespaces {
+		e.namespaceNotices(namespace)
 	}
 	for key := range dirty.Accounts {
 		e.account(ctx, key)
 	}
-	e.addresses(ctx, dirty.Ports)
+	if dirty.Addresses {
+		e.direct(ctx)
+	}
 	for view := range dirty.Views {
 		e.workload(ctx, view, dirty.Policies)
 	}
-	out := outcome{reports: map[world.Key]*compile.Report{}}
+	out := outcome{reports: map[world.Key]*compile.Report{}, warnings: e.annotations(dirty)}
 	for key := range dirty.Policies {
 		out.reports[key] = e.report(ctx, key)
 	}
 	out.chains, e.renewed = e.renewed, map[string]envoy.Generations{}
 	out.update.Set, out.update.Remove = e.ledger.take()
 	out.update.Proxies, out.update.GoneProxies = e.proxies(dirty.Proxies)
+	out.news = e.notebook.take()
 	if config := e.world.Config(); config != e.config {
-		e.config, out.config = config, config
+		e.config, out.config, out.unusable = config, config, e.unusable
 	}
 	return out
 }
@@ -121,9 +147,12 @@ func (e *engine) addAll(dirty *world.Dirty) {
 	for _, key := range e.world.Accounts() {
 		dirty.Accounts[key] = struct{}{}
 	}
-	dirty.Ports[world.AnyPort] = struct{}{}
-	for _, port := range e.world.Ports() {
-		dirty.Ports[port] = struct{}{}
+	dirty.Addresses = true
+	for _, namespace := range e.world.Namespaces() {
+		dirty.Namespaces[namespace] = struct{}{}
+	}
+	for _, id := range e.world.Proxies() {
+		dirty.Proxies[id] = struct{}{}
 	}
 	for _, view := range e.world.Views() {
 		dirty.Views[view] = struct{}{}
@@ -143,7 +172,8 @@ func (e *engine) forgetGoneViews() {
 	}
 }
 
-func (e *engine) common(ctx context.Context) {
+// common compiles what is nobody's own; the error is told in the MeshConfig's status.
+func (e *engine) common(ctx context.Context) error {
 	u := unit{kind: kindCommon}
 	var resources []envoy.Resource
 	err := guarded(kindCommon, func() (err error) {
@@ -152,9 +182,10 @@ func (e *engine) common(ctx context.Context) {
 	})
 	if err != nil {
 		failed(ctx, u, err, "what was sent before stays")
-		return
+		return err
 	}
 	e.ledger.put(u, resources)
+	return nil
 }
 
 func (e *engine) service(ctx context.Context, key world.Key) {
@@ -169,7 +200,7 @@ func (e *engine) service(ctx context.Context, key world.Key) {
 			}
 			resources, err := envoy.Service(service)
 			if err == nil {
-				e.ledger.put(u, resources)
+				e.ledger.put(u, inView(e.world.NamespaceView(key.Namespace), resources))
 			}
 			return err
 		})

@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/openservicemesh/mesh-apiserver/apis/scheme"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/chains"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/meshconfig"
@@ -25,6 +26,7 @@ func (s *Server) addController() error {
 		Client:      s.clients.mesh,
 		Delivery:    s.xds,
 		Chains:      kept,
+		Events:      s.clients.events.NewRecorder(scheme.Scheme, "mesh-apiserver"),
 		TrustDomain: s.options.Mesh.TrustDomain,
 	})
 	if err != nil {

@@ -6,6 +6,7 @@ package server
 import (
 	"context"
 	"crypto/x509"
+	"errors"
 
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/identity/leaf"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/xds"
@@ -21,7 +22,8 @@ func (s *Server) addXDS() error {
 	s.xds = xds.New(xds.Options{
 		Identify: s.settings.identify,
 		// The controller comes after the xDS server, which it delivers to.
-		Notify: func(view string) { s.controller.Notify(view) },
+		Notify:  func(view string) { s.controller.Notify(view) },
+		Refused: func(nack xds.Nack) { s.controller.Refused(nack) },
 	})
 	s.components.add("xDS", func(ctx context.Context) error {
 		return s.xds.Serve(ctx, listener, s.identity.XDSServerTLS())
@@ -33,7 +35,7 @@ func (s *Server) addXDS() error {
 func (s settings) identify(certificate *x509.Certificate) (xds.Peer, error) {
 	config, err := s.meshConfig()
 	if err != nil {
-		return xds.Peer{}, err
+		return xds.Peer{}, errors.Join(xds.ErrNotConfigured, err)
 	}
 	name, err := leaf.Parse(certificate, config.Spec.Certificate.TrustDomain)
 	if err != nil {

@@ -1147,6 +1147,9 @@ func (m *ProxyCounts) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 	_ = i
 	var l int
 	_ = l
+	i = encodeVarintGenerated(dAtA, i, uint64(m.Disconnected))
+	i--
+	dAtA[i] = 0x18
 	i = encodeVarintGenerated(dAtA, i, uint64(m.Acked))
 	i--
 	dAtA[i] = 0x10
@@ -1385,6 +1388,30 @@ func (m *TrafficConfig) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 	_ = i
 	var l int
 	_ = l
+	i -= len(m.Visibility)
+	copy(dAtA[i:], m.Visibility)
+	i = encodeVarintGenerated(dAtA, i, uint64(len(m.Visibility)))
+	i--
+	dAtA[i] = 0x42
+	i -= len(m.MinimumTLSVersion)
+	copy(dAtA[i:], m.MinimumTLSVersion)
+	i = encodeVarintGenerated(dAtA, i, uint64(len(m.MinimumTLSVersion)))
+	i--
+	dAtA[i] = 0x3a
+	i -= len(m.EscapedSlashes)
+	copy(dAtA[i:], m.EscapedSlashes)
+	i = encodeVarintGenerated(dAtA, i, uint64(len(m.EscapedSlashes)))
+	i--
+	dAtA[i] = 0x32
+	if len(m.PodsMayLoosen) > 0 {
+		for iNdEx := len(m.PodsMayLoosen) - 1; iNdEx >= 0; iNdEx-- {
+			i -= len(m.PodsMayLoosen[iNdEx])
+			copy(dAtA[i:], m.PodsMayLoosen[iNdEx])
+			i = encodeVarintGenerated(dAtA, i, uint64(len(m.PodsMayLoosen[iNdEx])))
+			i--
+			dAtA[i] = 0x2a
+		}
+	}
 	i -= len(m.Egress)
 	copy(dAtA[i:], m.Egress)
 	i = encodeVarintGenerated(dAtA, i, uint64(len(m.Egress)))
@@ -1831,6 +1858,7 @@ func (m *ProxyCounts) Size() (n int) {
 	_ = l
 	n += 1 + sovGenerated(uint64(m.Affected))
 	n += 1 + sovGenerated(uint64(m.Acked))
+	n += 1 + sovGenerated(uint64(m.Disconnected))
 	return n
 }
 
@@ -1922,6 +1950,18 @@ func (m *TrafficConfig) Size() (n int) {
 	l = len(m.Unmeshed)
 	n += 1 + l + sovGenerated(uint64(l))
 	l = len(m.Egress)
+	n += 1 + l + sovGenerated(uint64(l))
+	if len(m.PodsMayLoosen) > 0 {
+		for _, s := range m.PodsMayLoosen {
+			l = len(s)
+			n += 1 + l + sovGenerated(uint64(l))
+		}
+	}
+	l = len(m.EscapedSlashes)
+	n += 1 + l + sovGenerated(uint64(l))
+	l = len(m.MinimumTLSVersion)
+	n += 1 + l + sovGenerated(uint64(l))
+	l = len(m.Visibility)
 	n += 1 + l + sovGenerated(uint64(l))
 	return n
 }
@@ -2262,6 +2302,7 @@ func (this *ProxyCounts) String() string {
 	s := strings.Join([]string{`&ProxyCounts{`,
 		`Affected:` + fmt.Sprintf("%v", this.Affected) + `,`,
 		`Acked:` + fmt.Sprintf("%v", this.Acked) + `,`,
+		`Disconnected:` + fmt.Sprintf("%v", this.Disconnected) + `,`,
 		`}`,
 	}, "")
 	return s
@@ -2341,6 +2382,10 @@ func (this *TrafficConfig) String() string {
 		`MTLS:` + fmt.Sprintf("%v", this.MTLS) + `,`,
 		`Unmeshed:` + fmt.Sprintf("%v", this.Unmeshed) + `,`,
 		`Egress:` + fmt.Sprintf("%v", this.Egress) + `,`,
+		`PodsMayLoosen:` + fmt.Sprintf("%v", this.PodsMayLoosen) + `,`,
+		`EscapedSlashes:` + fmt.Sprintf("%v", this.EscapedSlashes) + `,`,
+		`MinimumTLSVersion:` + fmt.Sprintf("%v", this.MinimumTLSVersion) + `,`,
+		`Visibility:` + fmt.Sprintf("%v", this.Visibility) + `,`,
 		`}`,
 	}, "")
 	return s
@@ -5356,6 +5401,25 @@ func (m *ProxyCounts) Unmarshal(dAtA []byte) error {
 					break
 				}
 			}
+		case 3:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Disconnected", wireType)
+			}
+			m.Disconnected = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowGenerated
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Disconnected |= int32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
 		default:
 			iNdEx = preIndex
 			skippy, err := skipGenerated(dAtA[iNdEx:])
@@ -6244,6 +6308,134 @@ func (m *TrafficConfig) Unmarshal(dAtA []byte) error {
 				return io.ErrUnexpectedEOF
 			}
 			m.Egress = EgressMode(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		case 5:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field PodsMayLoosen", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowGenerated
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthGenerated
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthGenerated
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.PodsMayLoosen = append(m.PodsMayLoosen, TrafficAxis(dAtA[iNdEx:postIndex]))
+			iNdEx = postIndex
+		case 6:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field EscapedSlashes", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowGenerated
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthGenerated
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthGenerated
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.EscapedSlashes = EscapedSlashes(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		case 7:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field MinimumTLSVersion", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowGenerated
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthGenerated
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthGenerated
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.MinimumTLSVersion = TLSVersion(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		case 8:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Visibility", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowGenerated
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthGenerated
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthGenerated
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Visibility = VisibilityMode(dAtA[iNdEx:postIndex])
 			iNdEx = postIndex
 		default:
 			iNdEx = preIndex

@@ -91,9 +91,11 @@ type MeshPolicySpec struct {
 	// +k8s:optional
 	Mode PolicyMode `json:"mode,omitempty" protobuf:"bytes,4,opt,name=mode,casttype=PolicyMode"`
 
-	// onAnonymous says, in a Deny, whether callers without an identity match
-	// every identity. Not available yet: without mtls Permissive there are no
-	// such callers, so any value is refused.
+	// onAnonymous says what an item of from that names identities is to a caller
+	// without one, who calls in plaintext where mtls is Permissive: Match, it
+	// matches every identity; or Ignore, it matches none. Deny only. A rule
+	// without from, and items of ipBlocks alone, match such a caller in any case.
+	// Default Match.
 	//
 	// +optional
 	// +k8s:optional
@@ -242,7 +244,7 @@ type PolicySource struct {
 
 	// ipBlocks are compared with the address that the connection comes from,
 	// never with a header. In an Allow the caller must have an identity as
-	// well. At most 64.
+	// well, unless anonymous is set beside them. At most 64.
 	//
 	// +optional
 	// +listType=atomic
@@ -257,8 +259,8 @@ type PolicySource struct {
 	// +k8s:optional
 	Authenticated *Authenticated `json:"authenticated,omitempty" protobuf:"bytes,5,opt,name=authenticated"`
 
-	// anonymous stands for callers without an identity. Not available yet:
-	// without mtls Permissive there are none, so it is refused.
+	// anonymous stands for callers without an identity, who call in plaintext
+	// where mtls is Permissive. Only ipBlocks may be set beside it. Write {}.
 	//
 	// +optional
 	// +k8s:optional
@@ -378,7 +380,7 @@ type MeshPolicyStatus struct {
 	Proxies *ProxyCounts `json:"proxies,omitempty" protobuf:"bytes,2,opt,name=proxies"`
 }
 
-// ProxyCounts counts connected proxies.
+// ProxyCounts counts proxies, connected ones and others apart.
 type ProxyCounts struct {
 	// affected is the number of connected proxies that the object affects.
 	//
@@ -393,6 +395,15 @@ type ProxyCounts struct {
 	// +k8s:optional
 	// +k8s:minimum=0
 	Acked int32 `json:"acked" protobuf:"varint,2,opt,name=acked"`
+
+	// disconnected is the number of proxies of running pods that the object
+	// affects and that have no connection to the control plane: they go on with
+	// what they had. Nobody waits for them.
+	//
+	// +optional
+	// +k8s:optional
+	// +k8s:minimum=0
+	Disconnected int32 `json:"disconnected" protobuf:"varint,3,opt,name=disconnected"`
 }
 
 const (
@@ -402,4 +413,8 @@ const (
 	// ConditionProgrammed is true if every connected proxy that the object
 	// affects has acknowledged the observed generation.
 	ConditionProgrammed = "Programmed"
+	// ConditionDeniesAtFirstByte is there, and true, on a Deny that refuses callers
+	// by who they are at a TCP port that no Allow closes: it acts when they send
+	// their first byte, and until then they hear a server that speaks first.
+	ConditionDeniesAtFirstByte = "DeniesAtFirstByte"
 )

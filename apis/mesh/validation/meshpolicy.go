@@ -64,9 +64,9 @@ func validateMeshPolicySpec(spec *mesh.MeshPolicySpec, path *field.Path) field.E
 	if len(spec.Rules) == 0 {
 		errs = append(errs, field.Required(path.Child("rules"), "must hold a rule: an Allow of everything by everybody in the mesh is [{from: [{authenticated: {}}], to: [{all: {}}]}], a Deny of every call [{}]"))
 	}
-	if spec.OnAnonymous != nil {
-		errs = append(errs, field.Invalid(path.Child("onAnonymous"), *spec.OnAnonymous,
-			"is not available yet: must be left out; every caller has an identity while mtls is Strict"))
+	if spec.OnAnonymous != nil && spec.Action != mesh.PolicyActionDeny {
+		errs = append(errs, field.Forbidden(path.Child("onAnonymous"),
+			"must be left out unless action is Deny: an Allow admits callers without an identity by an item {anonymous: {}} alone"))
 	}
 	errs = append(errs, validateSize(spec.Rules, path.Child("rules"))...)
 	names := sets.New[string]()

@@ -36,6 +36,10 @@ type Report struct {
 	Reason string
 	// Message is for people; it names rules by name or index.
 	Message string
+	// FirstByte says where a Deny by identity acts late: at a TCP port that is
+	// open, a server that speaks first is heard until the denied caller says
+	// something. "" if there is no such port.
+	FirstByte string
 	// Views that the policy affects, sorted.
 	Views []string
 	// Pods is how many pods the Views had when the report was made. A pod that
@@ -60,10 +64,7 @@ func Policy(w *world.World, key world.Key) (Report, bool) {
 	if len(affected) == 0 && len(targets) == 0 {
 		notes = append(notes, "no pod of the mesh is its target")
 	}
-	if deniesCallers(policy) {
-		notes = append(notes, "on a port that is open and not HTTP it acts on the first byte that a caller sends")
-	}
-	report := Report{UID: policy.UID, Generation: policy.Generation, Reason: ReasonAccepted, Views: views}
+	report := Report{UID: policy.UID, Generation: policy.Generation, Reason: ReasonAccepted, Views: views, FirstByte: firstByte(w, policy, affected)}
 	switch {
 	case len(invalid) > 0:
 		report.Reason = ReasonInvalid
@@ -88,14 +89,6 @@ func sentence(parts []string) string {
 		parts = append(parts[:messages:messages], fmt.Sprintf("and %d more", more))
 	}
 	return strings.Join(parts, "; ")
-}
-
-// deniesCallers tells whether a policy refuses some callers and not others. A
-// connection that is not HTTP is refused then once it says something; a server
-// that speaks first may have spoken.
-func deniesCallers(policy *v1alpha1.MeshPolicy) bool {
-	return policy.Spec.Action == v1alpha1.PolicyActionDeny &&
-		slices.ContainsFunc(policy.Spec.Rules, func(r v1alpha1.PolicyRule) bool { return len(r.From) > 0 })
 }
 
 // reach is what a policy has as its target in one view.

@@ -35,13 +35,14 @@ func Workload(w *world.World, name string) (model.Workload, []world.Key, bool) {
 	if len(ports) > maxPorts {
 		return closedWorkload(view), keys(policies), true
 	}
-	out := model.Workload{View: view.Name, Namespace: view.Namespace}
+	out := model.Workload{View: view.Name, Family: family(view), Namespace: view.Namespace, CertificateLifetime: view.CertificateLifetime}
+	compiler := newPortCompiler(w, view, policies)
 	for _, number := range slices.Sorted(maps.Keys(ports)) {
 		if number != everyOther {
-			out.Ports = append(out.Ports, inboundPort(w, view, number, ports[number], policies))
+			out.Ports = append(out.Ports, compiler.port(number, ports[number]))
 		}
 	}
-	out.Ports = append(out.Ports, inboundPort(w, view, everyOther, false, policies))
+	out.Ports = append(out.Ports, compiler.port(everyOther, declared{}))
 	return out, keys(policies), true
 }
 
@@ -56,8 +57,16 @@ func ClosedWorkload(w *world.World, name string) (model.Workload, []world.Key, b
 }
 
 func closedWorkload(view *world.View) model.Workload {
-	closed := model.InboundPort{Number: everyOther, Access: model.Access{Closed: true}}
-	return model.Workload{View: view.Name, Namespace: view.Namespace, Ports: []model.InboundPort{closed}}
+	closed := model.InboundPort{Number: everyOther, Protocol: model.ProtocolTCP, Access: model.Access{Closed: true}}
+	return model.Workload{View: view.Name, Family: family(view), Namespace: view.Namespace, Ports: []model.InboundPort{closed}}
+}
+
+// family is empty for a view that is its own.
+func family(view *world.View) string {
+	if view.Family == view.Name {
+		return ""
+	}
+	return view.Family
 }
 
 // applied is a policy with what it has as its target in one view.
@@ -86,26 +95,31 @@ func keys(policies []applied) []world.Key {
 	return out
 }
 
-// portsOf gives the ports that need an entry of their own, and whether a
-// Service declares HTTP for them: those that the pod declares, those at which a
-// Service dials it, and those that a policy names.
-func portsOf(w *world.World, view *world.View, policies []applied) map[uint16]bool {
-	ports := map[uint16]bool{}
+// portsOf gives the ports that need an entry of their own, and what Services
+// declare for them: those that the pod declares, those at which a Service dials
+// it, and those that an annotation or a policy names.
+func portsOf(w *world.World, view *world.View, policies []applied) map[uint16]declared {
+	ports := map[uint16]declared{}
 	for _, p := range view.Ports {
-		ports[p.Number] = false
+		ports[p.Number] = declared{}
+	}
+	for _, a := range []axis{axisMTLS, axisAccess} {
+		for number := range newSetting(w, a, view).named() {
+			ports[number] = declared{}
+		}
 	}
 	for _, service := range w.ServicesSelecting(view) {
 		for i := range service.Spec.Ports {
 			port := &service.Spec.Ports[i]
 			if number, ok := targetPort(view, port); ok {
-				ports[number] = ports[number] || protocol(port).IsHTTP()
+				ports[number] = ports[number].with(port)
 			}
 		}
 	}
 	for _, p := range policies {
 		for _, number := range p.numbers() {
 			if _, ok := ports[number]; !ok {
-				ports[number] = false
+				ports[number] = declared{}
 			}
 		}
 	}
@@ -125,8 +139,4 @@ func (p applied) numbers() []uint16 {
 		}
 	}
 	return numbers
-}
-
-func inboundPort(w *world.World, view *world.View, number uint16, http bool, policies []applied) model.InboundPort {
-	return model.InboundPort{Number: number, HTTP: http, Access: access(w, view, number, policies)}
 }

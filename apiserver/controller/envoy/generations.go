@@ -28,11 +28,21 @@ type Generations map[uint16]Generation
 
 // Generation is one port's.
 type Generation struct {
-	// Name is 8 hex digits, a hash of the TCP access that the chain began with.
-	Name   string
-	access tcpAccess
-	// recorded is set of a port that was read from a record: the hash of its
-	// access, which itself is not known.
+	// Name is 8 hex digits, a hash of the TCP access that the chain began with,
+	// and "/" and the access mode that the pods themselves chose, if they did: a
+	// pod that chooses another finds no chain of the name it had.
+	Name string
+	tcp  lastAccess
+	// Plaintext is the same for the chain of callers without an identity.
+	Plaintext string
+	plaintext lastAccess
+}
+
+// lastAccess is the access that a chain had last.
+type lastAccess struct {
+	tcpAccess
+	// recorded is set if it was read from a record: the hash of the access,
+	// which itself is not known.
 	recorded string
 }
 
@@ -41,32 +51,49 @@ type Generation struct {
 func NextGenerations(prev Generations, w model.Workload) Generations {
 	next := Generations{}
 	for _, p := range w.Ports {
-		access := tcpAccessOf(p.Access)
-		next[p.Number] = Generation{Name: chainName(prev, p.Number, access), access: access}
+		old, known := prev[p.Number]
+		tcp, plaintext := tcpAccessOf(p.Access), anonymousAccessOf(p.Access)
+		next[p.Number] = Generation{
+			Name:      chainName(known, old.Name, old.tcp, tcp, p.PodAccess),
+			tcp:       lastAccess{tcpAccess: tcp},
+			Plaintext: chainName(known, old.Plaintext, old.plaintext, plaintext, p.PodAccess),
+			plaintext: lastAccess{tcpAccess: plaintext},
+		}
 	}
 	return next
 }
 
-func chainName(prev Generations, port uint16, access tcpAccess) string {
-	old, known := prev[port]
-	if known && old.stillAdmits(access) {
-		return old.Name
+func chainName(known bool, oldName string, old lastAccess, access tcpAccess, podAccess model.AccessMode) string {
+	if known && old.within(access) {
+		return oldName
 	}
-	name := access.name("")
-	if known && name == old.Name {
+	chosen := ""
+	if podAccess != "" {
+		chosen = "/" + string(podAccess)
+	}
+	name := access.name("") + chosen
+	if known && name == oldName {
 		// It widened and is again what it was: the connections between must end.
-		name = access.name(old.Name)
+		name = access.name(oldName) + chosen
 	}
 	return name
 }
 
-// stillAdmits is true if access admits whoever g's admits. Of a recorded port
+// within is true if access admits whoever was admitted. Of a recorded access
 // that is known only if nothing has changed.
-func (g Generation) stillAdmits(access tcpAccess) bool {
-	if g.recorded != "" {
-		return g.recorded == access.hash("")
+func (l lastAccess) within(access tcpAccess) bool {
+	if l.recorded != "" {
+		return l.recorded == access.hash("")
 	}
-	return access.includes(g.access)
+	return access.includes(l.tcpAccess)
+}
+
+// digest is the hash of the access, known or recorded.
+func (l lastAccess) digest() string {
+	if l.recorded != "" {
+		return l.recorded
+	}
+	return l.hash("")
 }
 
 // tcpAccess is what counts for a connection, each list being alternatives.
@@ -83,11 +110,31 @@ type caller struct {
 	block  string
 }
 
+// tcpAccessOf is what counts for callers by mutual TLS.
 func tcpAccessOf(a model.Access) tcpAccess {
+	return accessOf(a, func(s model.Source) bool { return !s.Anonymous })
+}
+
+// anonymousAccessOf is what counts for callers in plaintext: a source looks at
+// their address alone.
+func anonymousAccessOf(a model.Access) tcpAccess {
+	t := accessOf(a, func(s model.Source) bool {
+		return s.Anonymous || s.OrAnonymous || len(s.Principals) == 0 && !s.Authenticated
+	})
+	for _, list := range [][]caller{t.deny, t.allow} {
+		for i := range list {
+			list[i].id, list[i].prefix = "", true
+		}
+	}
+	return t
+}
+
+// accessOf reads the sources that may match a kind of caller.
+func accessOf(a model.Access, may func(model.Source) bool) tcpAccess {
 	t := tcpAccess{closed: a.Closed}
 	for _, r := range a.Deny {
 		if len(permissions(r.To, denyConnection)) > 0 {
-			t.deny = append(t.deny, callers(r.From)...)
+			t.deny = append(t.deny, callers(r.From, may)...)
 		}
 	}
 	if !a.Closed {
@@ -95,18 +142,21 @@ func tcpAccessOf(a model.Access) tcpAccess {
 	}
 	for _, r := range a.Allow {
 		if len(r.From) > 0 && len(permissions(r.To, allowConnection)) > 0 {
-			t.allow = append(t.allow, callers(r.From)...)
+			t.allow = append(t.allow, callers(r.From, may)...)
 		}
 	}
 	return t
 }
 
-func callers(from []model.Source) []caller {
+func callers(from []model.Source, may func(model.Source) bool) []caller {
 	if len(from) == 0 {
 		return []caller{{prefix: true}}
 	}
 	var out []caller
 	for _, s := range from {
+		if !may(s) {
+			continue
+		}
 		principals := s.Principals
 		if len(principals) == 0 {
 			principals = []model.Principal{{Prefix: true}}

@@ -92,11 +92,12 @@ func allowRules(m model.Mesh, a model.Access, permit permit) (*rbacv3.RBAC, erro
 	return rbac, nil
 }
 
-// authenticated holds the model to its word that an Allow demands an identity.
+// authenticated holds the model to its word that an Allow demands an identity
+// where it does not demand that there is none.
 func authenticated(from []model.Source) []model.Source {
 	out := make([]model.Source, len(from))
 	for i, s := range from {
-		s.Authenticated = true
+		s.Authenticated = !s.Anonymous
 		out[i] = s
 	}
 	return out

@@ -33,12 +33,11 @@ type World struct {
 
 	services            map[Key]*corev1.Service
 	servicesByNamespace index[string, Key]
-	// claims are the Services that have an address as a cluster IP.
+	// claims are the Services that claim an address.
 	claims index[netip.Addr, Key]
 
-	// headlessPorts are, by headless Service, the ports at which it has endpoints.
-	headlessPorts  index[Key, uint16]
-	headlessByPort index[uint16, Key]
+	// headless are the Services whose endpoints callers dial themselves.
+	headless map[Key]struct{}
 
 	slices          map[Key]*discoveryv1.EndpointSlice
 	slicesByService index[Key, Key]
@@ -57,6 +56,14 @@ type World struct {
 	policiesByNamespace index[string, Key]
 	policiesByReference index[Reference, Key]
 
+	// visibilities are of Namespaces that are in the mesh, or say who sees them.
+	visibilities map[string]visibility
+	// restrictedNames are kept until they may differ: nil then.
+	restrictedNames []string
+
+	// traffic is what annotations of Namespaces say, by their names.
+	traffic map[string]namespaceTraffic
+
 	// known are the Namespaces and ServiceAccounts that exist.
 	known map[Reference]struct{}
 
@@ -71,8 +78,7 @@ func New(trustDomain string) *World {
 		services:            map[Key]*corev1.Service{},
 		servicesByNamespace: index[string, Key]{},
 		claims:              index[netip.Addr, Key]{},
-		headlessPorts:       index[Key, uint16]{},
-		headlessByPort:      index[uint16, Key]{},
+		headless:            map[Key]struct{}{},
 		slices:              map[Key]*discoveryv1.EndpointSlice{},
 		slicesByService:     index[Key, Key]{},
 		slicesByAddress:     index[netip.Addr, Key]{},
@@ -86,6 +92,8 @@ func New(trustDomain string) *World {
 		policies:            map[Key]*v1alpha1.MeshPolicy{},
 		policiesByNamespace: index[string, Key]{},
 		policiesByReference: index[Reference, Key]{},
+		visibilities:        map[string]visibility{},
+		traffic:             map[string]namespaceTraffic{},
 		known:               map[Reference]struct{}{},
 		dirty:               newDirty(),
 	}

@@ -107,10 +107,13 @@ func TestInvalidPolicies(t *testing.T) {
 			`spec.mode: Unsupported value: "Audit": supported values: "Enforce"`}},
 		"an unknown mode": {`{"action": "Deny", "mode": "Log", "rules": [{}]}`, []string{
 			`spec.mode: Unsupported value: "Log"`}},
-		"onAnonymous": {`{"action": "Deny", "onAnonymous": "Ignore", "rules": [{}]}`, []string{
-			`spec.onAnonymous: "Ignore": is not available yet: must be left out`}},
-		"anonymous": {allow(`[{"anonymous": {}}]`, everything), []string{
-			`spec.rules[0].from[0].anonymous: "{}": is not available yet: must be left out`}},
+		"onAnonymous in an Allow": {`{"action": "Allow", "onAnonymous": "Match", "rules": [{"from": [{"authenticated": {}}], "to": [{"all": {}}]}]}`, []string{
+			"spec.onAnonymous: must be left out unless action is Deny"}},
+		"an unknown onAnonymous": {`{"action": "Deny", "onAnonymous": "Guess", "rules": [{}]}`, []string{
+			`spec.onAnonymous: Unsupported value: "Guess": supported values: "Ignore", "Match"`}},
+		"a caller with an identity and without": {allow(`[{"anonymous": {}, "authenticated": {}}, {"anonymous": {}, "namespaces": ["a"]}]`, everything), []string{
+			"spec.rules[0].from[0].anonymous: must be left out beside serviceAccounts, namespaces, principals and authenticated",
+			"spec.rules[0].from[1].anonymous: must be left out beside"}},
 
 		"targetRefs and selector": {`{"action": "Deny", "rules": [{}],
 			"targetRefs": [{"kind": "Service", "name": "a"}], "selector": {"matchLabels": {"a": "b"}}}`, []string{
@@ -129,7 +132,7 @@ func TestInvalidPolicies(t *testing.T) {
 			"spec.targetRefs: leave it out to mean the whole namespace"}},
 
 		"a source without a field": {allow(`[{}]`, everything), []string{
-			"spec.rules[0].from[0]: must set serviceAccounts, namespaces, principals, ipBlocks or authenticated"}},
+			"spec.rules[0].from[0]: must set serviceAccounts, namespaces, principals, ipBlocks, authenticated or anonymous"}},
 		"a source with empty lists that are seen": {allow(`[{"serviceAccounts": [], "namespaces": [], "principals": [], "ipBlocks": []}]`, everything), []string{
 			"spec.rules[0].from[0].serviceAccounts: Required value", "spec.rules[0].from[0].namespaces: Required value",
 			"spec.rules[0].from[0].principals: Required value", "spec.rules[0].from[0].ipBlocks: Required value"}},
