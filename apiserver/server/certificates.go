@@ -44,7 +44,7 @@ func (s *Server) startCertificates(ctx context.Context) error {
 func (s *Server) renewal() identity.Renewal {
 	return identity.Renewal{
 		PublishFor: s.options.Mesh.RootPublishFor,
-		Waiting:    func(certificate []byte) int { return s.xds.Lacking(certificate) },
+		Lacking:    func(certificate []byte) []string { return s.xds.Lacking(certificate) },
 	}
 }
 

@@ -90,7 +90,7 @@ func TestRootIsRenewedByAcknowledgementsAndRestartsDoNotMatter(t *testing.T) {
 		t.Error("a leaf of the old root is verified after its end")
 	}
 	withRoots(t, atLate, late)
-	eventually(t, 10*time.Second, "the Events of its steps", hasEvents("RootRenewalBegun", "RootRenewed", "RootRetired"))
+	eventually(t, 10*time.Second, "the Events of its steps", hasEvents("RootRenewalBegun", "RootRenewalWaits", "RootRenewed", "RootRetired"))
 }
 
 // Two servers want the same steps; each is taken once.

@@ -3,9 +3,20 @@
 
 package xds
 
-// Lacking counts the connected proxies that have not ACKed a certificate, PEM, in
-// every validation context that they want. It walks all streams.
-func (s *Server) Lacking(certificate []byte) int {
-	p := s.Progress(Awaited{TypeURL: typeURLs[secrets], Containing: certificate})
-	return p.Connected - p.Acked
+import "slices"
+
+// Lacking names the connected proxies that have not ACKed a certificate, PEM, in
+// every validation context that they want: "namespace/pod/uid", in order. It walks
+// all streams.
+func (s *Server) Lacking(certificate []byte) []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var out []string
+	for id, st := range s.streams {
+		if !st.isAdmitted() || !st.has(secrets, Awaited{Containing: certificate}) {
+			out = append(out, id.String())
+		}
+	}
+	slices.Sort(out)
+	return out
 }

@@ -51,6 +51,9 @@ type Authority struct {
 	serving time.Time
 	// asked is the longest life of a leaf that was asked for and not recorded.
 	asked time.Duration
+	// overdue is the next root of which it was said that proxies hold it up. Reconcile
+	// alone uses it.
+	overdue string
 
 	// telling is held while listeners are called, outside of mu, so that they see
 	// changes in their order and may ask the Authority.

@@ -24,9 +24,9 @@ const look = 2 * time.Second
 type Renewal struct {
 	// PublishFor is how long a next root is published before it signs.
 	PublishFor time.Duration
-	// Waiting counts the connected proxies that have not ACKed a certificate, PEM. It
+	// Lacking names the connected proxies that have not ACKed a certificate, PEM. It
 	// is asked only while Run runs.
-	Waiting func(certificate []byte) int
+	Lacking func(certificate []byte) []string
 }
 
 // errUnrecorded holds up a leaf until the Secret says how long what the root has
@@ -36,7 +36,7 @@ var errUnrecorded = errors.New("the root's Secret does not say yet that leaves l
 // renew takes at most one step of the renewal. A step that another server was faster
 // with is an error that satisfies apierrors.IsConflict.
 func (a *Authority) renew(ctx context.Context, k root.Kept, bundle *certificatesv1.ClusterTrustBundle) (root.Kept, error) {
-	facts := a.facts(k.Keyring, bundle)
+	facts := a.facts(ctx, k.Keyring, bundle)
 	step := k.Decide(facts)
 	if step == root.Hold {
 		return k, nil
@@ -53,7 +53,7 @@ func (a *Authority) renew(ctx context.Context, k root.Kept, bundle *certificates
 	return updated, nil
 }
 
-func (a *Authority) facts(k root.Keyring, bundle *certificatesv1.ClusterTrustBundle) root.Facts {
+func (a *Authority) facts(ctx context.Context, k root.Keyring, bundle *certificatesv1.ClusterTrustBundle) root.Facts {
 	f := root.Facts{
 		Now:        time.Now(),
 		PublishFor: a.renewal.PublishFor,
@@ -63,10 +63,25 @@ func (a *Authority) facts(k root.Keyring, bundle *certificatesv1.ClusterTrustBun
 	f.Serving, f.Asked = a.serving, a.asked
 	a.mu.RUnlock()
 	if k.Next != nil {
-		f.Waiting = a.renewal.Waiting(k.Next.PEM())
+		lacking := a.renewal.Lacking(k.Next.PEM())
+		f.Waiting = len(lacking)
+		if f.IsOverdue(k) {
+			a.tellOverdue(ctx, k.Next, lacking)
+		}
 	}
 	waiting.Set(float64(f.Waiting))
 	return f
+}
+
+// tellOverdue says once a next root, in the life of this server, who holds it up.
+func (a *Authority) tellOverdue(ctx context.Context, next *root.Root, lacking []string) {
+	if a.overdue == next.Fingerprint() {
+		return
+	}
+	a.overdue = next.Fingerprint()
+	some := lacking[:min(len(lacking), 5)]
+	klog.FromContext(ctx).Info("The root's renewal waits for proxies", "count", len(lacking), "some", some)
+	a.event(corev1.EventTypeWarning, "RootRenewalWaits", "Renew", "%d connected proxies have not acknowledged the next root, such as %v", len(lacking), some)
 }
 
 // tell logs a step, and makes an Event of what its operator wants to know.

@@ -25,7 +25,7 @@ type mesh struct {
 	*Authority
 	client  *fake.Clientset
 	events  *events.FakeRecorder
-	lacking int
+	lacking []string
 }
 
 func newMesh(t *testing.T, objects ...runtime.Object) *mesh {
@@ -39,7 +39,7 @@ func newMesh(t *testing.T, objects ...runtime.Object) *mesh {
 // and has served for as long as it must.
 func (m *mesh) restart(t *testing.T) {
 	t.Helper()
-	renewal := Renewal{PublishFor: time.Nanosecond, Waiting: func([]byte) int { return m.lacking }}
+	renewal := Renewal{PublishFor: time.Nanosecond, Lacking: func([]byte) []string { return m.lacking }}
 	m.Authority = New(m.client, "mesh-system", renewal, m.events)
 	m.reconcile(t)
 	m.begin()
@@ -99,7 +99,7 @@ func TestRenewalGoesOnAfterARestartAtEveryStep(t *testing.T) {
 	m.want(t, root.Spreading, old, 2)
 	next := m.state.ring.Next.Fingerprint()
 
-	m.lacking = 1
+	m.lacking = []string{"shop/buyer/1"}
 	m.restart(t)
 	for range 3 {
 		m.reconcile(t)
@@ -111,7 +111,7 @@ func TestRenewalGoesOnAfterARestartAtEveryStep(t *testing.T) {
 	m.restart(t)
 	m.want(t, root.Spreading, old, 2)
 
-	m.lacking = 0
+	m.lacking = nil
 	m.reconcile(t)
 	m.want(t, root.Retiring, next, 2)
 	m.restart(t)
@@ -123,9 +123,10 @@ func TestRenewalGoesOnAfterARestartAtEveryStep(t *testing.T) {
 	m.reconcile(t)
 	m.want(t, root.Stable, next, 1)
 
-	for _, reason := range []string{"RootRenewalBegun", "RootRenewed", "RootRetired"} {
-		if event := <-m.events.Events; !strings.Contains(event, reason) {
-			t.Errorf("got Event %q, want %s", event, reason)
+	for _, want := range []string{"RootRenewalBegun", "RootRenewalWaits", "RootRenewed", "RootRetired"} {
+		event := <-m.events.Events
+		if !strings.Contains(event, want) || want == "RootRenewalWaits" && !strings.Contains(event, "shop/buyer/1") {
+			t.Errorf("got Event %q, want %s", event, want)
 		}
 	}
 }
@@ -140,7 +141,7 @@ func TestNothingIsRenewedBeforeProxiesCanConnect(t *testing.T) {
 
 func TestBundleThatLosesTheNextRootBeginsItsTimeAnew(t *testing.T) {
 	m := newMesh(t)
-	m.lacking = 1
+	m.lacking = []string{"shop/buyer/1"}
 	m.annotate(t, root.RenewAnnotation, root.RenewNow)
 	m.reconcile(t)
 	m.reconcile(t)

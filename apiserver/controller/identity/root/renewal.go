@@ -89,6 +89,15 @@ func (k Keyring) mayPromote(f Facts) bool {
 		f.Now.After(life.NotBefore) && f.Now.Before(life.NotAfter)
 }
 
+// overdueAfter is how many times longer than it must a next root waits for proxies
+// before that is worth a word.
+const overdueAfter = 2
+
+// IsOverdue tells whether connected proxies hold the next root up.
+func (f Facts) IsOverdue(k Keyring) bool {
+	return f.Waiting > 0 && !k.Published.IsZero() && f.Now.Sub(k.Published) > overdueAfter*f.PublishFor
+}
+
 // isOld tells whether less than a third of the root's life is left.
 func (r *Root) isOld(now time.Time) bool {
 	c := r.certificate
