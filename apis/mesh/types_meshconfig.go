@@ -143,6 +143,7 @@ type SidecarConfig struct {
 	Concurrency      *int32
 	DrainTime        *metav1.Duration
 	TerminationDrain *metav1.Duration
+	PreStopSleep     *metav1.Duration
 }
 
 // SidecarResources is what the proxy's container may use, as in a Pod.

@@ -20,6 +20,7 @@ import (
 	"k8s.io/klog/v2"
 
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/chains"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/status"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/xds"
 	"github.com/openservicemesh/mesh-apiserver/generated/clientset/versioned"
@@ -33,6 +34,13 @@ type Delivery interface {
 	Apply(xds.Update)
 	// SetReady says that all there is has been applied once.
 	SetReady()
+}
+
+// Telemetry is what the controller needs of what proxies push.
+type Telemetry interface {
+	status.Audits
+	// Forget drops what is known of a policy, "<namespace>/<name>".
+	Forget(policy string)
 }
 
 // Options are what a Controller works with.
@@ -52,6 +60,10 @@ type Options struct {
 	Events events.EventRecorder
 	// TrustDomain is the SPIFFE trust domain that the MeshConfig is made with.
 	TrustDomain string
+	// SystemNamespace has the policies that apply to every namespace.
+	SystemNamespace string
+	// Telemetry has what Audit policies would have done.
+	Telemetry Telemetry
 }
 
 // Controller turns the world into resources, for as long as it runs.
@@ -64,8 +76,11 @@ type Controller struct {
 	ready    atomic.Bool
 	refusals refusals
 
-	events      events.EventRecorder
-	trustDomain string
+	events          events.EventRecorder
+	trustDomain     string
+	systemNamespace string
+	audits          *audits
+	telemetry       Telemetry
 }
 
 // New makes a Controller and registers it with the informers.
@@ -85,11 +100,14 @@ func New(o Options) (*Controller, error) {
 		synced:   synced,
 		delivery: o.Delivery,
 		chains:   o.Chains,
-		status:   status.New(o.Client, o.Mesh, o.Delivery, recorder),
+		status:   status.New(o.Client, o.Mesh, o.Delivery, recorder).WithAudits(o.Telemetry),
 		refusals: newRefusals(o.Host, recorder),
 
-		events:      o.Events,
-		trustDomain: o.TrustDomain,
+		events:          o.Events,
+		trustDomain:     o.TrustDomain,
+		systemNamespace: o.SystemNamespace,
+		audits:          newAudits(),
+		telemetry:       o.Telemetry,
 	}, nil
 }
 
@@ -108,6 +126,12 @@ func (c *Controller) Notify(view string) { c.status.Notify(view) }
 func (c *Controller) Refused(nack xds.Nack) {
 	c.inbox.put(func(e *engine) { c.refusals.tell(e.ledger.owner(nack), nack) })
 }
+
+// Audited gives the Audit policies of a view by inbound port.
+func (c *Controller) Audited(view string) map[uint16]model.Audit { return c.audits.of(view) }
+
+// Counted says that the counts of an Audit policy, "<namespace>/<name>", have changed.
+func (c *Controller) Counted(policy string) { c.status.Counted(policy) }
 
 // Ready is nil once everything that there was at the start has been applied.
 func (c *Controller) Ready() error {
@@ -129,6 +153,8 @@ func (c *Controller) Run(ctx context.Context) error {
 	defer writer.Wait()
 
 	e := newEngine(c.trustDomain)
+	e.world.SetSystemNamespace(c.systemNamespace)
+	e.audits = c.audits
 	remembered, err := c.chains.Load(ctx)
 	if err != nil {
 		return err
@@ -163,6 +189,9 @@ func (c *Controller) batch(ctx context.Context, e *engine) {
 	c.record(out.news)
 	for key, report := range out.reports {
 		c.status.Report(key, report)
+		if report == nil || !report.Audit {
+			c.telemetry.Forget(key.String())
+		}
 	}
 	warn(c.events, out.warnings)
 	if out.config != nil {

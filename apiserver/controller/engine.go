@@ -10,6 +10,7 @@ import (
 	"maps"
 	"runtime/debug"
 	"slices"
+	"strings"
 	"time"
 
 	"k8s.io/klog/v2"
@@ -41,6 +42,10 @@ type engine struct {
 	// broken are the headless Services that could not be compiled.
 	broken   map[world.Key]struct{}
 	notebook *notebook
+	// audits are, by view, what Audit policies say.
+	audits *audits
+	// shapes are, by view, what reports say of its ports beside their own policy.
+	shapes map[string]string
 	// everything is set if the next step compiles every unit.
 	everything bool
 	// config is the MeshConfig that was reported last.
@@ -57,6 +62,8 @@ func newEngine(trustDomain string) *engine {
 		ledger:     newLedger(),
 		policies:   map[string][]world.Key{},
 		chains:     map[string]envoy.Generations{},
+		audits:     newAudits(),
+		shapes:     map[string]string{},
 		renewed:    map[string]envoy.Generations{},
 		broken:     map[world.Key]struct{}{},
 		notebook:   newNotebook(),
@@ -214,12 +221,11 @@ func (e *engine) service(ctx context.Context, key world.Key) {
 }
 
 // workload compiles a view, and marks the policies whose report it concerns:
-// those that had a part of it as target, and those that have now.
+// those that have a part of it as target and had none, or the other way round,
+// and, where its ports are others, or open or closed otherwise, all that have.
 func (e *engine) workload(ctx context.Context, view string, policies map[world.Key]struct{}) {
 	u := unit{kindWorkload, view}
-	for _, key := range e.policies[view] {
-		policies[key] = struct{}{}
-	}
+	targetedBefore, shapeBefore := e.policies[view], e.shapes[view]
 	delete(e.policies, view)
 	build := func(compiled func(*world.World, string) (model.Workload, []world.Key, bool)) error {
 		return guarded(kindWorkload, func() error {
@@ -227,6 +233,8 @@ func (e *engine) workload(ctx context.Context, view string, policies map[world.K
 			if !ok {
 				e.ledger.put(u, nil)
 				delete(e.chains, view)
+				e.audits.remove(view)
+				delete(e.shapes, view)
 				e.renewed[view] = nil
 				return nil
 			}
@@ -236,6 +244,8 @@ func (e *engine) workload(ctx context.Context, view string, policies map[world.K
 				return err
 			}
 			e.ledger.put(u, resources)
+			e.audits.put(workload)
+			e.shapes[view] = shapeOf(workload)
 			e.chains[view], e.renewed[view] = chains, chains
 			if len(targeting) > 0 {
 				e.policies[view] = targeting
@@ -249,8 +259,37 @@ func (e *engine) workload(ctx context.Context, view string, policies map[world.K
 			failed(ctx, u, err, "what was sent before stays")
 		}
 	}
-	for _, key := range e.policies[view] {
-		policies[key] = struct{}{}
+	if e.shapes[view] != shapeBefore {
+		for _, key := range slices.Concat(targetedBefore, e.policies[view]) {
+			policies[key] = struct{}{}
+		}
+		return
+	}
+	markDifference(policies, targetedBefore, e.policies[view])
+}
+
+// shapeOf writes down a workload's ports and which of them are closed.
+func shapeOf(w model.Workload) string {
+	var shape strings.Builder
+	for _, p := range w.Ports {
+		fmt.Fprintf(&shape, "%d %s %t\n", p.Number, p.Protocol, p.Access.Closed)
+	}
+	return shape.String()
+}
+
+// markDifference marks what is in one of two lists alone.
+func markDifference(marked map[world.Key]struct{}, a, b []world.Key) {
+	in := make(map[world.Key]int, len(a)+len(b))
+	for _, key := range a {
+		in[key] |= 1
+	}
+	for _, key := range b {
+		in[key] |= 2
+	}
+	for key, lists := range in {
+		if lists != 3 {
+			marked[key] = struct{}{}
+		}
 	}
 }
 

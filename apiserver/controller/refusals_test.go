@@ -12,7 +12,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/informers"
-	"k8s.io/client-go/kubernetes/fake"
 
 	"github.com/openservicemesh/mesh-apiserver/apis/mesh/v1alpha1"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/envoy"
@@ -29,7 +28,7 @@ func (r *recorded) Eventf(regarding, _ runtime.Object, _, reason, _, note string
 }
 
 func TestRefusalIsToldOnTheServiceThatCausedItElseOnThePod(t *testing.T) {
-	host := informers.NewSharedInformerFactory(fake.NewClientset(), 0)
+	host := informers.NewSharedInformerFactory(nil, 0)
 	service := &corev1.Service{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "books", UID: "7"}}
 	if err := host.Core().V1().Services().Informer().GetIndexer().Add(service); err != nil {
 		t.Fatal(err)

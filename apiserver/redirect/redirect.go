@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/netip"
 	"os"
 	"syscall"
 
@@ -21,10 +22,20 @@ import (
 // Table is the name of the nftables table, in the families ip and ip6.
 const Table = "mesh"
 
+// Exclusions are what goes past the proxy.
+type Exclusions struct {
+	// InboundPorts and OutboundPorts are destination ports of TCP.
+	InboundPorts, OutboundPorts []uint16
+	// OutboundRanges are destinations, of both families.
+	OutboundRanges []netip.Prefix
+	// Interfaces are names of network devices, for both directions.
+	Interfaces []string
+}
+
 // Install writes the redirection for each address family that the namespace
 // has. Each family's table is replaced in one transaction, so that Install may
 // run again, as it does when the init container restarts.
-func Install() error {
+func Install(except Exclusions) error {
 	families := []family{ipv4}
 	if _, err := os.Stat("/proc/net/if_inet6"); err == nil {
 		families = append(families, ipv6)
@@ -32,7 +43,7 @@ func Install() error {
 		return fmt.Errorf("look for IPv6: %w", err)
 	}
 	for _, f := range families {
-		if err := f.install(); err != nil {
+		if err := f.install(except); err != nil {
 			return fmt.Errorf("write nftables table %s %s: %w", f.name, Table, explain(err))
 		}
 	}
@@ -42,7 +53,7 @@ func Install() error {
 	return addInboundSource()
 }
 
-func (f family) install() error {
+func (f family) install(except Exclusions) error {
 	conn, err := nftables.New()
 	if err != nil {
 		return err
@@ -54,11 +65,11 @@ func (f family) install() error {
 	conn.AddTable(table)
 
 	outbound := conn.AddChain(f.chain(table, "outbound", nftables.ChainHookOutput))
-	for _, rule := range f.outbound() {
+	for _, rule := range f.outbound(except) {
 		conn.AddRule(&nftables.Rule{Table: table, Chain: outbound, Exprs: rule})
 	}
 	inbound := conn.AddChain(f.chain(table, "inbound", nftables.ChainHookPrerouting))
-	for _, rule := range f.inbound() {
+	for _, rule := range f.inbound(except) {
 		conn.AddRule(&nftables.Rule{Table: table, Chain: inbound, Exprs: rule})
 	}
 	return conn.Flush()
@@ -75,8 +86,8 @@ func (f family) chain(table *nftables.Table, name string, hook *nftables.ChainHo
 
 // outbound are the rules for what leaves a process of the pod; the first that
 // matches decides.
-func (f family) outbound() []rule {
-	return []rule{
+func (f family) outbound(except Exclusions) []rule {
+	rules := []rule{
 		// The proxy calls its own app from this address: deliver.
 		match(goesOut("lo"), f.sourceIs(f.inboundSource)).then(accept()),
 		// The proxy calls the pod itself, as a client: take the way that other
@@ -84,19 +95,36 @@ func (f family) outbound() []rule {
 		match(tcp(), goesOut("lo"), user(model.ProxyUID), f.destinationIsNot(f.loopback)).then(redirectTo(model.PortInbound)...),
 		match(user(model.ProxyUID)).then(accept()),
 		match(f.destinationIs(f.loopback)).then(accept()),
-		match(tcp()).then(redirectTo(model.PortOutbound)...),
 	}
+	for _, device := range except.Interfaces {
+		rules = append(rules, match(goesOut(device)).then(accept()))
+	}
+	for _, number := range except.OutboundPorts {
+		rules = append(rules, match(tcp(), port(number)).then(accept()))
+	}
+	for _, prefix := range except.OutboundRanges {
+		if prefix.Addr().Is4() == (f.length == 4) {
+			rules = append(rules, match(f.destinationIs(prefix)).then(accept()))
+		}
+	}
+	return append(rules, match(tcp()).then(redirectTo(model.PortOutbound)...))
 }
 
 // inbound are the rules for what reaches the pod from elsewhere.
-func (f family) inbound() []rule {
-	return []rule{
+func (f family) inbound(except Exclusions) []rule {
+	rules := []rule{
 		match(comesIn("lo")).then(accept()),
 		match(tcp(), port(model.PortProbes)).then(accept()),
 		match(tcp(), port(model.PortReadiness)).then(accept()),
 		match(tcp(), port(model.PortPrometheus)).then(accept()),
-		match(tcp()).then(redirectTo(model.PortInbound)...),
 	}
+	for _, device := range except.Interfaces {
+		rules = append(rules, match(comesIn(device)).then(accept()))
+	}
+	for _, number := range except.InboundPorts {
+		rules = append(rules, match(tcp(), port(number)).then(accept()))
+	}
+	return append(rules, match(tcp()).then(redirectTo(model.PortInbound)...))
 }
 
 // explain adds the remedy to what the kernel says in one word.

@@ -5,6 +5,7 @@ package redirect
 
 import (
 	"net"
+	"net/netip"
 	"os"
 	"strings"
 	"testing"
@@ -20,7 +21,7 @@ const (
 // TestTCP dials through the rules, with real sockets, in both families.
 func TestTCP(t *testing.T) {
 	world := newWorld(t)
-	if err := world.pod.do(Install); err != nil {
+	if err := world.pod.do(install); err != nil {
 		t.Fatal(err)
 	}
 	for _, port := range []string{"15001", "15006", "15020", "15021", "15090", "8080"} {
@@ -67,7 +68,7 @@ func TestTCP(t *testing.T) {
 
 func TestUDPIsLeftAlone(t *testing.T) {
 	world := newWorld(t)
-	if err := world.pod.do(Install); err != nil {
+	if err := world.pod.do(install); err != nil {
 		t.Fatal(err)
 	}
 	world.peer.echoUDP(t, "5353")
@@ -81,7 +82,7 @@ func TestUDPIsLeftAlone(t *testing.T) {
 func TestInstallTwiceIsInstallOnce(t *testing.T) {
 	world := newWorld(t)
 	for range 2 {
-		if err := world.pod.do(Install); err != nil {
+		if err := world.pod.do(install); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -121,7 +122,7 @@ func TestPodWithoutIPv6(t *testing.T) {
 				return err
 			}
 		}
-		return Install()
+		return install()
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -134,9 +135,58 @@ func TestPodWithoutIPv6(t *testing.T) {
 
 func TestWithoutNetAdminTheErrorSaysWhatToGive(t *testing.T) {
 	world := newWorld(t)
-	err := world.pod.do(func() error { return withoutCapabilities(Install) })
+	err := world.pod.do(func() error { return withoutCapabilities(install) })
 	if err == nil || !strings.Contains(err.Error(), "give the container the capability NET_ADMIN") {
 		t.Errorf("error is %v", err)
+	}
+}
+
+func install() error { return Install(Exclusions{}) }
+
+func TestExcludedTrafficGoesPastTheProxy(t *testing.T) {
+	world := newWorld(t)
+	except := Exclusions{
+		InboundPorts: []uint16{9090}, OutboundPorts: []uint16{3306},
+		OutboundRanges: []netip.Prefix{netip.MustParsePrefix(peerIPv6 + "/128")},
+	}
+	must(t, world.pod.do(func() error { return Install(except) }))
+	for _, port := range []string{"15001", "15006", "8080", "9090"} {
+		world.pod.listen(t, port)
+	}
+	for _, port := range []string{"3306", "8080"} {
+		world.peer.listen(t, port)
+	}
+	for _, test := range []struct {
+		name     string
+		from     *namespace
+		to, want string
+	}{
+		{"inbound port", world.peer, at(podIPv4, "9090"), "9090 of pod"},
+		{"inbound port by IPv6", world.peer, at(podIPv6, "9090"), "9090 of pod"},
+		{"another inbound port", world.peer, at(podIPv4, "8080"), "15006 for " + at(podIPv4, "8080")},
+		{"outbound port", world.pod, at(peerIPv4, "3306"), "3306 of peer"},
+		{"another outbound port", world.pod, at(peerIPv4, "8080"), "15001 for " + at(peerIPv4, "8080")},
+		{"outbound range", world.pod, at(peerIPv6, "8080"), "8080 of peer"},
+		{"an inbound port is no outbound port", world.pod, at(peerIPv4, "9090"), "15001 for " + at(peerIPv4, "9090")},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if got := test.from.call(t, app, "", test.to); got != test.want {
+				t.Errorf("call to %s was answered by %q, want %q", test.to, got, test.want)
+			}
+		})
+	}
+}
+
+func TestExcludedInterfaceGoesPastTheProxy(t *testing.T) {
+	world := newWorld(t)
+	must(t, world.pod.do(func() error { return Install(Exclusions{Interfaces: []string{"eth0"}}) }))
+	world.pod.listen(t, "8080")
+	world.peer.listen(t, "8080")
+	if got := world.peer.call(t, app, "", at(podIPv4, "8080")); got != "8080 of pod" {
+		t.Errorf("a call in was answered by %q", got)
+	}
+	if got := world.pod.call(t, app, "", at(peerIPv4, "8080")); got != "8080 of peer" {
+		t.Errorf("a call out was answered by %q", got)
 	}
 }
 

@@ -28,6 +28,9 @@ func (s *Server) addController() error {
 		Chains:      kept,
 		Events:      s.clients.events.NewRecorder(scheme.Scheme, "mesh-apiserver"),
 		TrustDomain: s.options.Mesh.TrustDomain,
+
+		Telemetry:       s.telemetry,
+		SystemNamespace: s.options.Mesh.SystemNamespace,
 	})
 	if err != nil {
 		return err

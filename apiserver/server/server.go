@@ -12,6 +12,7 @@ import (
 
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/identity"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/telemetry"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/xds"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/options"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/server/admission"
@@ -35,6 +36,7 @@ type Server struct {
 	settings   settings
 	xds        *xds.Server
 	xdsAddress net.Addr
+	telemetry  *telemetry.Server
 	controller *controller.Controller
 	components components
 }

@@ -86,6 +86,7 @@ func (s *Server) injectSettings(podIdentity bool) (inject.Settings, error) {
 		Concurrency:         *sidecar.Concurrency,
 		DrainTime:           sidecar.DrainTime.Duration,
 		TerminationDrain:    sidecar.TerminationDrain.Duration,
+		PreStopSleep:        sidecar.PreStopSleep.Duration,
 		CertificateLifetime: config.Spec.Certificate.Lifetime.Duration,
 		SystemNamespace:     s.options.Mesh.SystemNamespace,
 		ClusterDomain:       s.options.Mesh.ClusterDomain,

@@ -8,7 +8,11 @@ import (
 	"crypto/x509"
 	"errors"
 
+	"google.golang.org/grpc"
+
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/identity/leaf"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/telemetry"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/xds"
 )
 
@@ -19,7 +23,13 @@ func (s *Server) addXDS() error {
 		return err
 	}
 	s.xdsAddress = listener.Addr()
+	// The controller comes after both.
+	s.telemetry = telemetry.New(telemetry.Options{
+		Audited: func(view string) map[uint16]model.Audit { return s.controller.Audited(view) },
+		Counted: func(policy string) { s.controller.Counted(policy) },
+	})
 	s.xds = xds.New(xds.Options{
+		Register: s.registerTelemetry,
 		Identify: s.settings.identify,
 		// The controller comes after the xDS server, which it delivers to.
 		Notify:  func(view string) { s.controller.Notify(view) },
@@ -29,6 +39,13 @@ func (s *Server) addXDS() error {
 		return s.xds.Serve(ctx, listener, s.identity.XDSServerTLS())
 	})
 	return nil
+}
+
+// registerTelemetry takes in what proxies push, by the connection that they get
+// their configuration on.
+func (s *Server) registerTelemetry(to grpc.ServiceRegistrar, view func(context.Context) (string, error)) {
+	s.telemetry.SetView(view)
+	s.telemetry.Register(to)
 }
 
 // identify reads from a proxy's verified certificate who it is.

@@ -23,6 +23,7 @@ func GetOpenAPIDefinitions(ref common.ReferenceCallback) map[string]common.OpenA
 	return map[string]common.OpenAPIDefinition{
 		v1alpha1.AllPorts{}.OpenAPIModelName():                schema_mesh_apiserver_apis_mesh_v1alpha1_AllPorts(ref),
 		v1alpha1.Anonymous{}.OpenAPIModelName():               schema_mesh_apiserver_apis_mesh_v1alpha1_Anonymous(ref),
+		v1alpha1.AuditCounts{}.OpenAPIModelName():             schema_mesh_apiserver_apis_mesh_v1alpha1_AuditCounts(ref),
 		v1alpha1.Authenticated{}.OpenAPIModelName():           schema_mesh_apiserver_apis_mesh_v1alpha1_Authenticated(ref),
 		v1alpha1.CertificateConfig{}.OpenAPIModelName():       schema_mesh_apiserver_apis_mesh_v1alpha1_CertificateConfig(ref),
 		v1alpha1.GRPCMatch{}.OpenAPIModelName():               schema_mesh_apiserver_apis_mesh_v1alpha1_GRPCMatch(ref),
@@ -125,6 +126,35 @@ func schema_mesh_apiserver_apis_mesh_v1alpha1_Anonymous(ref common.ReferenceCall
 			SchemaProps: spec.SchemaProps{
 				Description: "Anonymous stands for callers without an identity.",
 				Type:        []string{"object"},
+			},
+		},
+	}
+}
+
+func schema_mesh_apiserver_apis_mesh_v1alpha1_AuditCounts(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "AuditCounts counts requests, and connections that are not HTTP, since the server started.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"allowed": {
+						SchemaProps: spec.SchemaProps{
+							Description: "allowed is how many a rule of the policy, an Allow, would have admitted.",
+							Default:     0,
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"denied": {
+						SchemaProps: spec.SchemaProps{
+							Description: "denied is how many would have been refused: by a rule of the policy, a Deny, or because no Allow, this one in audit included, admits them.",
+							Default:     0,
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+				},
 			},
 		},
 	}
@@ -717,11 +747,11 @@ func schema_mesh_apiserver_apis_mesh_v1alpha1_MeshPolicySpec(ref common.Referenc
 					},
 					"mode": {
 						SchemaProps: spec.SchemaProps{
-							Description: "mode is Enforce: the policy decides about calls. Audit is not available yet and is refused. Default Enforce.\n\n\nPossible enum values:\n - `\"Enforce\"` decides about calls.",
+							Description: "mode is Enforce: the policy decides about calls; or Audit: it changes no verdict and closes nothing, and status and metrics say what would happen were all Audit policies enforced. Default Enforce.\n\n\nPossible enum values:\n - `\"Audit\"` reports what would happen, and changes no verdict.\n - `\"Enforce\"` decides about calls.",
 							Default:     "Enforce",
 							Type:        []string{"string"},
 							Format:      "",
-							Enum:        []interface{}{"Enforce"},
+							Enum:        []interface{}{"Audit", "Enforce"},
 						},
 					},
 					"onAnonymous": {
@@ -795,11 +825,17 @@ func schema_mesh_apiserver_apis_mesh_v1alpha1_MeshPolicyStatus(ref common.Refere
 							Ref:         ref(v1alpha1.ProxyCounts{}.OpenAPIModelName()),
 						},
 					},
+					"audit": {
+						SchemaProps: spec.SchemaProps{
+							Description: "audit counts what an Audit policy would have done.",
+							Ref:         ref(v1alpha1.AuditCounts{}.OpenAPIModelName()),
+						},
+					},
 				},
 			},
 		},
 		Dependencies: []string{
-			v1alpha1.ProxyCounts{}.OpenAPIModelName(), v1.Condition{}.OpenAPIModelName()},
+			v1alpha1.AuditCounts{}.OpenAPIModelName(), v1alpha1.ProxyCounts{}.OpenAPIModelName(), v1.Condition{}.OpenAPIModelName()},
 	}
 }
 
@@ -1200,6 +1236,12 @@ func schema_mesh_apiserver_apis_mesh_v1alpha1_SidecarConfig(ref common.Reference
 					"terminationDrain": {
 						SchemaProps: spec.SchemaProps{
 							Description: "terminationDrain is how long, at most, a proxy waits for active requests when its pod ends, in whole seconds, 1s to 1h. The pod's terminationGracePeriodSeconds bounds it. Default 25s.",
+							Ref:         ref(v1.Duration{}.OpenAPIModelName()),
+						},
+					},
+					"preStopSleep": {
+						SchemaProps: spec.SchemaProps{
+							Description: "preStopSleep is how long a container without a preStop hook of its own goes on serving when its pod ends, so that its callers learn of the end first. In whole seconds, 0s to 1h; 0s switches it off. At most half of the pod's terminationGracePeriodSeconds is used. Default 5s.",
 							Ref:         ref(v1.Duration{}.OpenAPIModelName()),
 						},
 					},

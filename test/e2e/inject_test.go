@@ -111,12 +111,12 @@ func TestAPodThatTheMeshCannotCarryIsRefusedByASentence(t *testing.T) {
 		edit func(*corev1.Pod)
 		want string
 	}{
-		{"gRPC probe", func(pod *corev1.Pod) {
-			pod.Spec.Containers[0].LivenessProbe = &corev1.Probe{ProbeHandler: corev1.ProbeHandler{GRPC: &corev1.GRPCAction{Port: 8081}}}
-		}, "container app: livenessProbe.grpc: the mesh does not carry gRPC probes yet: use httpGet or exec"},
-		{"TCP probe", func(pod *corev1.Pod) {
-			pod.Spec.Containers[0].ReadinessProbe = &corev1.Probe{ProbeHandler: corev1.ProbeHandler{TCPSocket: &corev1.TCPSocketAction{Port: intstr.FromInt32(8080)}}}
-		}, "container app: readinessProbe.tcpSocket: the mesh does not carry TCP probes yet"},
+		{"gRPC probe of the proxy's port", func(pod *corev1.Pod) {
+			pod.Spec.Containers[0].LivenessProbe = &corev1.Probe{ProbeHandler: corev1.ProbeHandler{GRPC: &corev1.GRPCAction{Port: 15001}}}
+		}, "container app: livenessProbe.grpc.port: 15001 belongs to the mesh"},
+		{"TCP probe of the proxy's port", func(pod *corev1.Pod) {
+			pod.Spec.Containers[0].ReadinessProbe = &corev1.Probe{ProbeHandler: corev1.ProbeHandler{TCPSocket: &corev1.TCPSocketAction{Port: intstr.FromInt32(15006)}}}
+		}, "container app: readinessProbe.tcpSocket.port: 15006 belongs to the mesh"},
 		{"the proxy's user", func(pod *corev1.Pod) {
 			pod.Spec.Containers[0].SecurityContext = &corev1.SecurityContext{RunAsUser: ptr.To[int64](1337)}
 		}, "container app runs as uid 1337, whose traffic the mesh does not capture"},

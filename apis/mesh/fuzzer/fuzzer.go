@@ -73,6 +73,7 @@ func fillSidecar(sidecar *mesh.SidecarConfig, c randfill.Continue) {
 	}
 	durationOrZero(&sidecar.DrainTime)
 	durationOrZero(&sidecar.TerminationDrain)
+	durationOrZero(&sidecar.PreStopSleep)
 }
 
 func fillResources(resources *mesh.SidecarResources, c randfill.Continue) {

@@ -20,6 +20,9 @@ const (
 	// DefaultTerminationDrain leaves 5 s of the 30 s that a pod's
 	// terminationGracePeriodSeconds is by default.
 	DefaultTerminationDrain = 25 * time.Second
+	// DefaultPreStopSleep is how long an app serves on, until its callers'
+	// proxies have heard that it ends.
+	DefaultPreStopSleep = 5 * time.Second
 	// DefaultCertificateLifetime is the lifetime of a workload's certificate.
 	DefaultCertificateLifetime = 24 * time.Hour
 )
@@ -43,6 +46,9 @@ func SetDefaults_SidecarConfig(sidecar *SidecarConfig) {
 	}
 	if sidecar.TerminationDrain == nil {
 		sidecar.TerminationDrain = &metav1.Duration{Duration: DefaultTerminationDrain}
+	}
+	if sidecar.PreStopSleep == nil {
+		sidecar.PreStopSleep = &metav1.Duration{Duration: DefaultPreStopSleep}
 	}
 	if sidecar.Resources.Requests == nil && sidecar.Resources.Limits == nil {
 		// An idle Envoy 1.40 has 65 MB resident.

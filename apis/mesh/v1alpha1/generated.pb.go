@@ -28,6 +28,8 @@ func (m *AllPorts) Reset() { *m = AllPorts{} }
 
 func (m *Anonymous) Reset() { *m = Anonymous{} }
 
+func (m *AuditCounts) Reset() { *m = AuditCounts{} }
+
 func (m *Authenticated) Reset() { *m = Authenticated{} }
 
 func (m *CertificateConfig) Reset() { *m = CertificateConfig{} }
@@ -123,6 +125,35 @@ func (m *Anonymous) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 	_ = i
 	var l int
 	_ = l
+	return len(dAtA) - i, nil
+}
+
+func (m *AuditCounts) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *AuditCounts) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *AuditCounts) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	i = encodeVarintGenerated(dAtA, i, uint64(m.Denied))
+	i--
+	dAtA[i] = 0x10
+	i = encodeVarintGenerated(dAtA, i, uint64(m.Allowed))
+	i--
+	dAtA[i] = 0x8
 	return len(dAtA) - i, nil
 }
 
@@ -793,6 +824,18 @@ func (m *MeshPolicyStatus) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 	_ = i
 	var l int
 	_ = l
+	if m.Audit != nil {
+		{
+			size, err := m.Audit.MarshalToSizedBuffer(dAtA[:i])
+			if err != nil {
+				return 0, err
+			}
+			i -= size
+			i = encodeVarintGenerated(dAtA, i, uint64(size))
+		}
+		i--
+		dAtA[i] = 0x1a
+	}
 	if m.Proxies != nil {
 		{
 			size, err := m.Proxies.MarshalToSizedBuffer(dAtA[:i])
@@ -1212,6 +1255,18 @@ func (m *SidecarConfig) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 	_ = i
 	var l int
 	_ = l
+	if m.PreStopSleep != nil {
+		{
+			size, err := m.PreStopSleep.MarshalToSizedBuffer(dAtA[:i])
+			if err != nil {
+				return 0, err
+			}
+			i -= size
+			i = encodeVarintGenerated(dAtA, i, uint64(size))
+		}
+		i--
+		dAtA[i] = 0x3a
+	}
 	if m.TerminationDrain != nil {
 		{
 			size, err := m.TerminationDrain.MarshalToSizedBuffer(dAtA[:i])
@@ -1461,6 +1516,17 @@ func (m *Anonymous) Size() (n int) {
 	}
 	var l int
 	_ = l
+	return n
+}
+
+func (m *AuditCounts) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	n += 1 + sovGenerated(uint64(m.Allowed))
+	n += 1 + sovGenerated(uint64(m.Denied))
 	return n
 }
 
@@ -1724,6 +1790,10 @@ func (m *MeshPolicyStatus) Size() (n int) {
 		l = m.Proxies.Size()
 		n += 1 + l + sovGenerated(uint64(l))
 	}
+	if m.Audit != nil {
+		l = m.Audit.Size()
+		n += 1 + l + sovGenerated(uint64(l))
+	}
 	return n
 }
 
@@ -1898,6 +1968,10 @@ func (m *SidecarConfig) Size() (n int) {
 		l = m.TerminationDrain.Size()
 		n += 1 + l + sovGenerated(uint64(l))
 	}
+	if m.PreStopSleep != nil {
+		l = m.PreStopSleep.Size()
+		n += 1 + l + sovGenerated(uint64(l))
+	}
 	return n
 }
 
@@ -1986,6 +2060,17 @@ func (this *Anonymous) String() string {
 		return "nil"
 	}
 	s := strings.Join([]string{`&Anonymous{`,
+		`}`,
+	}, "")
+	return s
+}
+func (this *AuditCounts) String() string {
+	if this == nil {
+		return "nil"
+	}
+	s := strings.Join([]string{`&AuditCounts{`,
+		`Allowed:` + fmt.Sprintf("%v", this.Allowed) + `,`,
+		`Denied:` + fmt.Sprintf("%v", this.Denied) + `,`,
 		`}`,
 	}, "")
 	return s
@@ -2202,6 +2287,7 @@ func (this *MeshPolicyStatus) String() string {
 	s := strings.Join([]string{`&MeshPolicyStatus{`,
 		`Conditions:` + repeatedStringForConditions + `,`,
 		`Proxies:` + strings.Replace(this.Proxies.String(), "ProxyCounts", "ProxyCounts", 1) + `,`,
+		`Audit:` + strings.Replace(this.Audit.String(), "AuditCounts", "AuditCounts", 1) + `,`,
 		`}`,
 	}, "")
 	return s
@@ -2329,6 +2415,7 @@ func (this *SidecarConfig) String() string {
 		`Concurrency:` + valueToStringGenerated(this.Concurrency) + `,`,
 		`DrainTime:` + strings.Replace(fmt.Sprintf("%v", this.DrainTime), "Duration", "v1.Duration", 1) + `,`,
 		`TerminationDrain:` + strings.Replace(fmt.Sprintf("%v", this.TerminationDrain), "Duration", "v1.Duration", 1) + `,`,
+		`PreStopSleep:` + strings.Replace(fmt.Sprintf("%v", this.PreStopSleep), "Duration", "v1.Duration", 1) + `,`,
 		`}`,
 	}, "")
 	return s
@@ -2477,6 +2564,94 @@ func (m *Anonymous) Unmarshal(dAtA []byte) error {
 			return fmt.Errorf("proto: Anonymous: illegal tag %d (wire type %d)", fieldNum, wire)
 		}
 		switch fieldNum {
+		default:
+			iNdEx = preIndex
+			skippy, err := skipGenerated(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthGenerated
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *AuditCounts) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowGenerated
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: AuditCounts: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: AuditCounts: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Allowed", wireType)
+			}
+			m.Allowed = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowGenerated
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Allowed |= int64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 2:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Denied", wireType)
+			}
+			m.Denied = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowGenerated
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Denied |= int64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
 		default:
 			iNdEx = preIndex
 			skippy, err := skipGenerated(dAtA[iNdEx:])
@@ -4421,6 +4596,42 @@ func (m *MeshPolicyStatus) Unmarshal(dAtA []byte) error {
 				return err
 			}
 			iNdEx = postIndex
+		case 3:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Audit", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowGenerated
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthGenerated
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthGenerated
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if m.Audit == nil {
+				m.Audit = &AuditCounts{}
+			}
+			if err := m.Audit.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
 		default:
 			iNdEx = preIndex
 			skippy, err := skipGenerated(dAtA[iNdEx:])
@@ -5770,6 +5981,42 @@ func (m *SidecarConfig) Unmarshal(dAtA []byte) error {
 				m.TerminationDrain = &v1.Duration{}
 			}
 			if err := m.TerminationDrain.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
+		case 7:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field PreStopSleep", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowGenerated
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthGenerated
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthGenerated
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if m.PreStopSleep == nil {
+				m.PreStopSleep = &v1.Duration{}
+			}
+			if err := m.PreStopSleep.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
 				return err
 			}
 			iNdEx = postIndex

@@ -306,6 +306,15 @@ type SidecarConfig struct {
 	// +optional
 	// +k8s:opaqueType
 	TerminationDrain *metav1.Duration `json:"terminationDrain,omitempty" protobuf:"bytes,6,opt,name=terminationDrain"`
+
+	// preStopSleep is how long a container without a preStop hook of its own
+	// goes on serving when its pod ends, so that its callers learn of the end
+	// first. In whole seconds, 0s to 1h; 0s switches it off. At most half of the
+	// pod's terminationGracePeriodSeconds is used. Default 5s.
+	//
+	// +optional
+	// +k8s:opaqueType
+	PreStopSleep *metav1.Duration `json:"preStopSleep,omitempty" protobuf:"bytes,7,opt,name=preStopSleep"`
 }
 
 // SidecarResources is what the proxy's container may use, as in a Pod.

@@ -83,8 +83,9 @@ type MeshPolicySpec struct {
 	// +k8s:optional
 	Action PolicyAction `json:"action" protobuf:"bytes,3,opt,name=action,casttype=PolicyAction"`
 
-	// mode is Enforce: the policy decides about calls. Audit is not available
-	// yet and is refused. Default Enforce.
+	// mode is Enforce: the policy decides about calls; or Audit: it changes no
+	// verdict and closes nothing, and status and metrics say what would happen
+	// were all Audit policies enforced. Default Enforce.
 	//
 	// +optional
 	// +default="Enforce"
@@ -160,6 +161,8 @@ type PolicyMode string
 const (
 	// PolicyModeEnforce decides about calls.
 	PolicyModeEnforce PolicyMode = "Enforce"
+	// PolicyModeAudit reports what would happen, and changes no verdict.
+	PolicyModeAudit PolicyMode = "Audit"
 )
 
 // AnonymousHandling says how a Deny treats callers without an identity.
@@ -378,6 +381,31 @@ type MeshPolicyStatus struct {
 	// +optional
 	// +k8s:optional
 	Proxies *ProxyCounts `json:"proxies,omitempty" protobuf:"bytes,2,opt,name=proxies"`
+
+	// audit counts what an Audit policy would have done.
+	//
+	// +optional
+	// +k8s:optional
+	Audit *AuditCounts `json:"audit,omitempty" protobuf:"bytes,3,opt,name=audit"`
+}
+
+// AuditCounts counts requests, and connections that are not HTTP, since the
+// server started.
+type AuditCounts struct {
+	// allowed is how many a rule of the policy, an Allow, would have admitted.
+	//
+	// +optional
+	// +k8s:optional
+	// +k8s:minimum=0
+	Allowed int64 `json:"allowed" protobuf:"varint,1,opt,name=allowed"`
+
+	// denied is how many would have been refused: by a rule of the policy, a
+	// Deny, or because no Allow, this one in audit included, admits them.
+	//
+	// +optional
+	// +k8s:optional
+	// +k8s:minimum=0
+	Denied int64 `json:"denied" protobuf:"varint,2,opt,name=denied"`
 }
 
 // ProxyCounts counts proxies, connected ones and others apart.

@@ -92,6 +92,77 @@ func Validate_AnonymousHandling(
 	return errs
 }
 
+// Validate_AuditCounts validates an instance of AuditCounts according
+// to declarative validation rules in the API schema.
+func Validate_AuditCounts(
+	ctx context.Context, op operation.Operation, fldPath *field.Path,
+	obj, oldObj *AuditCounts) (errs field.ErrorList) {
+
+	{ // field AuditCounts.Allowed
+		fn := func(
+			fldPath *field.Path,
+			obj, oldObj *int64,
+			oldValueCorrelated bool) (errs field.ErrorList) {
+			// don't revalidate unchanged data
+			if oldValueCorrelated && op.Type == operation.Update {
+				if obj == oldObj || (obj != nil && oldObj != nil && *obj == *oldObj) {
+					return nil
+				}
+			}
+			// call field-attached validations
+			earlyReturn := false
+			if e := validate.OptionalValue(ctx, op, fldPath, obj, oldObj).MarkShortCircuit(); len(e) != 0 {
+				earlyReturn = true
+			}
+			if earlyReturn {
+				return // do not proceed
+			}
+			if e := validate.Minimum(ctx, op, fldPath, obj, oldObj, 0); len(e) != 0 {
+				errs = append(errs, e...)
+			}
+			return
+		}
+		oldVal := safe.Field(oldObj,
+			func(oldObj *AuditCounts) *int64 {
+				return &oldObj.Allowed
+			})
+		errs = append(errs, fn(fldPath.Child("allowed"), &obj.Allowed, oldVal, oldObj != nil)...)
+	}
+
+	{ // field AuditCounts.Denied
+		fn := func(
+			fldPath *field.Path,
+			obj, oldObj *int64,
+			oldValueCorrelated bool) (errs field.ErrorList) {
+			// don't revalidate unchanged data
+			if oldValueCorrelated && op.Type == operation.Update {
+				if obj == oldObj || (obj != nil && oldObj != nil && *obj == *oldObj) {
+					return nil
+				}
+			}
+			// call field-attached validations
+			earlyReturn := false
+			if e := validate.OptionalValue(ctx, op, fldPath, obj, oldObj).MarkShortCircuit(); len(e) != 0 {
+				earlyReturn = true
+			}
+			if earlyReturn {
+				return // do not proceed
+			}
+			if e := validate.Minimum(ctx, op, fldPath, obj, oldObj, 0); len(e) != 0 {
+				errs = append(errs, e...)
+			}
+			return
+		}
+		oldVal := safe.Field(oldObj,
+			func(oldObj *AuditCounts) *int64 {
+				return &oldObj.Denied
+			})
+		errs = append(errs, fn(fldPath.Child("denied"), &obj.Denied, oldVal, oldObj != nil)...)
+	}
+
+	return errs
+}
+
 // Validate_CertificateConfig validates an instance of CertificateConfig according
 // to declarative validation rules in the API schema.
 func Validate_CertificateConfig(
@@ -1165,6 +1236,36 @@ func Validate_MeshPolicyStatus(
 		errs = append(errs, fn(fldPath.Child("proxies"), obj.Proxies, oldVal, oldObj != nil)...)
 	}
 
+	{ // field MeshPolicyStatus.Audit
+		fn := func(
+			fldPath *field.Path,
+			obj, oldObj *AuditCounts,
+			oldValueCorrelated bool) (errs field.ErrorList) {
+			// don't revalidate unchanged data
+			if oldValueCorrelated && op.Type == operation.Update {
+				if obj == oldObj || (obj != nil && oldObj != nil && *obj == *oldObj) {
+					return nil
+				}
+			}
+			// call field-attached validations
+			earlyReturn := false
+			if e := validate.OptionalPointer(ctx, op, fldPath, obj, oldObj).MarkShortCircuit(); len(e) != 0 {
+				earlyReturn = true
+			}
+			if earlyReturn {
+				return // do not proceed
+			}
+			// call the type's validation function
+			errs = append(errs, Validate_AuditCounts(ctx, op, fldPath, obj, oldObj)...)
+			return
+		}
+		oldVal := safe.Field(oldObj,
+			func(oldObj *MeshPolicyStatus) *AuditCounts {
+				return oldObj.Audit
+			})
+		errs = append(errs, fn(fldPath.Child("audit"), obj.Audit, oldVal, oldObj != nil)...)
+	}
+
 	return errs
 }
 
@@ -1428,7 +1529,7 @@ func Validate_PolicyDestination(
 	return errs
 }
 
-var symbolsForPolicyMode = sets.New(PolicyModeEnforce)
+var symbolsForPolicyMode = sets.New(PolicyModeAudit, PolicyModeEnforce)
 
 // Validate_PolicyMode validates an instance of PolicyMode according
 // to declarative validation rules in the API schema.
@@ -2172,6 +2273,7 @@ func Validate_SidecarConfig(
 
 	// field SidecarConfig.DrainTime has no validation
 	// field SidecarConfig.TerminationDrain has no validation
+	// field SidecarConfig.PreStopSleep has no validation
 	return errs
 }
 

@@ -74,6 +74,7 @@ func validateSidecar(sidecar *mesh.SidecarConfig, path *field.Path) field.ErrorL
 	errs = append(errs, validateResources(&sidecar.Resources, path.Child("resources"))...)
 	errs = append(errs, validateDuration(sidecar.DrainTime, minDrain, maxDrain, path.Child("drainTime"))...)
 	errs = append(errs, validateDuration(sidecar.TerminationDrain, minDrain, maxDrain, path.Child("terminationDrain"))...)
+	errs = append(errs, validateDuration(sidecar.PreStopSleep, 0, maxDrain, path.Child("preStopSleep"))...)
 	return errs
 }
 

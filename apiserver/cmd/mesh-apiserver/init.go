@@ -6,12 +6,14 @@ package main
 import (
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -31,6 +33,9 @@ type initFlags struct {
 	controlPlane     string
 	controlPlaneName string
 	probes           []string
+
+	inboundPorts, outboundPorts []uint
+	outboundRanges, interfaces  []string
 }
 
 // newInitCommand makes the command of the init container mesh-init. It may run
@@ -47,10 +52,14 @@ func newInitCommand() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		RunE: func(*cobra.Command, []string) error {
+			except, err := flags.exclusions()
+			if err != nil {
+				return err
+			}
 			if err := prepare(model.RunDirectory, flags); err != nil {
 				return err
 			}
-			if err := redirect.Install(); err != nil {
+			if err := redirect.Install(except); err != nil {
 				return fmt.Errorf("redirect the pod's traffic: %w", err)
 			}
 			klog.InfoS("Pod prepared", "node", flags.node, "probes", len(flags.probes))
@@ -73,7 +82,39 @@ func (f *initFlags) add(set *pflag.FlagSet) {
 	set.Uint64Var(&f.proxyMemory, "proxy-memory", 0, "bytes of memory that the proxy may use; 0 leaves it unwatched")
 	set.StringVar(&f.controlPlane, "control-plane", "", "<host>:<port> of the control plane's xDS")
 	set.StringVar(&f.controlPlaneName, "control-plane-name", "", "DNS name in the control plane's certificate")
-	set.StringArrayVar(&f.probes, "probe", nil, "a rewritten probe's original, <container>/<liveness|readiness|startup>=<http|https>:<port>:<path>; may be repeated")
+	set.StringArrayVar(&f.probes, "probe", nil, "a rewritten probe's original, <container>/<liveness|readiness|startup>=<http|https>:<port>:<path>, with <grpc|tcp>,<period>,<timeout> for gRPC and TCP; may be repeated")
+	set.UintSliceVar(&f.inboundPorts, "exclude-inbound-port", nil, "a TCP port whose callers go past the proxy; may be repeated")
+	set.UintSliceVar(&f.outboundPorts, "exclude-outbound-port", nil, "a TCP port that the pod calls past the proxy; may be repeated")
+	set.StringArrayVar(&f.outboundRanges, "exclude-outbound-range", nil, "a CIDR that the pod calls past the proxy; may be repeated")
+	set.StringArrayVar(&f.interfaces, "exclude-interface", nil, "a network device whose traffic goes past the proxy; may be repeated")
+}
+
+// exclusions are what the pod's annotations keep from the proxy.
+func (f initFlags) exclusions() (redirect.Exclusions, error) {
+	except := redirect.Exclusions{Interfaces: f.interfaces}
+	for _, list := range []struct {
+		flag string
+		from []uint
+		to   *[]uint16
+	}{
+		{"--exclude-inbound-port", f.inboundPorts, &except.InboundPorts},
+		{"--exclude-outbound-port", f.outboundPorts, &except.OutboundPorts},
+	} {
+		for _, port := range list.from {
+			if port == 0 || port > math.MaxUint16 {
+				return except, fmt.Errorf("%s: %d is no port", list.flag, port)
+			}
+			*list.to = append(*list.to, uint16(port))
+		}
+	}
+	for _, text := range f.outboundRanges {
+		prefix, err := netip.ParsePrefix(text)
+		if err != nil {
+			return except, fmt.Errorf("--exclude-outbound-range: %w", err)
+		}
+		except.OutboundRanges = append(except.OutboundRanges, prefix)
+	}
+	return except, nil
 }
 
 // prepare fills the proxy's run directory.
@@ -136,12 +177,10 @@ func (f initFlags) bootstrap() (envoy.BootstrapParams, error) {
 		if err != nil {
 			return envoy.BootstrapParams{}, fmt.Errorf("--probe: %w", err)
 		}
-		scheme := envoy.ProbeHTTP
-		if route.HTTPS {
-			scheme = envoy.ProbeHTTPS
-		}
 		params.Probes = append(params.Probes, envoy.ProbeRoute{
-			Path: route.ProbePath(), Port: uint16(route.Port), OriginalPath: route.Path, Scheme: scheme,
+			Path: route.ProbePath(), Port: uint16(route.Port), OriginalPath: route.Path,
+			Scheme: envoy.ProbeScheme(strings.ToUpper(route.Scheme)),
+			Period: time.Duration(route.Period) * time.Second, Timeout: time.Duration(route.Timeout) * time.Second,
 		})
 	}
 	return params, nil

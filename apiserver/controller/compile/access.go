@@ -18,7 +18,7 @@ import (
 func access(view *world.View, port uint16, closed bool, policies []applied) model.Access {
 	out := model.Access{Closed: closed}
 	for _, p := range policies {
-		if !p.scope.has(port) {
+		if !p.scope.has(port) || p.audits() {
 			continue
 		}
 		// What is not a Deny closes: an action that is not known admits nobody.
@@ -35,6 +35,7 @@ func access(view *world.View, port uint16, closed bool, policies []applied) mode
 			}
 		}
 	}
+	out.Audit = audit(view, port, out, policies)
 	return out
 }
 

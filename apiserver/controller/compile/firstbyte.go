@@ -40,7 +40,7 @@ func denyingCallers(w *world.World, policy *v1alpha1.MeshPolicy) []rule {
 	if policy.Spec.Action != v1alpha1.PolicyActionDeny {
 		return nil
 	}
-	return slices.DeleteFunc(rules(w.Settings().TrustDomain, policy), func(r rule) bool { return len(r.from) == 0 })
+	return slices.DeleteFunc(slices.Clone(compiledOf(w, policy).rules), func(r rule) bool { return len(r.from) == 0 })
 }
 
 // closes tells whether a port takes calls only from those whom an Allow admits.
@@ -48,8 +48,8 @@ func closes(w *world.World, view *world.View, number uint16) bool {
 	if open, _ := newSetting(w, axisAccess, view).at(number); !open {
 		return true
 	}
-	return slices.ContainsFunc(w.PoliciesIn(view.Namespace), func(p *v1alpha1.MeshPolicy) bool {
-		return p.Spec.Action != v1alpha1.PolicyActionDeny && scopeOf(w, p, view).has(number)
+	return slices.ContainsFunc(w.PoliciesFor(view.Namespace), func(p *v1alpha1.MeshPolicy) bool {
+		return p.Spec.Action != v1alpha1.PolicyActionDeny && p.Spec.Mode != v1alpha1.PolicyModeAudit && scopeOf(w, p, view).has(number)
 	})
 }
 

@@ -22,18 +22,29 @@ const everyOther uint16 = 0
 // that policies of one namespace could hold up all others.
 const maxPorts = 512
 
+// maxRuleBytes bounds what the rules of a workload take at all its ports
+// together, about as a proxy is sent them. Each of its proxies keeps them some
+// times over, and every edit sends them again.
+const maxRuleBytes = 8 << 20
+
 // Workload gives the inbound side of a view, and the policies that have a part
 // of it as their target, sorted by name; false if the view has no pod. One with
-// more than maxPorts ports admits nobody.
+// more than maxPorts ports or maxRuleBytes of rules admits nobody.
 func Workload(w *world.World, name string) (model.Workload, []world.Key, bool) {
 	view := w.View(name)
 	if view == nil {
 		return model.Workload{}, nil, false
 	}
 	policies := policiesOn(w, view)
+	targeting := keys(policies)
 	ports := portsOf(w, view, policies)
-	if len(ports) > maxPorts {
-		return closedWorkload(view), keys(policies), true
+	if tooLarge(ports, policies) {
+		// Audit changes no verdict: it is what is left out first.
+		policies = slices.DeleteFunc(policies, applied.audits)
+		ports = portsOf(w, view, policies)
+	}
+	if tooLarge(ports, policies) {
+		return closedWorkload(view), targeting, true
 	}
 	out := model.Workload{View: view.Name, Family: family(view), Namespace: view.Namespace, CertificateLifetime: view.CertificateLifetime}
 	compiler := newPortCompiler(w, view, policies)
@@ -43,7 +54,7 @@ func Workload(w *world.World, name string) (model.Workload, []world.Key, bool) {
 		}
 	}
 	out.Ports = append(out.Ports, compiler.port(everyOther, declared{}))
-	return out, keys(policies), true
+	return out, targeting, true
 }
 
 // ClosedWorkload admits nobody anywhere. It stands in for a workload that
@@ -73,15 +84,14 @@ func family(view *world.View) string {
 type applied struct {
 	policy *v1alpha1.MeshPolicy
 	scope  scope
-	rules  []rule
+	*compiledPolicy
 }
 
 func policiesOn(w *world.World, view *world.View) []applied {
-	trustDomain := w.Settings().TrustDomain
 	var found []applied
-	for _, policy := range w.PoliciesIn(view.Namespace) {
+	for _, policy := range w.PoliciesFor(view.Namespace) {
 		if scope := scopeOf(w, policy, view); !scope.empty() {
-			found = append(found, applied{policy, scope, rules(trustDomain, policy)})
+			found = append(found, applied{policy, scope, compiledOf(w, policy)})
 		}
 	}
 	return found
@@ -124,6 +134,31 @@ func portsOf(w *world.World, view *world.View, policies []applied) map[uint16]de
 		}
 	}
 	return ports
+}
+
+// audits tells whether a policy reports only.
+func (p applied) audits() bool { return p.policy.Spec.Mode == v1alpha1.PolicyModeAudit }
+
+func tooLarge(ports map[uint16]declared, policies []applied) bool {
+	return len(ports) > maxPorts || rulesSize(ports, policies) > maxRuleBytes
+}
+
+// rulesSize is about how many bytes of rules a workload has at all its ports.
+func rulesSize(ports map[uint16]declared, policies []applied) int {
+	size := 0
+	for _, p := range policies {
+		size += p.bytes * p.portsIn(ports)
+	}
+	return size
+}
+
+// portsIn counts the ports with an entry that a policy has as its target.
+func (p applied) portsIn(ports map[uint16]declared) int {
+	if !p.scope.every {
+		return len(p.scope.ports)
+	}
+	// The entry for every other port counts too.
+	return len(ports) + 1
 }
 
 // numbers are the ports in scope that the rules of a policy name by number.

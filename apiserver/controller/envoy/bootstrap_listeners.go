@@ -55,7 +55,7 @@ func exactPath(path string) *routev3.RouteMatch {
 // It serves the pod's own addresses alone. The outbound listener hands a call to
 // another pod's port of this number over to it, since it owns the port on every
 // address; without the match the caller's proxy would answer for the callee.
-func staticListener(p BootstrapParams, name string, port uint16, routes []*routev3.Route) *listenerv3.Listener {
+func staticListener(p BootstrapParams, name string, port uint16, routes []*routev3.Route, filters ...*hcmv3.HttpFilter) *listenerv3.Listener {
 	for _, r := range routes {
 		r.Match.Headers = []*routev3.HeaderMatcher{
 			headerMatcher(":method", wholly("GET|HEAD")),
@@ -64,7 +64,7 @@ func staticListener(p BootstrapParams, name string, port uint16, routes []*route
 	}
 	m := connectionManager(name, "")
 	m.UpgradeConfigs = nil
-	m.HttpFilters = []*hcmv3.HttpFilter{router()}
+	m.HttpFilters = append(filters, router())
 	m.RouteSpecifier = &hcmv3.HttpConnectionManager_RouteConfig{RouteConfig: &routev3.RouteConfiguration{
 		Name:         name,
 		VirtualHosts: []*routev3.VirtualHost{{Name: name, Domains: []string{"*"}, Routes: routes}},

@@ -7,11 +7,14 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
+	"time"
 
 	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
+	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
 	tlsv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/transport_sockets/tls/v3"
 
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
@@ -20,10 +23,12 @@ import (
 // ProbeScheme is how the application is asked.
 type ProbeScheme string
 
-// The schemes of a container's httpGet probe.
+// The schemes of a container's httpGet probe, and its other actions.
 const (
 	ProbeHTTP  ProbeScheme = "HTTP"
 	ProbeHTTPS ProbeScheme = "HTTPS"
+	ProbeGRPC  ProbeScheme = "GRPC"
+	ProbeTCP   ProbeScheme = "TCP"
 )
 
 // ProbeRoute answers one rewritten probe: a GET of Path on model.PortProbes
@@ -35,15 +40,26 @@ type ProbeRoute struct {
 	Port         uint16
 	OriginalPath string
 	// Scheme is HTTP if empty. HTTPS is not verified: the kubelet does not either.
+	// For GRPC and TCP Envoy asks the application by itself, for GRPC about the
+	// service that OriginalPath names after its slash.
 	Scheme ProbeScheme
+	// Period and Timeout are those of a GRPC or TCP probe.
+	Period, Timeout time.Duration
 }
+
+func (r ProbeRoute) checked() bool { return r.Scheme == ProbeGRPC || r.Scheme == ProbeTCP }
 
 func probeListener(p BootstrapParams) *listenerv3.Listener {
 	var routes []*routev3.Route
+	var checks []*hcmv3.HttpFilter
 	for _, r := range p.Probes {
-		routes = append(routes, probeRoute(r))
+		if r.checked() {
+			checks = append(checks, probeAnswer(r))
+		} else {
+			routes = append(routes, probeRoute(r))
+		}
 	}
-	return staticListener(p, "probes", model.PortProbes, routes)
+	return staticListener(p, "probes", model.PortProbes, routes, checks...)
 }
 
 // probeRoute leaves the headers as the kubelet sends them: they are the probe's.
@@ -56,6 +72,10 @@ func probeRoute(r ProbeRoute) *routev3.Route {
 }
 
 func probeClusterName(r ProbeRoute) string {
+	// A check is the probe's own: its period and service differ from others'.
+	if r.checked() {
+		return strings.TrimPrefix(r.Path, "/")
+	}
 	return fmt.Sprintf("probe/%s/%d", cmp.Or(r.Scheme, ProbeHTTP), r.Port)
 }
 
@@ -68,11 +88,15 @@ func probeClusters(p BootstrapParams) ([]*clusterv3.Cluster, error) {
 		c.UpstreamBindConfig = inboundSource()
 		c.TypedExtensionProtocolOptions = oneRequestAConnection()
 		switch r.Scheme {
+		case ProbeGRPC, ProbeTCP:
+			if err := addCheck(c, r); err != nil {
+				return nil, err
+			}
 		case "", ProbeHTTP:
 		case ProbeHTTPS:
 			c.TransportSocket = unverifiedTLS()
 		default:
-			return nil, fmt.Errorf("probe %s: scheme %q is neither %s nor %s", r.Path, r.Scheme, ProbeHTTP, ProbeHTTPS)
+			return nil, fmt.Errorf("probe %s: scheme %q is none of %s, %s, %s and %s", r.Path, r.Scheme, ProbeHTTP, ProbeHTTPS, ProbeGRPC, ProbeTCP)
 		}
 		byName[c.Name] = c
 	}

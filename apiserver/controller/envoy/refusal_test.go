@@ -26,8 +26,11 @@ func TestBootstrapNamesWhatIsMissing(t *testing.T) {
 		"node ID":       func(p *BootstrapParams) { p.NodeID.UID = "" },
 		"control plane": func(p *BootstrapParams) { p.XDSServerName = "" },
 		"no pod IP":     func(p *BootstrapParams) { p.PodIPs = nil },
-		"scheme \"GRPC\"": func(p *BootstrapParams) {
-			p.Probes = []ProbeRoute{{Path: "/probe/app/liveness", Port: 80, Scheme: "GRPC"}}
+		"scheme \"FTP\"": func(p *BootstrapParams) {
+			p.Probes = []ProbeRoute{{Path: "/probe/app/liveness", Port: 80, Scheme: "FTP"}}
+		},
+		"period 0s": func(p *BootstrapParams) {
+			p.Probes = []ProbeRoute{{Path: "/probe/app/liveness", Port: 80, Scheme: ProbeTCP}}
 		},
 	} {
 		params := testPod()

@@ -50,8 +50,8 @@ func inboundAccess(m model.Mesh, w model.Workload, p model.InboundPort, roots []
 		return nil, err
 	}
 	var out collector
-	out.add(networkRBAC(inboundDenyName(inboundName(w, p)), w.View, inboundStatPrefix(p)+"/deny", deny))
-	out.add(networkRBAC(inboundAllowName(inboundName(w, p)), w.View, inboundStatPrefix(p)+"/allow", allow))
+	out.add(networkRBAC(inboundDenyName(inboundName(w, p)), w.View, inboundStatPrefix(p), deny))
+	out.add(networkRBAC(inboundAllowName(inboundName(w, p)), w.View, inboundStatPrefix(p), allow))
 	out.add(inboundValidation(m, w, p, roots))
 	if p.Protocol.MayBeHTTP() {
 		out.add(inboundRoutes(m, w, p))

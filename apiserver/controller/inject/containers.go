@@ -22,7 +22,7 @@ func ourContainer(name string) bool {
 // addContainers puts mesh-init and mesh-proxy before all other init containers:
 // what starts earlier would speak past the proxy. If they are there already
 // they are compared, brought up to date with the probes, and moved to the front.
-func addContainers(spec *corev1.PodSpec, settings Settings, routes []ProbeRoute) ([]Operation, error) {
+func addContainers(spec *corev1.PodSpec, settings Settings, routes []ProbeRoute, excluded []string) ([]Operation, error) {
 	var operations []Operation
 	if spec.InitContainers == nil {
 		operations = append(operations, Operation{Op: "add", Path: "/spec/initContainers", Value: []corev1.Container{}})
@@ -32,7 +32,7 @@ func addContainers(spec *corev1.PodSpec, settings Settings, routes []ProbeRoute)
 		order = append(order, spec.InitContainers[i].Name)
 	}
 	settings.Resources = resourcesFor(spec, settings.Resources)
-	for to, want := range []corev1.Container{initContainer(settings, routes), proxyContainer(settings)} {
+	for to, want := range []corev1.Container{initContainer(settings, routes, excluded), proxyContainer(settings)} {
 		from := slices.Index(order, want.Name)
 		if from < 0 {
 			operations = append(operations, Operation{Op: "add", Path: initContainerPath(to), Value: want})
@@ -78,8 +78,8 @@ func others(spec *corev1.PodSpec) []*corev1.Container {
 }
 
 // sameContainer compares all but what the API server's own plugins may change
-// (AlwaysPullImages, LimitRanger, defaults) and the probe routes, which follow
-// the probes of the other containers.
+// (AlwaysPullImages, LimitRanger, defaults), the probe routes, which follow the
+// probes of the other containers, and the exclusions, which follow annotations.
 func sameContainer(have, want corev1.Container) bool {
 	return apiequality.Semantic.DeepEqual(compared(have), compared(want))
 }
@@ -90,7 +90,9 @@ func compared(c corev1.Container) corev1.Container {
 	c.TerminationMessagePath = ""
 	c.TerminationMessagePolicy = ""
 	c.Resources = corev1.ResourceRequirements{}
-	c.Args = slices.DeleteFunc(c.Args, func(arg string) bool { return strings.HasPrefix(arg, probeArgument) })
+	c.Args = slices.DeleteFunc(c.Args, func(arg string) bool {
+		return strings.HasPrefix(arg, probeArgument) || strings.HasPrefix(arg, excludeArgument)
+	})
 	for _, probe := range []*corev1.Probe{c.StartupProbe, c.ReadinessProbe} {
 		if probe != nil && probe.HTTPGet != nil && probe.HTTPGet.Protocol != nil && *probe.HTTPGet.Protocol == corev1.HTTPProtocolHTTP1 {
 			probe.HTTPGet.Protocol = nil

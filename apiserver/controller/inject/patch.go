@@ -47,11 +47,22 @@ func Patch(pod *corev1.Pod, namespace Namespace, settings Settings) (Result, err
 		return Result{}, err
 	}
 
+	settings, err := override(pod, namespace, settings)
+	if err != nil {
+		return Result{}, err
+	}
+	excluded, warnings, err := exclude(pod, namespace)
+	if err != nil {
+		return Result{}, err
+	}
 	probes, err := rewriteProbes(&pod.Spec)
 	if err != nil {
 		return Result{}, err
 	}
-	result := Result{Operations: probes.operations, Warnings: probes.warnings}
+	result := Result{
+		Operations: append(probes.operations, addSleep(&pod.Spec, settings.PreStopSleep)...),
+		Warnings:   append(probes.warnings, warnings...),
+	}
 	if pod.Spec.DNSPolicy == corev1.DNSDefault || pod.Spec.DNSPolicy == corev1.DNSNone {
 		result.Warnings = append(result.Warnings, fmt.Sprintf(
 			"dnsPolicy %s: the pod starts only if its resolver knows %s", pod.Spec.DNSPolicy, controlPlaneHost(settings)))
@@ -61,7 +72,7 @@ func Patch(pod *corev1.Pod, namespace Namespace, settings Settings) (Result, err
 	if err != nil {
 		return Result{}, err
 	}
-	containers, err := addContainers(&pod.Spec, settings, probes.routes)
+	containers, err := addContainers(&pod.Spec, settings, probes.routes, excluded)
 	if err != nil {
 		return Result{}, err
 	}

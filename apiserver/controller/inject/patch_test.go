@@ -33,6 +33,7 @@ var settings = Settings{
 	Concurrency:         2,
 	DrainTime:           30 * time.Second,
 	TerminationDrain:    25 * time.Second,
+	PreStopSleep:        5 * time.Second,
 	CertificateLifetime: 24 * time.Hour,
 	SystemNamespace:     "mesh-system",
 	ClusterDomain:       "cluster.local",
@@ -150,15 +151,17 @@ func TestWarnings(t *testing.T) {
 
 func TestProbeRouteIsReadAsWritten(t *testing.T) {
 	for _, want := range []ProbeRoute{
-		{Container: "app", Kind: "liveness", Port: 8080, Path: "/"},
-		{Container: "app", Kind: "readiness", HTTPS: true, Port: 65535, Path: "/a=b:c?d=e:f"},
+		{Container: "app", Kind: "liveness", Scheme: "http", Port: 8080, Path: "/"},
+		{Container: "app", Kind: "startup", Scheme: "grpc", Port: 9000, Path: "/shop.Books", Period: 10, Timeout: 1},
+		{Container: "app", Kind: "liveness", Scheme: "tcp", Port: 5432, Path: "/", Period: 5, Timeout: 2},
+		{Container: "app", Kind: "readiness", Scheme: "https", Port: 65535, Path: "/a=b:c?d=e:f"},
 	} {
 		got, err := ParseProbeRoute(want.String())
 		if err != nil || got != want {
 			t.Errorf("%q reads as %+v, %v", want, got, err)
 		}
 	}
-	for _, bad := range []string{"", "app/liveness", "app/hook=http:80:/", "app/liveness=ftp:80:/", "app/liveness=http:0:/", "app/liveness=http:70000:/", "app/liveness=http:80:x"} {
+	for _, bad := range []string{"", "app/liveness", "app/hook=http:80:/", "app/liveness=ftp:80:/", "app/liveness=http:0:/", "app/liveness=http:70000:/", "app/liveness=http:80:x", "app/liveness=tcp:80:/", "app/liveness=tcp,0,1:80:/", "app/liveness=http,1,1:80:/"} {
 		if got, err := ParseProbeRoute(bad); err == nil {
 			t.Errorf("%q reads as %+v, want an error", bad, got)
 		}

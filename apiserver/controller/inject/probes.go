@@ -4,6 +4,7 @@
 package inject
 
 import (
+	"cmp"
 	"fmt"
 	"net/url"
 	"slices"
@@ -22,13 +23,25 @@ type ProbeRoute struct {
 	Container string
 	// Kind is liveness, readiness or startup.
 	Kind string
-	// HTTPS is true if the app expects TLS; as by the kubelet, its certificate
-	// is not verified.
-	HTTPS bool
-	Port  int32
-	// Path starts with a slash and may have a query.
+	// Scheme is http, https, grpc or tcp. As by the kubelet, the certificate of
+	// https is not verified.
+	Scheme string
+	Port   int32
+	// Path starts with a slash and may have a query. For grpc it is a slash and
+	// the name of the service, which may be empty; for tcp a slash.
 	Path string
+	// Period and Timeout are those of a grpc or tcp probe, in seconds; the proxy
+	// asks in the kubelet's place. Both are 0 for http and https.
+	Period, Timeout int32
 }
+
+// The schemes of a ProbeRoute.
+const (
+	schemeHTTP  = "http"
+	schemeHTTPS = "https"
+	schemeGRPC  = "grpc"
+	schemeTCP   = "tcp"
+)
 
 const probeArgument = "--probe="
 
@@ -39,14 +52,18 @@ func (r ProbeRoute) ProbePath() string { return "/probe/" + r.key() }
 func (r ProbeRoute) key() string { return r.Container + "/" + r.Kind }
 
 // String is the value of init's flag --probe:
-// "<container>/<kind>=<http|https>:<port>:<path>".
+// "<container>/<kind>=<http|https>:<port>:<path>", or
+// "<container>/<kind>=<grpc|tcp>,<period>,<timeout>:<port>:<path>".
 func (r ProbeRoute) String() string {
-	scheme := "http"
-	if r.HTTPS {
-		scheme = "https"
+	scheme := r.Scheme
+	if r.checked() {
+		scheme = fmt.Sprintf("%s,%d,%d", scheme, r.Period, r.Timeout)
 	}
 	return fmt.Sprintf("%s=%s:%d:%s", r.key(), scheme, r.Port, r.Path)
 }
+
+// checked tells whether the proxy asks the app itself, and answers by that.
+func (r ProbeRoute) checked() bool { return r.Scheme == schemeGRPC || r.Scheme == schemeTCP }
 
 // argument is the flag with its dollars doubled, which the kubelet undoes when
 // it expands $(VARIABLES).
@@ -56,7 +73,7 @@ func (r ProbeRoute) argument() string {
 
 // ParseProbeRoute reads what String wrote.
 func ParseProbeRoute(s string) (ProbeRoute, error) {
-	bad := fmt.Errorf("probe %q: want <container>/<liveness|readiness|startup>=<http|https>:<port>:<path>", s)
+	bad := fmt.Errorf("probe %q: want <container>/<liveness|readiness|startup>=<http|https>:<port>:<path>, or <grpc|tcp>,<period>,<timeout> for the scheme", s)
 	key, target, ok := strings.Cut(s, "=")
 	container, kind, ok2 := strings.Cut(key, "/")
 	parts := strings.SplitN(target, ":", 3)
@@ -64,16 +81,34 @@ func ParseProbeRoute(s string) (ProbeRoute, error) {
 		return ProbeRoute{}, bad
 	}
 	port, err := strconv.ParseUint(parts[1], 10, 16)
-	if err != nil || port == 0 || !slices.Contains(probeKinds, kind) || !strings.HasPrefix(parts[2], "/") ||
-		(parts[0] != "http" && parts[0] != "https") {
+	if err != nil || port == 0 || !slices.Contains(probeKinds, kind) || !strings.HasPrefix(parts[2], "/") {
 		return ProbeRoute{}, bad
 	}
-	return ProbeRoute{Container: container, Kind: kind, HTTPS: parts[0] == "https", Port: int32(port), Path: parts[2]}, nil
+	route := ProbeRoute{Container: container, Kind: kind, Port: int32(port), Path: parts[2]}
+	if !route.parseScheme(parts[0]) {
+		return ProbeRoute{}, bad
+	}
+	return route, nil
+}
+
+func (r *ProbeRoute) parseScheme(s string) bool {
+	words := strings.Split(s, ",")
+	r.Scheme = words[0]
+	switch {
+	case r.Scheme == schemeHTTP || r.Scheme == schemeHTTPS:
+		return len(words) == 1
+	case !r.checked() || len(words) != 3:
+		return false
+	}
+	period, err := strconv.ParseInt(words[1], 10, 32)
+	timeout, err2 := strconv.ParseInt(words[2], 10, 32)
+	r.Period, r.Timeout = int32(period), int32(timeout)
+	return err == nil && err2 == nil && period > 0 && timeout > 0
 }
 
 var probeKinds = []string{"liveness", "readiness", "startup"}
 
-// rewritten are the operations that turn the pod's HTTP probes to the proxy,
+// rewritten are the operations that turn the pod's probes to the proxy,
 // and the routes by which the proxy finds the way back.
 type rewritten struct {
 	operations []Operation
@@ -97,7 +132,7 @@ func rewriteProbes(spec *corev1.PodSpec) (rewritten, error) {
 				continue
 			}
 			for k, probe := range []*corev1.Probe{c.LivenessProbe, c.ReadinessProbe, c.StartupProbe} {
-				path := fmt.Sprintf("%s/%d/%sProbe/httpGet", list.path, i, probeKinds[k])
+				path := fmt.Sprintf("%s/%d/%sProbe", list.path, i, probeKinds[k])
 				if err := result.rewrite(path, c, probeKinds[k], probe, known); err != nil {
 					return rewritten{}, err
 				}
@@ -114,9 +149,9 @@ func (r *rewritten) rewrite(path string, c *corev1.Container, kind string, probe
 	case probe == nil:
 		return nil
 	case probe.GRPC != nil:
-		return fmt.Errorf("%s.grpc: the mesh does not carry gRPC probes yet: use httpGet or exec", field)
+		return r.check(path, "grpc", c, kind, probe)
 	case probe.TCPSocket != nil:
-		return fmt.Errorf("%s.tcpSocket: the mesh does not carry TCP probes yet, and the proxy would answer in the app's place: use httpGet or exec", field)
+		return r.check(path, "tcpSocket", c, kind, probe)
 	case probe.HTTPGet == nil:
 		return nil
 	}
@@ -145,12 +180,57 @@ func (r *rewritten) rewrite(path string, c *corev1.Container, kind string, probe
 	if ofProxy(port) {
 		return fmt.Errorf("%s.httpGet.port: %d belongs to the mesh: name the app's own port", field, port)
 	}
-	route.HTTPS, route.Port, route.Path = get.Scheme == corev1.URISchemeHTTPS, port, requestPath(get.Path)
+	route.Scheme, route.Port, route.Path = schemeHTTP, port, requestPath(get.Path)
+	if get.Scheme == corev1.URISchemeHTTPS {
+		route.Scheme = schemeHTTPS
+	}
 	r.routes = append(r.routes, route)
-	r.operations = append(r.operations, Operation{Op: "replace", Path: path, Value: corev1.HTTPGetAction{
+	r.operations = append(r.operations, Operation{Op: "replace", Path: path + "/httpGet", Value: corev1.HTTPGetAction{
 		Path: target, Port: intstr.FromInt32(model.PortProbes), Scheme: corev1.URISchemeHTTP,
 		HTTPHeaders: get.HTTPHeaders, Protocol: get.Protocol,
 	}})
+	return nil
+}
+
+// The kubelet's defaults for a probe, in seconds (core/v1 Probe).
+const (
+	defaultPeriod  = 10
+	defaultTimeout = 1
+)
+
+// check turns a gRPC or TCP probe to httpGet, which the proxy answers from its
+// own checks of the app.
+func (r *rewritten) check(path, action string, c *corev1.Container, kind string, probe *corev1.Probe) error {
+	field := fmt.Sprintf("container %s: %sProbe.%s", c.Name, kind, action)
+	route := ProbeRoute{
+		Container: c.Name, Kind: kind, Scheme: schemeTCP, Path: "/",
+		Period: cmp.Or(probe.PeriodSeconds, defaultPeriod), Timeout: cmp.Or(probe.TimeoutSeconds, defaultTimeout),
+	}
+	if probe.GRPC != nil {
+		route.Scheme, route.Port = schemeGRPC, probe.GRPC.Port
+		if probe.GRPC.Service != nil {
+			route.Path += *probe.GRPC.Service
+		}
+	} else {
+		if host := probe.TCPSocket.Host; host != "" {
+			r.warnings = append(r.warnings, fmt.Sprintf("%s.host: the kubelet calls %s itself; the probe is left as it is", field, host))
+			return nil
+		}
+		port, err := containerPort(c, probe.TCPSocket.Port)
+		if err != nil {
+			return fmt.Errorf("%s.port: %w", field, err)
+		}
+		route.Port = port
+	}
+	if ofProxy(route.Port) {
+		return fmt.Errorf("%s.port: %d belongs to the mesh: name the app's own port", field, route.Port)
+	}
+	r.routes = append(r.routes, route)
+	r.operations = append(r.operations,
+		Operation{Op: "remove", Path: path + "/" + action},
+		Operation{Op: "add", Path: path + "/httpGet", Value: corev1.HTTPGetAction{
+			Path: route.ProbePath(), Port: intstr.FromInt32(model.PortProbes), Scheme: corev1.URISchemeHTTP,
+		}})
 	return nil
 }
 

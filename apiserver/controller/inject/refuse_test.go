@@ -60,12 +60,35 @@ func TestRefusals(t *testing.T) {
 		{"a port of the proxy", container(func(c *corev1.Container) { c.Ports = []corev1.ContainerPort{{ContainerPort: 15090}} }),
 			"container app declares port 15090, which the mesh's proxy listens on: choose another port, or label the pod mesh.openservicemesh.io/inject=disabled"},
 
-		{"TCP probe", container(func(c *corev1.Container) {
-			c.ReadinessProbe = &corev1.Probe{ProbeHandler: corev1.ProbeHandler{TCPSocket: &corev1.TCPSocketAction{Port: intstr.FromInt32(80)}}}
-		}), "container app: readinessProbe.tcpSocket: the mesh does not carry TCP probes yet, and the proxy would answer in the app's place: use httpGet or exec"},
-		{"gRPC probe", container(func(c *corev1.Container) {
-			c.StartupProbe = &corev1.Probe{ProbeHandler: corev1.ProbeHandler{GRPC: &corev1.GRPCAction{Port: 80}}}
-		}), "container app: startupProbe.grpc: the mesh does not carry gRPC probes yet: use httpGet or exec"},
+		{"a TCP probe of the proxy's port", container(func(c *corev1.Container) {
+			c.ReadinessProbe = &corev1.Probe{ProbeHandler: corev1.ProbeHandler{TCPSocket: &corev1.TCPSocketAction{Port: intstr.FromInt32(15006)}}}
+		}), "container app: readinessProbe.tcpSocket.port: 15006 belongs to the mesh: name the app's own port"},
+		{"a gRPC probe of the proxy's port", container(func(c *corev1.Container) {
+			c.StartupProbe = &corev1.Probe{ProbeHandler: corev1.ProbeHandler{GRPC: &corev1.GRPCAction{Port: 15001}}}
+		}), "container app: startupProbe.grpc.port: 15001 belongs to the mesh: name the app's own port"},
+
+		{"an excluded port that is none", annotated(ExcludeInboundPorts, "9090,x"),
+			`annotation mesh.openservicemesh.io/exclude-inbound-ports: "x" is no port: write numbers from 1 to 65535 with commas between`},
+		{"an excluded port of the proxy", annotated(ExcludeOutboundPorts, "15006"),
+			"annotation mesh.openservicemesh.io/exclude-outbound-ports: port 15006 belongs to the mesh: remove it"},
+		{"an excluded range that is none", annotated(ExcludeOutboundRanges, "198.51.100.0"),
+			`annotation mesh.openservicemesh.io/exclude-outbound-ip-ranges: "198.51.100.0" is no IP range: write CIDRs`},
+		{"the pod's own interface excluded", annotated(ExcludeInterfaces, "eth0"),
+			"annotation mesh.openservicemesh.io/exclude-interfaces: interface eth0 carries the pod's own traffic: name another"},
+		{"an inbound exclusion that the administrator forbids", func(p *corev1.Pod, n *Namespace, s *Settings) {
+			n.Labels = map[string]string{InboundExclusionLabel: InboundExclusionForbidden}
+			annotated(ExcludeInboundPorts, "9090")(p, n, s)
+		}, "annotation mesh.openservicemesh.io/exclude-inbound-ports: namespace bookstore is labelled mesh.openservicemesh.io/inbound-exclusions=forbidden: remove the annotation"},
+		{"an override that is no quantity", annotated(ProxyCPU, "much"),
+			`annotation mesh.openservicemesh.io/proxy-cpu: "much" is no quantity above zero: write it as in a container's resources, 100m or 128Mi`},
+		{"a request above its limit", annotated(ProxyMemoryLimit, "64Mi"),
+			"annotations mesh.openservicemesh.io/proxy-memory, proxy-memory-limit: the proxy would request 96Mi, above its limit of 64Mi: set both"},
+		{"an unknown log level", annotated(ProxyLogLevel, "loud"),
+			`annotation mesh.openservicemesh.io/proxy-log-level: "loud" is none of trace, debug`},
+		{"no worker threads", annotated(ProxyConcurrency, "0"),
+			`annotation mesh.openservicemesh.io/proxy-concurrency: "0" is no number from 1 to 128`},
+		{"a proxy of the tenant's own", annotated(ProxyImage, "mine"),
+			"annotation mesh.openservicemesh.io/proxy-image: the proxy's image guards what others' policies say: remove it, or have an administrator label the namespace mesh.openservicemesh.io/privileged-workloads=allowed"},
 		{"HTTP/2 probe", container(func(c *corev1.Container) {
 			c.LivenessProbe = httpProbe(80)
 			c.LivenessProbe.HTTPGet.Protocol = ptr.To(corev1.HTTPProtocolHTTP2)
@@ -220,6 +243,10 @@ func TestUDPPortOfTheProxysNumberIsFree(t *testing.T) {
 	if _, err := Patch(pod, bookstore, settings); err != nil {
 		t.Error(err)
 	}
+}
+
+func annotated(name, value string) func(*corev1.Pod, *Namespace, *Settings) {
+	return func(p *corev1.Pod, _ *Namespace, _ *Settings) { p.Annotations = map[string]string{name: value} }
 }
 
 func container(change func(*corev1.Container)) func(*corev1.Pod, *Namespace, *Settings) {

@@ -31,6 +31,9 @@ type Settings struct {
 	DrainTime time.Duration
 	// TerminationDrain bounds the wait for active requests when the pod ends.
 	TerminationDrain time.Duration
+	// PreStopSleep is the hook of app containers that have none, in whole
+	// seconds; 0 adds none.
+	PreStopSleep time.Duration
 	// CertificateLifetime is the longest that the kubelet may ask for, 1 h to
 	// 91 d (KEP-4317).
 	CertificateLifetime time.Duration

@@ -22,7 +22,7 @@ const startupOutage = 11 * time.Minute
 // initContainer redirects the pod's traffic and writes the proxy's files. It is
 // root because only root's capabilities reach a process without file
 // capabilities; of these it keeps NET_ADMIN alone.
-func initContainer(settings Settings, routes []ProbeRoute) corev1.Container {
+func initContainer(settings Settings, routes []ProbeRoute, excluded []string) corev1.Container {
 	args := []string{
 		"--node=" + nodeID,
 		"--pod-ips=$(POD_IPS)",
@@ -33,6 +33,7 @@ func initContainer(settings Settings, routes []ProbeRoute) corev1.Container {
 	for _, route := range routes {
 		args = append(args, route.argument())
 	}
+	args = append(args, excluded...)
 	return corev1.Container{
 		Name:    model.InitContainer,
 		Image:   settings.InitImage,

@@ -85,6 +85,21 @@ type Access struct {
 	// Deny and Allow keep the order in which they are to be reported: by
 	// policy name, then rule index.
 	Deny, Allow []Rule
+	// Audit is what would be decided beside the above were all Audit policies
+	// enforced; nil if none has this port as target. It changes no verdict.
+	Audit *Audit
+}
+
+// Audit are the rules of the Audit policies of one inbound port.
+type Audit struct {
+	// Closed is true if only what Allow admits would pass.
+	Closed bool
+	// Deny are the audited rules alone. Allow are all that would admit, those of
+	// Access among them. Both in the order of Access.
+	Deny, Allow []Rule
+	// DenyPolicies and AllowPolicies are the Audit policies that have the port as
+	// target, as "<namespace>/<name>", sorted.
+	DenyPolicies, AllowPolicies []string
 }
 
 // Rule is one rule of a policy as it applies to one inbound port: the ports of

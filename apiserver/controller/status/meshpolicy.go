@@ -54,6 +54,7 @@ func (w *Writer) writePolicy(ctx context.Context, key types.NamespacedName) erro
 		w.queue.AddAfter(key, left)
 	}
 	status := policyStatus(policy.Status, report, views, left > 0)
+	status.Audit = w.auditOf(key, report.Audit)
 	if apiequality.Semantic.DeepEqual(policy.Status, status) {
 		return nil
 	}

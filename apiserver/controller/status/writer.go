@@ -56,6 +56,7 @@ type Writer struct {
 	configs  listers.MeshConfigLister
 	proxies  Proxies
 	recorder events.EventRecorder
+	audits   Audits
 	// queue has names of policies; the MeshConfig has no namespace.
 	queue workqueue.TypedRateLimitingInterface[types.NamespacedName]
 	now   func() time.Time

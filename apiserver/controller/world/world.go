@@ -30,6 +30,8 @@ type World struct {
 	config *v1alpha1.MeshConfig
 	// trustDomain is the one that a MeshConfig named last, at first that of New.
 	trustDomain string
+	// systemNamespace has the administrators' policies.
+	systemNamespace string
 
 	services            map[Key]*corev1.Service
 	servicesByNamespace index[string, Key]
@@ -55,6 +57,10 @@ type World struct {
 	policies            map[Key]*v1alpha1.MeshPolicy
 	policiesByNamespace index[string, Key]
 	policiesByReference index[Reference, Key]
+	// sorted are the policies of a namespace by name, forgotten when one changes.
+	sorted map[string][]*v1alpha1.MeshPolicy
+	// derived is what readers have made of a policy, see Derived.
+	derived map[*v1alpha1.MeshPolicy]any
 
 	// visibilities are of Namespaces that are in the mesh, or say who sees them.
 	visibilities map[string]visibility
@@ -94,6 +100,8 @@ func New(trustDomain string) *World {
 		policiesByReference: index[Reference, Key]{},
 		visibilities:        map[string]visibility{},
 		traffic:             map[string]namespaceTraffic{},
+		sorted:              map[string][]*v1alpha1.MeshPolicy{},
+		derived:             map[*v1alpha1.MeshPolicy]any{},
 		known:               map[Reference]struct{}{},
 		dirty:               newDirty(),
 	}

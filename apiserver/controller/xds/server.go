@@ -52,6 +52,9 @@ type Options struct {
 	// Refused, if set, is called with a NACK of one resource, at the rate at
 	// which NACKs of a proxy are logged. It must not block.
 	Refused func(Nack)
+	// Register, if set, adds services to those that proxies may call. view gives
+	// the view of the peer of a call, by its certificate.
+	Register func(to grpc.ServiceRegistrar, view func(context.Context) (string, error))
 	// Logger defaults to klog's.
 	Logger klog.Logger
 }
@@ -166,6 +169,9 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener, tlsConfig *tl
 		grpc.ReadBufferSize(4<<10),
 	)
 	discovery.RegisterAggregatedDiscoveryServiceServer(g, ads{server: s})
+	if s.options.Register != nil {
+		s.options.Register(g, s.viewOfPeer)
+	}
 	s.setServing()
 	failed := make(chan error, 1)
 	go func() { failed <- g.Serve(listener) }()
@@ -245,6 +251,21 @@ func refusalOf(err error) string {
 		return "configuration"
 	}
 	return "certificate"
+}
+
+// viewOfPeer gives the view of a known proxy, by its certificate.
+func (s *Server) viewOfPeer(ctx context.Context) (string, error) {
+	who, _, err := s.identify(ctx)
+	if err != nil {
+		return "", err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	proxy, ok := s.proxies[who.ID]
+	if !ok || proxy.ServiceAccount != who.ServiceAccount {
+		return "", status.Errorf(codes.PermissionDenied, "no proxy %s with this account is known", who.ID)
+	}
+	return proxy.View, nil
 }
 
 // identify reads who the peer is from the leaf of its verified chain.

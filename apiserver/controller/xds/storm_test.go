@@ -54,7 +54,7 @@ func TestReconnectStormIsSentNothing(t *testing.T) {
 		node := &corev3.Node{Id: p.ID.String()}
 		for k, have := range held(resources(), fmt.Sprint("view-", i%10)) {
 			c.send(&discovery.DeltaDiscoveryRequest{
-				Node: node, TypeUrl: kind(k).typeURL(), ResourceNamesSubscribe: []string{wildcard}, InitialResourceVersions: have,
+				Node: node, TypeUrl: k.typeURL(), ResourceNamesSubscribe: []string{wildcard}, InitialResourceVersions: have,
 			})
 		}
 	}

@@ -55,8 +55,8 @@ func (s strategy) Validate(_ context.Context, obj runtime.Object) field.ErrorLis
 	return validation.ValidateMeshPolicy(obj.(*mesh.MeshPolicy), s.config.SystemNamespace)
 }
 
-func (strategy) ValidateUpdate(_ context.Context, obj, old runtime.Object) field.ErrorList {
-	return validation.ValidateMeshPolicyUpdate(obj.(*mesh.MeshPolicy), old.(*mesh.MeshPolicy))
+func (s strategy) ValidateUpdate(_ context.Context, obj, old runtime.Object) field.ErrorList {
+	return validation.ValidateMeshPolicyUpdate(obj.(*mesh.MeshPolicy), old.(*mesh.MeshPolicy), s.config.SystemNamespace)
 }
 
 func (s strategy) WarningsOnCreate(_ context.Context, obj runtime.Object) []string {

@@ -27,8 +27,9 @@ type MeshPolicySpecApplyConfiguration struct {
 	// action says what happens to a call that a rule matches: Allow admits it
 	// and closes the target to everybody else, Deny refuses it.
 	Action *meshv1alpha1.PolicyAction `json:"action,omitempty"`
-	// mode is Enforce: the policy decides about calls. Audit is not available
-	// yet and is refused. Default Enforce.
+	// mode is Enforce: the policy decides about calls; or Audit: it changes no
+	// verdict and closes nothing, and status and metrics say what would happen
+	// were all Audit policies enforced. Default Enforce.
 	Mode *meshv1alpha1.PolicyMode `json:"mode,omitempty"`
 	// onAnonymous says what an item of from that names identities is to a caller
 	// without one, who calls in plaintext where mtls is Permissive: Match, it

@@ -35,6 +35,11 @@ type SidecarConfigApplyConfiguration struct {
 	// when its pod ends, in whole seconds, 1s to 1h. The pod's
 	// terminationGracePeriodSeconds bounds it. Default 25s.
 	TerminationDrain *v1.Duration `json:"terminationDrain,omitempty"`
+	// preStopSleep is how long a container without a preStop hook of its own
+	// goes on serving when its pod ends, so that its callers learn of the end
+	// first. In whole seconds, 0s to 1h; 0s switches it off. At most half of the
+	// pod's terminationGracePeriodSeconds is used. Default 5s.
+	PreStopSleep *v1.Duration `json:"preStopSleep,omitempty"`
 }
 
 // SidecarConfigApplyConfiguration constructs a declarative configuration of the SidecarConfig type for use with
@@ -88,5 +93,13 @@ func (b *SidecarConfigApplyConfiguration) WithDrainTime(value v1.Duration) *Side
 // If called multiple times, the TerminationDrain field is set to the value of the last call.
 func (b *SidecarConfigApplyConfiguration) WithTerminationDrain(value v1.Duration) *SidecarConfigApplyConfiguration {
 	b.TerminationDrain = &value
+	return b
+}
+
+// WithPreStopSleep sets the PreStopSleep field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the PreStopSleep field is set to the value of the last call.
+func (b *SidecarConfigApplyConfiguration) WithPreStopSleep(value v1.Duration) *SidecarConfigApplyConfiguration {
+	b.PreStopSleep = &value
 	return b
 }

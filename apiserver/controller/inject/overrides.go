@@ -1,0 +1,93 @@
+// Copyright The mesh-apiserver Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package inject
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+)
+
+// Annotations of a pod that replace what MeshConfig.spec.sidecar says, for its
+// own proxy.
+const (
+	ProxyCPU         = "mesh.openservicemesh.io/proxy-cpu"
+	ProxyCPULimit    = "mesh.openservicemesh.io/proxy-cpu-limit"
+	ProxyMemory      = "mesh.openservicemesh.io/proxy-memory"
+	ProxyMemoryLimit = "mesh.openservicemesh.io/proxy-memory-limit"
+	ProxyImage       = "mesh.openservicemesh.io/proxy-image"
+	ProxyLogLevel    = "mesh.openservicemesh.io/proxy-log-level"
+	ProxyConcurrency = "mesh.openservicemesh.io/proxy-concurrency"
+)
+
+var logLevels = []string{"trace", "debug", "info", "warning", "error", "critical", "off"}
+
+// override is the settings as the pod's annotations change them.
+func override(pod *corev1.Pod, namespace Namespace, settings Settings) (Settings, error) {
+	settings.Resources = *settings.Resources.DeepCopy()
+	for _, o := range []struct {
+		annotation string
+		list       *corev1.ResourceList
+		name       corev1.ResourceName
+	}{
+		{ProxyCPU, &settings.Resources.Requests, corev1.ResourceCPU},
+		{ProxyCPULimit, &settings.Resources.Limits, corev1.ResourceCPU},
+		{ProxyMemory, &settings.Resources.Requests, corev1.ResourceMemory},
+		{ProxyMemoryLimit, &settings.Resources.Limits, corev1.ResourceMemory},
+	} {
+		text, ok := pod.Annotations[o.annotation]
+		if !ok {
+			continue
+		}
+		quantity, err := resource.ParseQuantity(text)
+		if err != nil || quantity.Sign() <= 0 {
+			return settings, fmt.Errorf("annotation %s: %q is no quantity above zero: write it as in a container's resources, 100m or 128Mi", o.annotation, text)
+		}
+		if *o.list == nil {
+			*o.list = corev1.ResourceList{}
+		}
+		(*o.list)[o.name] = quantity
+	}
+	for _, name := range []corev1.ResourceName{corev1.ResourceCPU, corev1.ResourceMemory} {
+		request, limit := settings.Resources.Requests[name], settings.Resources.Limits[name]
+		if !limit.IsZero() && request.Cmp(limit) > 0 {
+			return settings, fmt.Errorf("annotations mesh.openservicemesh.io/proxy-%[1]s, proxy-%[1]s-limit: the proxy would request %[2]s, above its limit of %[3]s: set both", name, request.String(), limit.String())
+		}
+	}
+	return overrideProcess(pod, namespace, settings)
+}
+
+func overrideProcess(pod *corev1.Pod, namespace Namespace, settings Settings) (Settings, error) {
+	if level, ok := pod.Annotations[ProxyLogLevel]; ok {
+		if !slices.Contains(logLevels, level) {
+			return settings, fmt.Errorf("annotation %s: %q is none of %s", ProxyLogLevel, level, strings.Join(logLevels, ", "))
+		}
+		settings.LogLevel = level
+	}
+	if text, ok := pod.Annotations[ProxyConcurrency]; ok {
+		number, err := strconv.ParseInt(text, 10, 32)
+		if err != nil || number < 1 || number > 128 {
+			return settings, fmt.Errorf("annotation %s: %q is no number from 1 to 128", ProxyConcurrency, text)
+		}
+		settings.Concurrency = int32(number)
+	}
+	image, ok := pod.Annotations[ProxyImage]
+	switch {
+	case !ok:
+		return settings, nil
+	// The image runs as the user whose traffic is not captured, as do others
+	// only in such a namespace.
+	case !namespace.privileged():
+		return settings, fmt.Errorf("annotation %s: the proxy's image guards what others' policies say: remove it, or have an administrator label the namespace %s=%s", ProxyImage, PrivilegedLabel, PrivilegedAllowed)
+	case image == "" || strings.ContainsFunc(image, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }):
+		return settings, fmt.Errorf("annotation %s: %q is no image reference", ProxyImage, image)
+	}
+	settings.ProxyImage = image
+	return settings, nil
+}
