@@ -11,26 +11,28 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/client-go/kubernetes/fake"
-	clienttesting "k8s.io/client-go/testing"
+	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/events"
 
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/identity/root"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
 )
 
 // mesh is an Authority before an API server, and the proxies that it waits for.
 type mesh struct {
 	*Authority
-	client  *fake.Clientset
+	api     *api
+	client  kubernetes.Interface
 	events  *events.FakeRecorder
 	lacking []string
 }
 
-func newMesh(t *testing.T, objects ...runtime.Object) *mesh {
+func newMesh(t *testing.T) *mesh {
 	t.Helper()
-	m := &mesh{client: fake.NewClientset(objects...), events: events.NewFakeRecorder(100)}
+	m := &mesh{events: events.NewFakeRecorder(100)}
+	m.api, m.client = newAPI(t)
 	m.restart(t)
 	return m
 }
@@ -54,15 +56,20 @@ func (m *mesh) reconcile(t *testing.T) {
 
 func (m *mesh) annotate(t *testing.T, name, value string) {
 	t.Helper()
-	secrets := m.client.CoreV1().Secrets("mesh-system")
-	secret, err := secrets.Get(context.Background(), root.SecretName, metav1.GetOptions{})
+	secret := m.secret(t)
+	metav1.SetMetaDataAnnotation(&secret.ObjectMeta, name, value)
+	if _, err := m.client.CoreV1().Secrets("mesh-system").Update(context.Background(), secret, metav1.UpdateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (m *mesh) secret(t *testing.T) *corev1.Secret {
+	t.Helper()
+	secret, err := m.client.CoreV1().Secrets("mesh-system").Get(context.Background(), root.SecretName, metav1.GetOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	metav1.SetMetaDataAnnotation(&secret.ObjectMeta, name, value)
-	if _, err := secrets.Update(context.Background(), secret, metav1.UpdateOptions{}); err != nil {
-		t.Fatal(err)
-	}
+	return secret
 }
 
 // signer is the root that signs.
@@ -149,11 +156,10 @@ func TestBundleThatLosesTheNextRootBeginsItsTimeAnew(t *testing.T) {
 		t.Fatal("not noted")
 	}
 	bundles := m.client.CertificatesV1().ClusterTrustBundles()
-	bundle, err := bundles.List(context.Background(), metav1.ListOptions{})
-	if err != nil || len(bundle.Items) != 1 {
-		t.Fatalf("%d bundles (%v)", len(bundle.Items), err)
+	edited, err := bundles.Get(context.Background(), model.TrustBundle, metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
 	}
-	edited := bundle.Items[0].DeepCopy()
 	edited.Spec.TrustBundle = string(m.state.ring.Signing.PEM())
 	if _, err := bundles.Update(context.Background(), edited, metav1.UpdateOptions{}); err != nil {
 		t.Fatal(err)
@@ -168,13 +174,32 @@ func TestBundleThatLosesTheNextRootBeginsItsTimeAnew(t *testing.T) {
 func TestSecretThatMayNotBeWrittenStopsTheRenewalAlone(t *testing.T) {
 	m := newMesh(t)
 	m.annotate(t, root.RenewAnnotation, root.RenewNow)
-	m.client.PrependReactor("update", "secrets", func(clienttesting.Action) (bool, runtime.Object, error) {
-		return true, nil, errors.New("forbidden")
-	})
+	m.api.readOnly = true
 	if err := m.Reconcile(context.Background()); err == nil {
 		t.Error("no error, so it is not tried again")
 	}
 	m.want(t, root.Stable, m.signer(t), 1)
+}
+
+// Both have read the Secret before either writes it.
+func TestOfTwoServersThatBeginOneMakesTheNextRoot(t *testing.T) {
+	m := newMesh(t)
+	m.annotate(t, root.RenewAnnotation, root.RenewNow)
+	renewal := Renewal{PublishFor: time.Hour, Lacking: func([]byte) []string { return nil }}
+	other := New(m.client, "mesh-system", renewal, events.NewFakeRecorder(100))
+	other.begin()
+	m.api.afterGet = func() { // the bundle is read
+		m.api.afterGet = func() { m.reconcile(t) } // and the Secret
+	}
+	if err := other.Reconcile(context.Background()); !apierrors.IsConflict(err) {
+		t.Fatalf("the slower one got error %v, want a conflict", err)
+	}
+	if err := other.Reconcile(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := other.state.ring.Next.Fingerprint(), m.state.ring.Next.Fingerprint(); got != want {
+		t.Errorf("the slower one has the next root %.8s, want %.8s", got, want)
+	}
 }
 
 func TestLeafLongerThanAllBeforeIsSignedOnceThatIsRecorded(t *testing.T) {
@@ -186,11 +211,7 @@ func TestLeafLongerThanAllBeforeIsSignedOnceThatIsRecorded(t *testing.T) {
 	if _, err := m.Issuer(48 * time.Hour); err != nil {
 		t.Error(err)
 	}
-	secret, err := m.client.CoreV1().Secrets("mesh-system").Get(context.Background(), root.SecretName, metav1.GetOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got := secret.Annotations[root.LongestAnnotation]; got != "48h0m0s" {
+	if got := m.secret(t).Annotations[root.LongestAnnotation]; got != "48h0m0s" {
 		t.Errorf("recorded %q", got)
 	}
 }
@@ -198,18 +219,15 @@ func TestLeafLongerThanAllBeforeIsSignedOnceThatIsRecorded(t *testing.T) {
 // A copy from before the renewal has a root that signs no more.
 func TestSecretRestoredFromBeforeARenewalStopsIssuing(t *testing.T) {
 	m := newMesh(t)
-	secrets := m.client.CoreV1().Secrets("mesh-system")
-	before, err := secrets.Get(context.Background(), root.SecretName, metav1.GetOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	before := m.secret(t)
 	m.annotate(t, root.RenewAnnotation, root.RenewNow)
 	for range 3 {
 		m.reconcile(t)
 	}
 	m.want(t, root.Retiring, m.signer(t), 2)
 	copied := &corev1.Secret{ObjectMeta: before.ObjectMeta, Type: before.Type, Data: before.Data}
-	if _, err := secrets.Update(context.Background(), copied, metav1.UpdateOptions{}); err != nil {
+	copied.ResourceVersion = m.secret(t).ResourceVersion
+	if _, err := m.client.CoreV1().Secrets("mesh-system").Update(context.Background(), copied, metav1.UpdateOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	trusted := string(m.Roots())
