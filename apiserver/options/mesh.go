@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/pflag"
 	"k8s.io/apimachinery/pkg/util/validation"
 
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/identity/root"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/etcd"
 )
@@ -36,6 +37,8 @@ type MeshOptions struct {
 	ClusterDomain string
 	// TrustDomain is the one that the MeshConfig is made with.
 	TrustDomain string
+	// RootPublishFor is how long a next root is published before it signs.
+	RootPublishFor time.Duration
 }
 
 func newMeshOptions() *MeshOptions {
@@ -51,6 +54,7 @@ func newMeshOptions() *MeshOptions {
 		ProxyImage:      "docker.io/local/envoy:1.40.0",
 		ClusterDomain:   "cluster.local",
 		TrustDomain:     "cluster.local",
+		RootPublishFor:  root.DefaultPublishFor,
 	}
 	if namespace := os.Getenv("POD_NAMESPACE"); namespace != "" {
 		o.SystemNamespace = namespace
@@ -86,6 +90,9 @@ func (o *MeshOptions) addFlags(fs *pflag.FlagSet) {
 		"The suffix of the DNS names of the cluster's Services.")
 	fs.StringVar(&o.TrustDomain, "trust-domain", o.TrustDomain,
 		"The SPIFFE trust domain of a MeshConfig that the server makes. One that is there keeps its own: it cannot be changed.")
+	fs.DurationVar(&o.RootPublishFor, "root-publish-for", o.RootPublishFor,
+		"How long the next root is in the trust bundle before it signs. For tests: kubelets need minutes to write it into pods.")
+	_ = fs.MarkHidden("root-publish-for") // it is there
 }
 
 // validate looks at the ports of all listeners; securePort is the API's.
@@ -105,6 +112,9 @@ func (o *MeshOptions) validate(securePort int) []error {
 	}
 	if o.EtcdMaintenance.SnapshotsKept < 1 {
 		errs = append(errs, fmt.Errorf("--etcd-snapshots-kept %d: at least 1 stays; --etcd-snapshot-interval=0 switches snapshots off", o.EtcdMaintenance.SnapshotsKept))
+	}
+	if o.RootPublishFor <= 0 {
+		errs = append(errs, fmt.Errorf("--root-publish-for %s is not positive", o.RootPublishFor))
 	}
 	if o.Image == "" || o.ProxyImage == "" {
 		errs = append(errs, fmt.Errorf("--image and --proxy-image must name images: injected pods run them"))

@@ -18,7 +18,7 @@ func (s *Server) startCertificates(ctx context.Context) error {
 	namespace := s.options.Mesh.SystemNamespace
 	recorder := s.clients.events.NewRecorder(scheme.Scheme, "mesh-apiserver")
 	var err error
-	if s.identity, err = identity.New(s.clients.hostConfig, namespace, s.settings.certificates, recorder); err != nil {
+	if s.identity, err = identity.New(s.clients.hostConfig, namespace, s.settings.certificates, s.renewal(), recorder); err != nil {
 		return err
 	}
 	s.serving = serving.New(s.clients.host, s.clients.aggregator, namespace, apiServices, webhookConfigurations)
@@ -38,6 +38,14 @@ func (s *Server) startCertificates(ctx context.Context) error {
 	})
 	s.components.add("serving certificate", s.keepServing)
 	return nil
+}
+
+// renewal asks the xDS server, which is there before anything runs.
+func (s *Server) renewal() identity.Renewal {
+	return identity.Renewal{
+		PublishFor: s.options.Mesh.RootPublishFor,
+		Lacking:    func(certificate []byte) []string { return s.xds.Lacking(certificate) },
+	}
 }
 
 // keepServing writes the caBundles, by which the cluster begins to trust this

@@ -75,5 +75,5 @@ func (s *session) issuer(ctx context.Context) (leaf.Issuer, []byte, error) {
 	if err != nil {
 		return leaf.Issuer{}, nil, fmt.Errorf("read the mesh's root: %w", err)
 	}
-	return r.Issuer(), r.PEM(), nil
+	return r.Signing.Issuer(), r.PEM(), nil
 }

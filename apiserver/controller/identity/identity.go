@@ -27,6 +27,9 @@ import (
 // Settings are what MeshConfig says about certificates.
 type Settings = signer.Settings
 
+// Renewal is what the root's renewal waits for.
+type Renewal = authority.Renewal
+
 // Identity is the mesh's certificate authority.
 type Identity struct {
 	authority    *authority.Authority
@@ -37,8 +40,9 @@ type Identity struct {
 
 // New makes an Identity that talks to the cluster of config with a client of its
 // own, unthrottled and in protobuf: a pod does not start before its certificate.
-// settings is asked at every signature; recorder is told when issuing stops.
-func New(config *rest.Config, systemNamespace string, settings func() Settings, recorder events.EventRecorder) (*Identity, error) {
+// settings is asked at every signature; recorder is told when issuing stops, and how
+// a renewal of the root goes.
+func New(config *rest.Config, systemNamespace string, settings func() Settings, renewal Renewal, recorder events.EventRecorder) (*Identity, error) {
 	own := rest.CopyConfig(config)
 	own.QPS = -1
 	own.ContentType = "application/vnd.kubernetes.protobuf"
@@ -47,7 +51,7 @@ func New(config *rest.Config, systemNamespace string, settings func() Settings, 
 	if err != nil {
 		return nil, fmt.Errorf("make the identity client: %w", err)
 	}
-	a := authority.New(client, systemNamespace, recorder)
+	a := authority.New(client, systemNamespace, renewal, recorder)
 	w := admission.NewWatch(client)
 	return &Identity{
 		authority:    a,

@@ -75,7 +75,7 @@ func Install(ctx context.Context, kube *Kube) (*Mesh, error) {
 		return nil, fmt.Errorf("apply endpoints: %w", err)
 	}
 	m := &Mesh{kube: kube, binary: binary, name: "mesh-apiserver", Address: MeshAddress, DataDir: kube.path("mesh"),
-		flags: []string{"--shutdown-delay-duration=0s"}}
+		flags: []string{"--shutdown-delay-duration=0s", "--root-publish-for=3s"}}
 	return m, m.Start(ctx)
 }
 

@@ -2,8 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package authority holds the root that the mesh signs with, and keeps the
-// ClusterTrustBundle equal to it. It makes a root once in the life of a mesh: a
-// root that is gone after it was published stops issuing until it is restored.
+// ClusterTrustBundle equal to it. It makes a root once in the life of a mesh, and
+// renews it step by step; a root that is gone after it was published stops issuing
+// until it is restored.
 package authority
 
 import (
@@ -19,6 +20,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/events"
+	"k8s.io/client-go/util/workqueue"
 	"k8s.io/klog/v2"
 
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/identity/leaf"
@@ -40,9 +42,18 @@ type Authority struct {
 	client    kubernetes.Interface
 	namespace string
 	recorder  events.EventRecorder
+	renewal   Renewal
+	queue     workqueue.TypedRateLimitingInterface[string]
 
 	mu    sync.RWMutex
 	state state
+	// serving is since when Run runs.
+	serving time.Time
+	// asked is the longest life of a leaf that was asked for and not recorded.
+	asked time.Duration
+	// overdue is the next root of which it was said that proxies hold it up. Reconcile
+	// alone uses it.
+	overdue string
 
 	// telling is held while listeners are called, outside of mu, so that they see
 	// changes in their order and may ask the Authority.
@@ -52,8 +63,8 @@ type Authority struct {
 
 // state is what the last reconciliation found.
 type state struct {
-	// root is nil while fault says why nothing can be signed.
-	root  *root.Root
+	// ring is zero while fault says why nothing can be signed.
+	ring  root.Keyring
 	fault error
 	// bundle is what the ClusterTrustBundle holds, PEM; trust is the same, parsed.
 	bundle []byte
@@ -61,19 +72,41 @@ type state struct {
 }
 
 // New makes an Authority for the root in a system namespace. Changes for the
-// worse are told to the recorder as Events on the root's Secret.
-func New(client kubernetes.Interface, systemNamespace string, recorder events.EventRecorder) *Authority {
-	return &Authority{client: client, namespace: systemNamespace, recorder: recorder, state: state{fault: errNotRead, trust: x509.NewCertPool()}}
+// worse, and the steps of a renewal, are told to the recorder as Events on the
+// root's Secret.
+func New(client kubernetes.Interface, systemNamespace string, renewal Renewal, recorder events.EventRecorder) *Authority {
+	return &Authority{
+		client:    client,
+		namespace: systemNamespace,
+		recorder:  recorder,
+		renewal:   renewal,
+		queue:     workqueue.NewTypedRateLimitingQueue(workqueue.NewTypedItemExponentialFailureRateLimiter[string](100*time.Millisecond, 30*time.Second)),
+		state:     state{fault: errNotRead, trust: x509.NewCertPool()},
+	}
 }
 
-// Issuer is what signs leaves now, or the reason why nothing may be signed.
-func (a *Authority) Issuer() (leaf.Issuer, error) {
-	a.mu.RLock()
-	defer a.mu.RUnlock()
+// Issuer is what signs leaves of a life now, or the reason why none may be signed.
+// A life that is longer than all before is recorded first, so it must be asked for
+// again.
+func (a *Authority) Issuer(life time.Duration) (leaf.Issuer, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
 	if a.state.fault != nil {
 		return leaf.Issuer{}, a.state.fault
 	}
-	return a.state.root.Issuer(), nil
+	if life > a.state.ring.Longest {
+		a.asked = max(a.asked, life)
+		a.queue.Add(item)
+		return leaf.Issuer{}, errUnrecorded
+	}
+	return a.state.ring.Signing.Issuer(), nil
+}
+
+// fault is why nothing may be signed, nil if leaves may.
+func (a *Authority) fault() error {
+	a.mu.RLock()
+	defer a.mu.RUnlock()
+	return a.state.fault
 }
 
 // Roots are the trust anchors as they are published, PEM; nil before the first
@@ -104,12 +137,13 @@ func (a *Authority) OnRoots(f func(roots []byte)) {
 }
 
 // Reconcile reads root and bundle from the API server and repairs what is its to
-// repair: it creates the root if there never was one, and publishes it. Only a
-// fault that another try may cure is an error; a root that is lost, unusable or
-// exchanged becomes the state.
+// repair: it creates the root if there never was one, takes a step of its renewal
+// while Run runs, and publishes. Only a fault that another try may cure is an error;
+// a root that is lost, unusable or exchanged becomes the state.
 //
-// The bundle is read before the Secret: whoever publishes creates the Secret
-// first, so that a bundle without a Secret is never another server halfway.
+// The bundle is read before the Secret: whoever publishes writes the Secret
+// first, so that a bundle without a Secret is never another server halfway, and what
+// the Secret says is never older than the bundle that is put right by it.
 func (a *Authority) Reconcile(ctx context.Context) error {
 	bundle, err := trustbundle.Get(ctx, a.client)
 	if err != nil {
@@ -119,13 +153,13 @@ func (a *Authority) Reconcile(ctx context.Context) error {
 	if bundle != nil {
 		published = []byte(bundle.Spec.TrustBundle)
 	}
-	r, err := root.Get(ctx, a.client, a.namespace)
+	k, err := root.Get(ctx, a.client, a.namespace)
 	if apierrors.IsNotFound(err) {
 		if bundle != nil {
 			a.enter(ctx, state{fault: ErrRootLost, bundle: published})
 			return nil
 		}
-		r, err = root.Create(ctx, a.client, a.namespace, time.Now())
+		k, err = root.Create(ctx, a.client, a.namespace, time.Now())
 	}
 	if errors.Is(err, root.ErrUnusable) {
 		a.enter(ctx, state{fault: err, bundle: published})
@@ -134,7 +168,15 @@ func (a *Authority) Reconcile(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	bundle, err = trustbundle.Publish(ctx, a.client, bundle, r)
+	// The renewal must not hold up what is signed now: a Secret that may not be
+	// written is an error only after the rest is done.
+	var renewing error
+	if a.runs() {
+		if k, renewing = a.renew(ctx, k, bundle); apierrors.IsConflict(renewing) {
+			return renewing
+		}
+	}
+	bundle, err = trustbundle.Publish(ctx, a.client, bundle, k.Keyring)
 	if errors.Is(err, trustbundle.ErrRootExchanged) {
 		a.enter(ctx, state{fault: err, bundle: published})
 		return nil
@@ -142,8 +184,8 @@ func (a *Authority) Reconcile(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	a.enter(ctx, state{root: r, bundle: []byte(bundle.Spec.TrustBundle)})
-	return nil
+	a.enter(ctx, state{ring: k.Keyring, bundle: []byte(bundle.Spec.TrustBundle)})
+	return renewing
 }
 
 // enter makes a state the present one and tells those who listen.
@@ -165,18 +207,17 @@ func (a *Authority) enter(ctx context.Context, next state) {
 	}
 	switch {
 	case next.fault == nil && last.fault != nil:
-		klog.FromContext(ctx).Info("The root is ready to sign", "fingerprint", next.root.Fingerprint(), "notAfter", next.root.NotAfter())
+		klog.FromContext(ctx).Info("The root is ready to sign", "fingerprint", next.ring.Signing.Fingerprint(), "notAfter", next.ring.Signing.NotAfter())
 	case next.fault != nil && (last.fault == nil || last.fault.Error() != next.fault.Error()):
 		klog.FromContext(ctx).Error(next.fault, "No certificate is issued")
-		secret := &corev1.ObjectReference{APIVersion: "v1", Kind: "Secret", Namespace: a.namespace, Name: root.SecretName}
-		a.recorder.Eventf(secret, nil, corev1.EventTypeWarning, "IssuingStopped", "Issue", "%v", next.fault)
+		a.event(corev1.EventTypeWarning, "IssuingStopped", "Issue", "%v", next.fault)
 	}
 }
 
 // Known is an error until root and bundle have been read once. A root that was
 // read and cannot sign is known: only its owner can put that right.
 func (a *Authority) Known() error {
-	if _, err := a.Issuer(); errors.Is(err, errNotRead) {
+	if err := a.fault(); errors.Is(err, errNotRead) {
 		return err
 	}
 	return nil
@@ -184,7 +225,7 @@ func (a *Authority) Known() error {
 
 // Ready tells why no certificate can be issued, nil if they can.
 func (a *Authority) Ready() error {
-	if _, err := a.Issuer(); err != nil {
+	if err := a.fault(); err != nil {
 		return fmt.Errorf("no certificate is issued: %w", err)
 	}
 	return nil

@@ -17,8 +17,8 @@ import (
 )
 
 func TestNothingIsSignedBeforeTheRootIsRead(t *testing.T) {
-	a := New(nil, "mesh-system", events.NewFakeRecorder(1))
-	if _, err := a.Issuer(); err == nil {
+	a := New(nil, "mesh-system", Renewal{}, events.NewFakeRecorder(1))
+	if _, err := a.Issuer(time.Hour); err == nil {
 		t.Error("signs")
 	}
 	if a.Roots() != nil {
@@ -28,18 +28,18 @@ func TestNothingIsSignedBeforeTheRootIsRead(t *testing.T) {
 
 func TestALostRootStopsIssuingOnceAndKeepsTheRoots(t *testing.T) {
 	recorder := events.NewFakeRecorder(10)
-	a := New(nil, "mesh-system", recorder)
+	a := New(nil, "mesh-system", Renewal{}, recorder)
 	r, err := root.Generate(time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
-	whole := state{root: r, bundle: r.PEM()}
+	whole := state{ring: root.Keyring{Signing: r, Longest: 24 * time.Hour}, bundle: r.PEM()}
 	lost := state{fault: ErrRootLost, bundle: r.PEM()}
 
 	for _, s := range []state{whole, lost, lost} {
 		a.enter(context.Background(), s)
 	}
-	if _, err := a.Issuer(); !errors.Is(err, ErrRootLost) {
+	if _, err := a.Issuer(time.Hour); !errors.Is(err, ErrRootLost) {
 		t.Errorf("issuer gives %v, want ErrRootLost", err)
 	}
 	if string(a.Roots()) != string(r.PEM()) {
@@ -53,13 +53,13 @@ func TestALostRootStopsIssuingOnceAndKeepsTheRoots(t *testing.T) {
 	}
 
 	a.enter(context.Background(), whole)
-	if _, err := a.Issuer(); err != nil {
+	if _, err := a.Issuer(time.Hour); err != nil {
 		t.Errorf("does not sign after the root came back: %v", err)
 	}
 }
 
 func TestListenersHearOfEveryChangeOfTheRootsAlone(t *testing.T) {
-	a := New(nil, "mesh-system", events.NewFakeRecorder(10))
+	a := New(nil, "mesh-system", Renewal{}, events.NewFakeRecorder(10))
 	var early, late []string
 	a.OnRoots(func(roots []byte) {
 		// A listener may ask the Authority.
@@ -80,7 +80,7 @@ func TestListenersHearOfEveryChangeOfTheRootsAlone(t *testing.T) {
 }
 
 func TestALostRootIsKnownAndNotReady(t *testing.T) {
-	a := New(nil, "mesh-system", events.NewFakeRecorder(1))
+	a := New(nil, "mesh-system", Renewal{}, events.NewFakeRecorder(1))
 	if a.Known() == nil {
 		t.Error("known before it is read")
 	}

@@ -14,7 +14,6 @@ import (
 	certificatesinformers "k8s.io/client-go/informers/certificates/v1"
 	coreinformers "k8s.io/client-go/informers/core/v1"
 	"k8s.io/client-go/tools/cache"
-	"k8s.io/client-go/util/workqueue"
 	"k8s.io/klog/v2"
 
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/identity/root"
@@ -39,37 +38,52 @@ func (a *Authority) Start(ctx context.Context) error {
 	})
 }
 
-// Run reconciles whenever the root's Secret or the bundle changes, until the
-// context ends.
+// Run reconciles whenever the root's Secret or the bundle changes, and while a
+// renewal waits, until the context ends. It is called when proxies can connect.
 func (a *Authority) Run(ctx context.Context) {
-	queue := workqueue.NewTypedRateLimitingQueue(workqueue.NewTypedItemExponentialFailureRateLimiter[string](100*time.Millisecond, 30*time.Second))
+	a.begin()
 	go func() {
 		<-ctx.Done()
-		queue.ShutDown()
+		a.queue.ShutDown()
 	}()
-	finish := a.watch(ctx, queue)
-	queue.Add(item)
+	finish := a.watch(ctx)
+	a.queue.Add(item)
 
 	for {
-		key, shutdown := queue.Get()
+		key, shutdown := a.queue.Get()
 		if shutdown {
 			break
 		}
 		if err := a.Reconcile(ctx); err != nil {
 			klog.FromContext(ctx).Error(err, "Reconcile root and trust bundle")
-			queue.AddRateLimited(key)
+			a.queue.AddRateLimited(key)
 		} else {
-			queue.Forget(key)
+			a.queue.Forget(key)
 		}
-		queue.Done(key)
+		if later := a.again(); later > 0 {
+			a.queue.AddAfter(key, later)
+		}
+		a.queue.Done(key)
 	}
 	finish()
+}
+
+func (a *Authority) begin() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.serving = time.Now()
+}
+
+func (a *Authority) runs() bool {
+	a.mu.RLock()
+	defer a.mu.RUnlock()
+	return !a.serving.IsZero()
 }
 
 // watch starts informers on the Secret and the bundle that fill the queue; by name,
 // which is all that the server's role allows. The function that it gives waits for
 // their end.
-func (a *Authority) watch(ctx context.Context, queue workqueue.TypedInterface[string]) (finish func()) {
+func (a *Authority) watch(ctx context.Context) (finish func()) {
 	named := func(name string) func(*metav1.ListOptions) {
 		return func(o *metav1.ListOptions) {
 			o.FieldSelector = fields.OneTermEqualSelector(metav1.ObjectNameField, name).String()
@@ -82,9 +96,9 @@ func (a *Authority) watch(ctx context.Context, queue workqueue.TypedInterface[st
 	} {
 		// AddEventHandler fails only on an informer that was stopped.
 		_, _ = informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
-			AddFunc:    func(any) { queue.Add(item) },
-			UpdateFunc: func(any, any) { queue.Add(item) },
-			DeleteFunc: func(any) { queue.Add(item) },
+			AddFunc:    func(any) { a.queue.Add(item) },
+			UpdateFunc: func(any, any) { a.queue.Add(item) },
+			DeleteFunc: func(any) { a.queue.Add(item) },
 		})
 		running.Go(func() { informer.RunWithContext(ctx) })
 	}

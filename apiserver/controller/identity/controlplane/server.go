@@ -20,8 +20,8 @@ import (
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/identity/leaf"
 )
 
-// The server's certificate lives a day and is made anew at half of it, at the
-// next handshake. Its life begins early for clocks that are behind.
+// The server's certificate lives a day and is made anew at half of it, or when
+// another root signs, at the next handshake. Its life begins early for clocks that are behind.
 const (
 	life     = 24 * time.Hour
 	renew    = life / 2
@@ -32,17 +32,19 @@ const (
 // trust bundle as they are then.
 type Server struct {
 	systemNamespace string
-	issuer          func() (leaf.Issuer, error)
+	issuer          func(life time.Duration) (leaf.Issuer, error)
 	roots           func() []byte
 	now             func() time.Time
 
 	mu          sync.Mutex
 	certificate *tls.Certificate
+	// signer has signed the certificate.
+	signer *x509.Certificate
 }
 
-// New makes a Server. issuer gives what signs its certificate, or why nothing can
-// be signed; roots gives the trust anchors of clients, PEM.
-func New(systemNamespace string, issuer func() (leaf.Issuer, error), roots func() []byte) *Server {
+// New makes a Server. issuer gives what signs a certificate of a life, or why
+// nothing can be signed; roots gives the trust anchors of clients, PEM.
+func New(systemNamespace string, issuer func(life time.Duration) (leaf.Issuer, error), roots func() []byte) *Server {
 	return &Server{systemNamespace: systemNamespace, issuer: issuer, roots: roots, now: time.Now}
 }
 
@@ -87,31 +89,39 @@ func (s *Server) forHandshake() (*tls.Config, error) {
 	return config, nil
 }
 
-// current gives the certificate, made anew when half of its life is over. While
-// nothing can be signed the old one serves until its end.
+// current gives the certificate, made anew when half of its life is over or another
+// root signs. While nothing can be signed the old one serves until its end.
 func (s *Server) current() (*tls.Certificate, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := s.now()
-	if s.certificate != nil && now.Before(s.certificate.Leaf.NotAfter.Add(-renew)) {
-		return s.certificate, nil
-	}
-	fresh, err := s.sign(now)
+	issuer, err := s.issuer(life)
 	if err == nil {
-		s.certificate = fresh
-		return fresh, nil
+		err = s.renew(issuer, now)
 	}
 	if s.certificate != nil && now.Before(s.certificate.Leaf.NotAfter) {
 		return s.certificate, nil
 	}
-	return nil, fmt.Errorf("certificate of the control plane: %w", err)
+	if err != nil {
+		return nil, fmt.Errorf("certificate of the control plane: %w", err)
+	}
+	return nil, errors.New("certificate of the control plane: the root has ended")
 }
 
-func (s *Server) sign(now time.Time) (*tls.Certificate, error) {
-	issuer, err := s.issuer()
-	if err != nil {
-		return nil, err
+// renew makes the certificate anew if that is due.
+func (s *Server) renew(issuer leaf.Issuer, now time.Time) error {
+	if s.certificate != nil && now.Before(s.certificate.Leaf.NotAfter.Add(-renew)) && s.signer.Equal(issuer.Certificate) {
+		return nil
 	}
+	fresh, err := s.sign(issuer, now)
+	if err != nil {
+		return err
+	}
+	s.certificate, s.signer = fresh, issuer.Certificate
+	return nil
+}
+
+func (s *Server) sign(issuer leaf.Issuer, now time.Time) (*tls.Certificate, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return nil, fmt.Errorf("generate key: %w", err)

@@ -67,7 +67,7 @@ func TestRootsAreTakenUpWithoutRestart(t *testing.T) {
 func TestCertificateIsRenewedAtHalfLifeAndOutlivesALostRoot(t *testing.T) {
 	r := generate(t)
 	lost := false
-	server := New("mesh-system", func() (leaf.Issuer, error) {
+	server := New("mesh-system", func(time.Duration) (leaf.Issuer, error) {
 		if lost {
 			return leaf.Issuer{}, errors.New("lost")
 		}
@@ -96,6 +96,25 @@ func TestCertificateIsRenewedAtHalfLifeAndOutlivesALostRoot(t *testing.T) {
 	}
 	if _, err := at(40 * time.Hour); err == nil {
 		t.Error("served after its end")
+	}
+}
+
+func TestCertificateIsMadeAnewWhenAnotherRootSigns(t *testing.T) {
+	signing, next := generate(t), generate(t)
+	server := New("mesh-system", func(time.Duration) (leaf.Issuer, error) { return signing.Issuer(), nil }, signing.PEM)
+	if _, err := server.current(); err != nil {
+		t.Fatal(err)
+	}
+	signing = next
+	renewed, err := server.current()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := renewed.Leaf.CheckSignatureFrom(next.Issuer().Certificate); err != nil {
+		t.Error(err)
+	}
+	if again, _ := server.current(); again != renewed {
+		t.Error("made anew once more")
 	}
 }
 
@@ -175,8 +194,8 @@ func hour() leaf.Validity {
 	return leaf.Validity{NotBefore: time.Now().Add(-time.Minute), NotAfter: time.Now().Add(time.Hour)}
 }
 
-func issuerOf(r *root.Root) func() (leaf.Issuer, error) {
-	return func() (leaf.Issuer, error) { return r.Issuer(), nil }
+func issuerOf(r *root.Root) func(time.Duration) (leaf.Issuer, error) {
+	return func(time.Duration) (leaf.Issuer, error) { return r.Issuer(), nil }
 }
 
 func generate(t *testing.T) *root.Root {

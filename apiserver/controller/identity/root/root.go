@@ -1,8 +1,10 @@
 // Copyright The mesh-apiserver Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package root is the mesh's built-in certificate authority: one self-signed
-// CA, kept in the Secret mesh-root of the system namespace.
+// Package root is the mesh's built-in certificate authority: a self-signed CA,
+// kept in the Secret mesh-root of the system namespace, and its renewal, in which
+// a next root is trusted before it signs and the previous one as long as what it
+// has signed may live.
 package root
 
 import (
@@ -23,8 +25,7 @@ import (
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/identity/leaf"
 )
 
-// Life is how long a generated root lasts. A root is never remade by itself, so
-// it must outlast any plan to rotate it.
+// Life is how long a generated root lasts. Its renewal begins when a third is left.
 const Life = 10 * 365 * 24 * time.Hour
 
 // skew is how far back a root's life begins, for clocks that are behind.
@@ -97,12 +98,15 @@ func (r *Root) NotAfter() time.Time { return r.certificate.NotAfter }
 
 // PEM is the certificate, as trust bundles hold it.
 func (r *Root) PEM() []byte {
-	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: r.certificate.Raw})
+	return certificatePEM(r.certificate)
 }
 
-// Fingerprint is the SHA-256 of the certificate's DER, in lower-case hex.
-func (r *Root) Fingerprint() string {
-	sum := sha256.Sum256(r.certificate.Raw)
+// Fingerprint is that of the root's certificate.
+func (r *Root) Fingerprint() string { return Fingerprint(r.certificate.Raw) }
+
+// Fingerprint is the SHA-256 of a certificate's DER, in lower-case hex.
+func Fingerprint(der []byte) string {
+	sum := sha256.Sum256(der)
 	return hex.EncodeToString(sum[:])
 }
 

@@ -67,11 +67,30 @@ type Live struct {
 // control plane, whose pods are never in the mesh.
 //
 // A pod that has started has had a certificate (membership.HasStarted), and is
-// refused a new one only if pod UID or account no longer match: for it no check
-// looks at what can change in its life, but for the account. So the labels that
-// put a pod in the mesh count for its first certificate alone. The node's UID is
-// left to NodeRestriction, since a node that registers again keeps its pods.
+// denied a new one only if pod UID or account no longer match; whatever else is
+// wrong with its refresh stays unanswered, which gives no certificate either. So the
+// labels that put a pod in the mesh count for its first certificate alone. The
+// node's UID is left to NodeRestriction, since a node that registers again keeps its
+// pods.
 func Decide(request *certificatesv1.PodCertificateRequest, live Live, systemNamespace string) Verdict {
+	v := decide(request, live, systemNamespace)
+	if v.Outcome == Deny && live.Pod != nil && membership.HasStarted(live.Pod) && !endsRefresh(v.Reason) {
+		return wait("a running pod is not denied for %s: %s", v.Reason, v.Message)
+	}
+	return v
+}
+
+// endsRefresh tells whether a reason is that pod UID or account no longer match.
+func endsRefresh(reason string) bool {
+	switch reason {
+	case PodReplaced, AccountMismatch, AccountReplaced:
+		return true
+	default:
+		return false
+	}
+}
+
+func decide(request *certificatesv1.PodCertificateRequest, live Live, systemNamespace string) Verdict {
 	if request.Spec.SignerName != model.Signer {
 		return wait("request is for signer %q", request.Spec.SignerName)
 	}

@@ -103,6 +103,17 @@ func TestDecide(t *testing.T) {
 		"a refresh after its namespace left":    {func(w *world) { w.started(); w.namespace.Labels = nil }, Issue, ""},
 		"a refresh of another account":          {func(w *world) { w.started(); w.account.UID = "younger" }, Deny, AccountReplaced},
 		"a refresh after its node came anew":    {func(w *world) { w.started(); w.request.Spec.NodeUID = "younger" }, Issue, ""},
+		"a refresh of another pod UID":          {func(w *world) { w.started(); w.pod.UID = "younger" }, Deny, PodReplaced},
+		"a refresh as another account":          {func(w *world) { w.started(); w.request.Spec.ServiceAccountName = "thief" }, Deny, AccountMismatch},
+		"a refresh of an ended pod":             {func(w *world) { w.started(); w.pod.Status.Phase = corev1.PodFailed }, Wait, ""},
+		"a refresh from another node":           {func(w *world) { w.started(); w.request.Spec.NodeName = "node-2" }, Wait, ""},
+		"a refresh without a proxy":             {func(w *world) { w.started(); w.pod.Spec.InitContainers = nil }, Wait, ""},
+		"a refresh with a key of P-384": {func(w *world) {
+			w.started()
+			w.request.Spec.StubPKCS10Request = stub(t, p384, x509.CertificateRequest{})
+		}, Wait, ""},
+		"a refresh that asks for a name": {func(w *world) { w.started(); bendStub(t, x509.CertificateRequest{DNSNames: []string{"a"}})(w) }, Wait, ""},
+		"a refresh that is no PKCS#10":   {func(w *world) { w.started(); w.request.Spec.StubPKCS10Request = []byte("x") }, Wait, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w, _ := sound(t)

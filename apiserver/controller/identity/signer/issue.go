@@ -37,14 +37,19 @@ type Settings struct {
 	Lifetime time.Duration
 }
 
-// validity is the life of a leaf: the shorter of what MeshConfig and the pod
-// want, within the issuer's own life.
-func validity(settings Settings, maxExpirationSeconds *int32, issuer *x509.Certificate, now time.Time) (leaf.Validity, error) {
+// lifetime is how long a leaf is to live: the shorter of what MeshConfig and the pod
+// want.
+func lifetime(settings Settings, maxExpirationSeconds *int32) time.Duration {
 	life := defaultMaxLife
 	if maxExpirationSeconds != nil {
 		life = time.Duration(*maxExpirationSeconds) * time.Second
 	}
-	life = min(life, settings.Lifetime).Truncate(time.Second)
+	return min(life, settings.Lifetime).Truncate(time.Second)
+}
+
+// validity is the life of a leaf, within the issuer's own.
+func validity(settings Settings, maxExpirationSeconds *int32, issuer *x509.Certificate, now time.Time) (leaf.Validity, error) {
+	life := lifetime(settings, maxExpirationSeconds)
 	notBefore := now.Add(-backdate).UTC().Truncate(time.Second)
 	if notBefore.Before(issuer.NotBefore) {
 		notBefore = issuer.NotBefore

@@ -77,7 +77,8 @@ func (s *Signer) judge(ctx context.Context, request *certificatesv1.PodCertifica
 	if err := s.admission.Ready(); err != nil {
 		return Verdict{}, none, err
 	}
-	issuer, err := s.authority.Issuer()
+	settings := s.settings()
+	issuer, err := s.authority.Issuer(lifetime(settings, request.Spec.MaxExpirationSeconds))
 	if err != nil {
 		return Verdict{}, none, err
 	}
@@ -88,7 +89,7 @@ func (s *Signer) judge(ctx context.Context, request *certificatesv1.PodCertifica
 	verdict := Decide(request, live, s.systemNamespace)
 	switch verdict.Outcome {
 	case Issue:
-		status, err := issue(verdict, s.settings(), request.Spec.MaxExpirationSeconds, issuer, s.authority.Trust(), time.Now())
+		status, err := issue(verdict, settings, request.Spec.MaxExpirationSeconds, issuer, s.authority.Trust(), time.Now())
 		return verdict, status, err
 	case Deny:
 		return verdict, denial(verdict, time.Now()), nil

@@ -15,7 +15,7 @@ import (
 )
 
 func TestPlan(t *testing.T) {
-	ours, theirs := generate(t), generate(t)
+	ours, theirs := root.Keyring{Signing: generate(t)}, generate(t)
 	published := planned(t, nil, ours)
 
 	for name, tc := range map[string]struct {
@@ -67,9 +67,46 @@ func TestPlan(t *testing.T) {
 	}
 }
 
-func planned(t *testing.T, current *certificatesv1.ClusterTrustBundle, r *root.Root) *certificatesv1.ClusterTrustBundle {
+func TestPlanFollowsARenewal(t *testing.T) {
+	old, next := generate(t), generate(t)
+	before := root.Keyring{Signing: old}
+	spreading := root.Keyring{Signing: old, Next: next}
+	retiring := root.Keyring{Signing: next, Previous: old.Issuer().Certificate}
+	after := root.Keyring{Signing: next}
+	for name, tc := range map[string]struct {
+		bundle, secret root.Keyring
+		// want is nil if the bundle is of another root.
+		want []byte
+	}{
+		"a next root is added":                             {before, spreading, append(old.PEM(), next.PEM()...)},
+		"the mark follows the root that signs":             {spreading, retiring, append(old.PEM(), next.PEM()...)},
+		"the previous root goes":                           {retiring, after, next.PEM()},
+		"a next root that was given up goes":               {spreading, before, old.PEM()},
+		"a Secret from before the promotion is exchanged":  {retiring, before, nil},
+		"a Secret with the next root waiting is exchanged": {retiring, spreading, nil},
+		"a Secret from before the end is exchanged":        {after, before, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, err := Plan(planned(t, nil, tc.bundle), tc.secret)
+			if tc.want == nil {
+				if !errors.Is(err, ErrRootExchanged) {
+					t.Errorf("got error %v, want ErrRootExchanged", err)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got == nil || got.Spec.TrustBundle != string(tc.want) || got.Annotations[RootAnnotation] != tc.secret.Signing.Fingerprint() {
+				t.Errorf("got %+v, want %s", got, tc.want)
+			}
+		})
+	}
+}
+
+func planned(t *testing.T, current *certificatesv1.ClusterTrustBundle, k root.Keyring) *certificatesv1.ClusterTrustBundle {
 	t.Helper()
-	b, err := Plan(current, r)
+	b, err := Plan(current, k)
 	if err != nil {
 		t.Fatal(err)
 	}

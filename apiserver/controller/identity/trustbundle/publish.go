@@ -28,11 +28,11 @@ func Get(ctx context.Context, client kubernetes.Interface) (*certificatesv1.Clus
 	return bundle, nil
 }
 
-// Publish makes the bundle hold exactly the root and gives what the API server
+// Publish makes the bundle hold exactly the roots and gives what the API server
 // then keeps. A bundle that changed meanwhile is an error, to be retried from
 // Get.
-func Publish(ctx context.Context, client kubernetes.Interface, current *certificatesv1.ClusterTrustBundle, r *root.Root) (*certificatesv1.ClusterTrustBundle, error) {
-	want, err := Plan(current, r)
+func Publish(ctx context.Context, client kubernetes.Interface, current *certificatesv1.ClusterTrustBundle, k root.Keyring) (*certificatesv1.ClusterTrustBundle, error) {
+	want, err := Plan(current, k)
 	if err != nil {
 		return nil, err
 	}
