@@ -47,7 +47,43 @@ type TrafficConfig struct {
 	MTLS     MTLSMode
 	Unmeshed UnmeshedMode
 	Egress   EgressMode
+	// Visibility is to whom the namespaces of the mesh are visible.
+	Visibility VisibilityMode
+
+	PodsMayLoosen     []TrafficAxis
+	EscapedSlashes    EscapedSlashes
+	MinimumTLSVersion TLSVersion
 }
+
+// TrafficAxis names a setting of traffic that annotations can change.
+type TrafficAxis string
+
+const (
+	// TrafficAxisMTLS is traffic.mtls.
+	TrafficAxisMTLS TrafficAxis = "mtls"
+	// TrafficAxisAccess is traffic.access.
+	TrafficAxisAccess TrafficAxis = "access"
+)
+
+// EscapedSlashes is the fate of a path with a slash in percent-encoding.
+type EscapedSlashes string
+
+const (
+	// EscapedSlashesReject answers such a request with 400.
+	EscapedSlashesReject EscapedSlashes = "Reject"
+	// EscapedSlashesDecode makes a slash of it.
+	EscapedSlashesDecode EscapedSlashes = "Decode"
+)
+
+// TLSVersion is a version of TLS.
+type TLSVersion string
+
+const (
+	// TLSVersion12 is TLS 1.2 (RFC 5246).
+	TLSVersion12 TLSVersion = "TLSv1_2"
+	// TLSVersion13 is TLS 1.3 (RFC 8446).
+	TLSVersion13 TLSVersion = "TLSv1_3"
+)
 
 // AccessMode is who may call a port that no Allow policy has closed.
 type AccessMode string
@@ -65,6 +101,8 @@ type MTLSMode string
 const (
 	// MTLSStrict takes mutual TLS alone.
 	MTLSStrict MTLSMode = "Strict"
+	// MTLSPermissive takes plaintext as well.
+	MTLSPermissive MTLSMode = "Permissive"
 )
 
 // UnmeshedMode is whether meshed callers may reach endpoints outside the mesh.
@@ -75,6 +113,16 @@ const (
 	UnmeshedAllow UnmeshedMode = "Allow"
 	// UnmeshedRefuse refuses the connection.
 	UnmeshedRefuse UnmeshedMode = "Refuse"
+)
+
+// VisibilityMode is to whom a namespace is visible.
+type VisibilityMode string
+
+const (
+	// VisibilityMesh is to the whole mesh.
+	VisibilityMesh VisibilityMode = "Mesh"
+	// VisibilityNamespace is to the namespace itself alone.
+	VisibilityNamespace VisibilityMode = "Namespace"
 )
 
 // EgressMode is the fate of a connection to an address that no Service names.

@@ -66,6 +66,8 @@ type PolicyMode string
 const (
 	// PolicyModeEnforce decides about calls.
 	PolicyModeEnforce PolicyMode = "Enforce"
+	// PolicyModeAudit reports what would happen, and changes no verdict.
+	PolicyModeAudit PolicyMode = "Audit"
 )
 
 // AnonymousHandling says how a Deny treats callers without an identity.
@@ -192,12 +194,20 @@ type TCPMatch struct{}
 type MeshPolicyStatus struct {
 	Conditions []metav1.Condition
 	Proxies    *ProxyCounts
+	Audit      *AuditCounts
 }
 
-// ProxyCounts counts connected proxies.
+// AuditCounts counts what an Audit policy would have done.
+type AuditCounts struct {
+	Allowed int64
+	Denied  int64
+}
+
+// ProxyCounts counts proxies, connected ones and others apart.
 type ProxyCounts struct {
-	Affected int32
-	Acked    int32
+	Affected     int32
+	Acked        int32
+	Disconnected int32
 }
 
 const (

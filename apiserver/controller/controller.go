@@ -16,8 +16,11 @@ import (
 
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/tools/cache"
+	"k8s.io/client-go/tools/events"
 	"k8s.io/klog/v2"
 
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/chains"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/status"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/xds"
 	"github.com/openservicemesh/mesh-apiserver/generated/clientset/versioned"
@@ -33,6 +36,13 @@ type Delivery interface {
 	SetReady()
 }
 
+// Telemetry is what the controller needs of what proxies push.
+type Telemetry interface {
+	status.Audits
+	// Forget drops what is known of a policy, "<namespace>/<name>".
+	Forget(policy string)
+}
+
 // Options are what a Controller works with.
 type Options struct {
 	// Host and Mesh are the informers of the cluster and of our own kinds, made
@@ -43,8 +53,17 @@ type Options struct {
 	Client versioned.Interface
 	// Delivery gets the resources.
 	Delivery Delivery
+	// Chains keeps the names of filter chains through restarts. It runs by itself.
+	Chains *chains.Store
+	// Events shows what users must see of objects without a status of ours; nil
+	// shows nothing.
+	Events events.EventRecorder
 	// TrustDomain is the SPIFFE trust domain that the MeshConfig is made with.
 	TrustDomain string
+	// SystemNamespace has the policies that apply to every namespace.
+	SystemNamespace string
+	// Telemetry has what Audit policies would have done.
+	Telemetry Telemetry
 }
 
 // Controller turns the world into resources, for as long as it runs.
@@ -53,9 +72,15 @@ type Controller struct {
 	synced   []cache.InformerSynced
 	delivery Delivery
 	status   *status.Writer
+	chains   *chains.Store
 	ready    atomic.Bool
+	refusals refusals
 
-	trustDomain string
+	events          events.EventRecorder
+	trustDomain     string
+	systemNamespace string
+	audits          *audits
+	telemetry       Telemetry
 }
 
 // New makes a Controller and registers it with the informers.
@@ -66,13 +91,23 @@ func New(o Options) (*Controller, error) {
 	if err != nil {
 		return nil, err
 	}
+	recorder := o.Events
+	if recorder == nil {
+		recorder = noEvents{}
+	}
 	return &Controller{
 		inbox:    in,
 		synced:   synced,
 		delivery: o.Delivery,
-		status:   status.New(o.Client, o.Mesh, o.Delivery),
+		chains:   o.Chains,
+		status:   status.New(o.Client, o.Mesh, o.Delivery, recorder).WithAudits(o.Telemetry),
+		refusals: newRefusals(o.Host, recorder),
 
-		trustDomain: o.TrustDomain,
+		events:          o.Events,
+		trustDomain:     o.TrustDomain,
+		systemNamespace: o.SystemNamespace,
+		audits:          newAudits(),
+		telemetry:       o.Telemetry,
 	}, nil
 }
 
@@ -85,6 +120,18 @@ func (c *Controller) SetRoots(pem []byte) {
 // Notify says that the proxies of a view have come, gone, or answered. It is
 // the Notify of the xDS server's options.
 func (c *Controller) Notify(view string) { c.status.Notify(view) }
+
+// Refused says that a proxy has refused a resource. It is the Refused of the
+// xDS server's options.
+func (c *Controller) Refused(nack xds.Nack) {
+	c.inbox.put(func(e *engine) { c.refusals.tell(e.ledger.owner(nack), nack) })
+}
+
+// Audited gives the Audit policies of a view by inbound port.
+func (c *Controller) Audited(view string) map[uint16]model.Audit { return c.audits.of(view) }
+
+// Counted says that the counts of an Audit policy, "<namespace>/<name>", have changed.
+func (c *Controller) Counted(policy string) { c.status.Counted(policy) }
 
 // Ready is nil once everything that there was at the start has been applied.
 func (c *Controller) Ready() error {
@@ -106,6 +153,13 @@ func (c *Controller) Run(ctx context.Context) error {
 	defer writer.Wait()
 
 	e := newEngine(c.trustDomain)
+	e.world.SetSystemNamespace(c.systemNamespace)
+	e.audits = c.audits
+	remembered, err := c.chains.Load(ctx)
+	if err != nil {
+		return err
+	}
+	e.remember(remembered)
 	for {
 		c.batch(ctx, e)
 		select {
@@ -129,11 +183,19 @@ func (c *Controller) batch(ctx context.Context, e *engine) {
 	}
 	out := e.step(ctx)
 	c.delivery.Apply(out.update)
+	for view, generations := range out.chains {
+		c.chains.Keep(ctx, view, generations)
+	}
+	c.record(out.news)
 	for key, report := range out.reports {
 		c.status.Report(key, report)
+		if report == nil || !report.Audit {
+			c.telemetry.Forget(key.String())
+		}
 	}
+	warn(c.events, out.warnings)
 	if out.config != nil {
-		c.status.InUse(out.config)
+		c.status.InUse(out.config, out.unusable)
 	}
 	if !c.ready.Swap(true) {
 		c.delivery.SetReady()

@@ -8,9 +8,9 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"net/netip"
 	"runtime/debug"
 	"slices"
+	"strings"
 	"time"
 
 	"k8s.io/klog/v2"
@@ -34,12 +34,26 @@ type engine struct {
 	policies map[string][]world.Key
 	// chains are, by view, the generations of its filter chains.
 	chains map[string]envoy.Generations
-	// pods says who answers at the addresses of meshed pods.
-	pods map[netip.Addr]model.Peer
+	// renewed are the views whose generations the step has made anew, or, with
+	// nil, forgotten.
+	renewed map[string]envoy.Generations
+	// outlooks are the views for which there is an outbound listener.
+	outlooks map[string][]string
+	// broken are the headless Services that could not be compiled.
+	broken   map[world.Key]struct{}
+	notebook *notebook
+	// audits are, by view, what Audit policies say.
+	audits *audits
+	// shapes are, by view, what reports say of its ports beside their own policy.
+	shapes map[string]string
 	// everything is set if the next step compiles every unit.
 	everything bool
 	// config is the MeshConfig that was reported last.
 	config *v1alpha1.MeshConfig
+	// warned is what is wrong with annotations, by the object.
+	warned map[annotated]string
+	// unusable says why the settings could not be compiled, or is nil.
+	unusable error
 }
 
 func newEngine(trustDomain string) *engine {
@@ -48,7 +62,13 @@ func newEngine(trustDomain string) *engine {
 		ledger:     newLedger(),
 		policies:   map[string][]world.Key{},
 		chains:     map[string]envoy.Generations{},
+		audits:     newAudits(),
+		shapes:     map[string]string{},
+		renewed:    map[string]envoy.Generations{},
+		broken:     map[world.Key]struct{}{},
+		notebook:   newNotebook(),
 		everything: true,
+		warned:     map[annotated]string{},
 	}
 }
 
@@ -57,8 +77,21 @@ type outcome struct {
 	update xds.Update
 	// reports of policies that may say something new; nil for one that is gone.
 	reports map[world.Key]*compile.Report
-	// config is a MeshConfig that is in use from now on, or nil.
-	config *v1alpha1.MeshConfig
+	// warnings are for the users of objects whose annotations are wrong.
+	warnings []warning
+	// news are notices that have not been told yet.
+	news []notice
+	// config is a MeshConfig that everything was compiled with, or nil if it is
+	// the one reported before; unusable says why its settings could not be compiled.
+	config   *v1alpha1.MeshConfig
+	unusable error
+	// chains are, by view, the generations to remember; nil for one to forget.
+	chains map[string]envoy.Generations
+}
+
+// remember takes the generations that an earlier server knew, before the first step.
+func (e *engine) remember(chains map[string]envoy.Generations) {
+	maps.Copy(e.chains, chains)
 }
 
 // setRoots replaces the certificates that workloads trust. Every workload has
@@ -75,27 +108,40 @@ func (e *engine) step(ctx context.Context) outcome {
 	dirty := e.world.TakeDirty()
 	if e.everything || dirty.All {
 		e.addAll(&dirty)
-		e.common(ctx)
+		e.forgetGoneViews()
+		unusable := e.common(ctx)
+		if (unusable == nil) != (e.unusable == nil) {
+			e.config = nil
+		}
+		e.unusable = unusable
 		e.everything = false
 	}
 	for key := range dirty.Services {
 		e.service(ctx, key)
+		e.serviceNotices(key)
+	}
+	for namespace := range dirty.Namespaces {
+		e.namespaceNotices(namespace)
 	}
 	for key := range dirty.Accounts {
 		e.account(ctx, key)
 	}
-	e.addresses(ctx, dirty.Ports)
+	if dirty.Addresses {
+		e.direct(ctx)
+	}
 	for view := range dirty.Views {
 		e.workload(ctx, view, dirty.Policies)
 	}
-	out := outcome{reports: map[world.Key]*compile.Report{}}
+	out := outcome{reports: map[world.Key]*compile.Report{}, warnings: e.annotations(dirty)}
 	for key := range dirty.Policies {
 		out.reports[key] = e.report(ctx, key)
 	}
+	out.chains, e.renewed = e.renewed, map[string]envoy.Generations{}
 	out.update.Set, out.update.Remove = e.ledger.take()
 	out.update.Proxies, out.update.GoneProxies = e.proxies(dirty.Proxies)
+	out.news = e.notebook.take()
 	if config := e.world.Config(); config != e.config {
-		e.config, out.config = config, config
+		e.config, out.config, out.unusable = config, config, e.unusable
 	}
 	return out
 }
@@ -108,9 +154,12 @@ func (e *engine) addAll(dirty *world.Dirty) {
 	for _, key := range e.world.Accounts() {
 		dirty.Accounts[key] = struct{}{}
 	}
-	dirty.Ports[world.AnyPort] = struct{}{}
-	for _, port := range e.world.Ports() {
-		dirty.Ports[port] = struct{}{}
+	dirty.Addresses = true
+	for _, namespace := range e.world.Namespaces() {
+		dirty.Namespaces[namespace] = struct{}{}
+	}
+	for _, id := range e.world.Proxies() {
+		dirty.Proxies[id] = struct{}{}
 	}
 	for _, view := range e.world.Views() {
 		dirty.Views[view] = struct{}{}
@@ -120,7 +169,18 @@ func (e *engine) addAll(dirty *world.Dirty) {
 	}
 }
 
-func (e *engine) common(ctx context.Context) {
+// forgetGoneViews drops what is remembered of views that went while no server ran.
+func (e *engine) forgetGoneViews() {
+	for view := range e.chains {
+		if e.world.View(view) == nil {
+			delete(e.chains, view)
+			e.renewed[view] = nil
+		}
+	}
+}
+
+// common compiles what is nobody's own; the error is told in the MeshConfig's status.
+func (e *engine) common(ctx context.Context) error {
 	u := unit{kind: kindCommon}
 	var resources []envoy.Resource
 	err := guarded(kindCommon, func() (err error) {
@@ -129,9 +189,10 @@ func (e *engine) common(ctx context.Context) {
 	})
 	if err != nil {
 		failed(ctx, u, err, "what was sent before stays")
-		return
+		return err
 	}
 	e.ledger.put(u, resources)
+	return nil
 }
 
 func (e *engine) service(ctx context.Context, key world.Key) {
@@ -146,7 +207,7 @@ func (e *engine) service(ctx context.Context, key world.Key) {
 			}
 			resources, err := envoy.Service(service)
 			if err == nil {
-				e.ledger.put(u, resources)
+				e.ledger.put(u, inView(e.world.NamespaceView(key.Namespace), resources))
 			}
 			return err
 		})
@@ -160,12 +221,11 @@ func (e *engine) service(ctx context.Context, key world.Key) {
 }
 
 // workload compiles a view, and marks the policies whose report it concerns:
-// those that had a part of it as target, and those that have now.
+// those that have a part of it as target and had none, or the other way round,
+// and, where its ports are others, or open or closed otherwise, all that have.
 func (e *engine) workload(ctx context.Context, view string, policies map[world.Key]struct{}) {
 	u := unit{kindWorkload, view}
-	for _, key := range e.policies[view] {
-		policies[key] = struct{}{}
-	}
+	targetedBefore, shapeBefore := e.policies[view], e.shapes[view]
 	delete(e.policies, view)
 	build := func(compiled func(*world.World, string) (model.Workload, []world.Key, bool)) error {
 		return guarded(kindWorkload, func() error {
@@ -173,6 +233,9 @@ func (e *engine) workload(ctx context.Context, view string, policies map[world.K
 			if !ok {
 				e.ledger.put(u, nil)
 				delete(e.chains, view)
+				e.audits.remove(view)
+				delete(e.shapes, view)
+				e.renewed[view] = nil
 				return nil
 			}
 			chains := envoy.NextGenerations(e.chains[view], workload)
@@ -181,7 +244,9 @@ func (e *engine) workload(ctx context.Context, view string, policies map[world.K
 				return err
 			}
 			e.ledger.put(u, resources)
-			e.chains[view] = chains
+			e.audits.put(workload)
+			e.shapes[view] = shapeOf(workload)
+			e.chains[view], e.renewed[view] = chains, chains
 			if len(targeting) > 0 {
 				e.policies[view] = targeting
 			}
@@ -194,8 +259,37 @@ func (e *engine) workload(ctx context.Context, view string, policies map[world.K
 			failed(ctx, u, err, "what was sent before stays")
 		}
 	}
-	for _, key := range e.policies[view] {
-		policies[key] = struct{}{}
+	if e.shapes[view] != shapeBefore {
+		for _, key := range slices.Concat(targetedBefore, e.policies[view]) {
+			policies[key] = struct{}{}
+		}
+		return
+	}
+	markDifference(policies, targetedBefore, e.policies[view])
+}
+
+// shapeOf writes down a workload's ports and which of them are closed.
+func shapeOf(w model.Workload) string {
+	var shape strings.Builder
+	for _, p := range w.Ports {
+		fmt.Fprintf(&shape, "%d %s %t\n", p.Number, p.Protocol, p.Access.Closed)
+	}
+	return shape.String()
+}
+
+// markDifference marks what is in one of two lists alone.
+func markDifference(marked map[world.Key]struct{}, a, b []world.Key) {
+	in := make(map[world.Key]int, len(a)+len(b))
+	for _, key := range a {
+		in[key] |= 1
+	}
+	for _, key := range b {
+		in[key] |= 2
+	}
+	for key, lists := range in {
+		if lists != 3 {
+			marked[key] = struct{}{}
+		}
 	}
 }
 

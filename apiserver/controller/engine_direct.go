@@ -5,16 +5,16 @@ package controller
 
 import (
 	"context"
-	"strconv"
 
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/compile"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/envoy"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/world"
 )
 
 // What applications call by an address of their own choice is compiled in three
-// kinds of unit, so that an address that comes or goes changes listeners alone:
-// a headless Service and an account have the clusters to which listeners lead.
+// kinds of unit, so that an address that comes or goes changes one listener alone:
+// a headless Service and an account have the clusters to which it leads.
 
 // headless compiles the clusters and routes of a headless Service. If it cannot
 // be compiled it has none: its chains refuse.
@@ -28,13 +28,15 @@ func (e *engine) headless(ctx context.Context, key world.Key) {
 		}
 		resources, err := envoy.Headless(compile.Mesh(e.world), service)
 		if err == nil {
-			e.ledger.put(u, resources)
+			e.ledger.put(u, inView(e.world.NamespaceView(key.Namespace), resources))
 		}
 		return err
 	})
+	delete(e.broken, key)
 	if err != nil {
 		failed(ctx, u, err, "its endpoints refuse")
 		e.ledger.put(u, nil)
+		e.broken[key] = struct{}{}
 	}
 }
 
@@ -49,7 +51,7 @@ func (e *engine) account(ctx context.Context, key world.Key) {
 		}
 		resources, err := envoy.Account(compile.Mesh(e.world), account)
 		if err == nil {
-			e.ledger.put(u, resources)
+			e.ledger.put(u, inView(e.world.NamespaceView(key.Namespace), resources))
 		}
 		return err
 	})
@@ -59,32 +61,62 @@ func (e *engine) account(ctx context.Context, key world.Key) {
 	}
 }
 
-// addresses compiles the listeners of ports. Whatever changes the addresses of
-// meshed pods marks world.AnyPort too.
-func (e *engine) addresses(ctx context.Context, ports map[uint16]struct{}) {
-	if _, ok := ports[world.AnyPort]; ok {
-		e.pods = compile.PodAddresses(e.world)
-	}
-	for port := range ports {
-		e.direct(ctx, port)
-	}
-}
-
-func (e *engine) direct(ctx context.Context, port uint16) {
-	u := unit{kindDirect, strconv.Itoa(int(port))}
+// direct compiles the outbound listener, for each view that sees others.
+func (e *engine) direct(ctx context.Context) {
+	var all model.Direct
+	outlooks := e.world.Outlooks()
 	err := guarded(kindDirect, func() error {
-		direct, ok := compile.Direct(e.world, port, e.pods)
-		if !ok {
-			e.ledger.put(u, nil)
-			return nil
-		}
-		resources, err := envoy.Direct(compile.Mesh(e.world), direct)
-		if err == nil {
-			e.ledger.put(u, resources)
-		}
-		return err
+		all = e.refuseBroken(compile.Direct(e.world))
+		return nil
 	})
 	if err != nil {
-		failed(ctx, u, err, "what was sent before stays")
+		failed(ctx, unit{kind: kindDirect}, err, "what was sent before stays")
+		return
 	}
+	for view, hidden := range outlooks {
+		u := unit{kindDirect, view}
+		err := guarded(kindDirect, func() error {
+			resources, err := envoy.Direct(compile.Mesh(e.world), compile.Seen(e.world, all, hidden))
+			if err == nil {
+				e.ledger.put(u, inView(view, resources))
+			}
+			return err
+		})
+		if err != nil {
+			failed(ctx, u, err, "what was sent before stays")
+		}
+	}
+	for view := range e.outlooks {
+		if _, still := outlooks[view]; !still {
+			e.ledger.put(unit{kindDirect, view}, nil)
+		}
+	}
+	e.outlooks = outlooks
+}
+
+// inView makes resources those of the proxies that share a view.
+func inView(view string, resources []envoy.Resource) []envoy.Resource {
+	for i := range resources {
+		resources[i].View = view
+	}
+	return resources
+}
+
+// refuseBroken leads to no Service that has no clusters and routes: Envoy would
+// wait for them with the whole listener.
+func (e *engine) refuseBroken(d model.Direct) model.Direct {
+	if len(e.broken) == 0 {
+		return d
+	}
+	for _, g := range d.Groups {
+		for i, p := range g.Ports {
+			if p.Service == nil {
+				continue
+			}
+			if _, ok := e.broken[world.Key(p.Service.Key)]; ok {
+				g.Ports[i] = model.DirectPort{Number: p.Number}
+			}
+		}
+	}
+	return d
 }

@@ -126,13 +126,14 @@ func (c chance) object() metav1.Object {
 		return c.policy()
 	case 8:
 		if c.IntN(2) == 0 {
-			return &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: pick(c, "a", "b")}}
+			return c.namespace()
 		}
 		return &corev1.ServiceAccount{ObjectMeta: c.meta("web", "api")}
 	default:
 		config := &v1alpha1.MeshConfig{ObjectMeta: metav1.ObjectMeta{Name: "default", Generation: c.Int64N(1 << 40)}}
 		config.Spec.Traffic.Access = pick(c, v1alpha1.AccessOpen, v1alpha1.AccessDefaultDeny)
 		config.Spec.Traffic.Egress = pick(c, v1alpha1.EgressPassthrough, v1alpha1.EgressRefuse)
+		config.Spec.Traffic.Visibility = pick(c, v1alpha1.VisibilityMesh, v1alpha1.VisibilityNamespace)
 		config.Spec.Traffic.Unmeshed = pick(c, v1alpha1.UnmeshedAllow, v1alpha1.UnmeshedRefuse)
 		// It cannot be changed, and outlives the object.
 		config.Spec.Certificate.TrustDomain = "cluster.local"
@@ -156,6 +157,15 @@ func (c chance) address() string {
 	return pick(c, "198.18.0.1", "198.18.0.2", "198.18.0.3", "2001:2:0:1::1")
 }
 
+func (c chance) namespace() *corev1.Namespace {
+	n := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: pick(c, "a", "b")}}
+	n.Labels = map[string]string{model.InjectLabel: pick(c, model.InjectEnabled, model.InjectDisabled)}
+	if c.IntN(2) == 0 {
+		n.Annotations = map[string]string{model.VisibilityAnnotation: pick(c, "Mesh", "Namespace", "a", "a, b", "?")}
+	}
+	return n
+}
+
 func (c chance) labels() map[string]string {
 	return map[string]string{"app": pick(c, "web", "api"), "tier": pick(c, "x", "y")}
 }
@@ -163,9 +173,12 @@ func (c chance) labels() map[string]string {
 func (c chance) service() *corev1.Service {
 	s := &corev1.Service{ObjectMeta: c.meta("web", "api")}
 	s.Spec.ClusterIPs = []string{pick(c, "198.19.0.1", "198.19.0.2", "None")}
+	if c.IntN(3) == 0 {
+		s.Spec.ExternalIPs = []string{pick(c, "203.0.113.1", "198.19.0.1", "198.18.0.1")}
+	}
 	s.Spec.Selector = pick(c, map[string]string{"app": "web"}, map[string]string{"tier": "x"}, nil)
 	s.Spec.Ports = []corev1.ServicePort{
-		{Name: pick(c, "http", "tcp"), Port: 80, TargetPort: pick(c, intstr.FromString("web"), intstr.FromInt32(8080))},
+		{Name: pick(c, "http", "tcp", "main"), Port: 80, TargetPort: pick(c, intstr.FromString("web"), intstr.FromInt32(8080))},
 		{Name: "grpc", Port: 81, TargetPort: intstr.FromInt32(pick[int32](c, 8080, 9090))},
 	}
 	return s

@@ -26,6 +26,7 @@ const (
 	kindDirect   = "direct"
 	kindWorkload = "workload"
 	kindPolicy   = "policy"
+	kindNotice   = "notice"
 )
 
 // ledger knows what each unit gave last, and so what there is to send.

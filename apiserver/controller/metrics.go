@@ -29,18 +29,38 @@ var (
 		Buckets:        metrics.ExponentialBuckets(0.0001, 4, 10),
 		StabilityLevel: metrics.ALPHA,
 	})
+	noticesTotal = metrics.NewCounterVec(&metrics.CounterOpts{
+		Name:           "mesh_controller_notices_total",
+		Help:           "Warnings about objects without a status of ours, each also an Event, by reason.",
+		StabilityLevel: metrics.ALPHA,
+	}, []string{"reason"})
 	queueLength = metrics.NewGauge(&metrics.GaugeOpts{
 		Name:           "mesh_controller_queue_length",
 		Help:           "Events that wait for the controller.",
 		StabilityLevel: metrics.ALPHA,
 	})
+	wrongAnnotations = metrics.NewGaugeVec(&metrics.GaugeOpts{
+		Name:           "mesh_controller_wrong_annotations",
+		Help:           "Namespaces and pods whose annotations about traffic do not act as they are written: they cannot be read and count as the strictest, or a pod's may not be that loose.",
+		StabilityLevel: metrics.ALPHA,
+	}, []string{"kind"})
 	registerOnce sync.Once
 )
 
 func registerMetrics() {
 	registerOnce.Do(func() {
-		legacyregistry.MustRegister(compileSeconds, compileFailures, batchSeconds, queueLength)
+		legacyregistry.MustRegister(compileSeconds, compileFailures, batchSeconds, noticesTotal, queueLength, wrongAnnotations)
 	})
+}
+
+func countAnnotations(wrong map[annotated]string) {
+	count := map[string]int{"Namespace": 0, "Pod": 0}
+	for about := range wrong {
+		count[about.kind()]++
+	}
+	for kind, n := range count {
+		wrongAnnotations.WithLabelValues(kind).Set(float64(n))
+	}
 }
 
 // timed observes how long a unit took that began at start. The count of the

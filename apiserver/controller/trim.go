@@ -26,7 +26,7 @@ func Trim(object any) (any, error) {
 		trimPod(o)
 	case *corev1.Service:
 		o.Annotations = nil
-		o.Status = corev1.ServiceStatus{}
+		o.Status = corev1.ServiceStatus{LoadBalancer: o.Status.LoadBalancer}
 	case *discoveryv1.EndpointSlice:
 		trimSlice(o)
 	case *corev1.ServiceAccount:
@@ -36,7 +36,7 @@ func Trim(object any) (any, error) {
 }
 
 func trimPod(pod *corev1.Pod) {
-	pod.Annotations = nil
+	pod.Annotations = trafficAnnotations(pod.Annotations)
 	pod.Spec = corev1.PodSpec{
 		NodeName:           pod.Spec.NodeName,
 		ServiceAccountName: pod.Spec.ServiceAccountName,
@@ -50,6 +50,19 @@ func trimPod(pod *corev1.Pod) {
 		PodIP:  pod.Status.PodIP,
 		PodIPs: pod.Status.PodIPs,
 	}
+}
+
+func trafficAnnotations(annotations map[string]string) map[string]string {
+	var kept map[string]string
+	for _, name := range model.TrafficAnnotations {
+		if value, ok := annotations[name]; ok {
+			if kept == nil {
+				kept = map[string]string{}
+			}
+			kept[name] = value
+		}
+	}
+	return kept
 }
 
 func trimContainers(containers []corev1.Container) []corev1.Container {

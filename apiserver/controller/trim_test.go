@@ -13,6 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/world/worldtest"
 )
 
@@ -47,7 +48,7 @@ func TestTrimTakesWhatIsNeverRead(t *testing.T) {
 	pod := &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{
 			Name:          "p",
-			Annotations:   map[string]string{"a": "b"},
+			Annotations:   map[string]string{"a": "b", model.MTLSAnnotation: "Permissive"},
 			ManagedFields: []metav1.ManagedFieldsEntry{{Manager: "kubelet"}},
 		},
 		Spec: corev1.PodSpec{
@@ -58,7 +59,7 @@ func TestTrimTakesWhatIsNeverRead(t *testing.T) {
 		Status: corev1.PodStatus{Phase: corev1.PodRunning, Message: "m"},
 	}
 	want := &corev1.Pod{
-		ObjectMeta: metav1.ObjectMeta{Name: "p"},
+		ObjectMeta: metav1.ObjectMeta{Name: "p", Annotations: map[string]string{model.MTLSAnnotation: "Permissive"}},
 		Spec:       corev1.PodSpec{NodeName: "n", Containers: []corev1.Container{{Name: "app"}}},
 		Status:     corev1.PodStatus{Phase: corev1.PodRunning},
 	}

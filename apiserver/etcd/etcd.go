@@ -42,6 +42,7 @@ type Config struct {
 type Server struct {
 	etcd     *embed.Etcd
 	lock     *lock
+	dir      string
 	socket   string
 	stopping *atomic.Bool
 }
@@ -84,7 +85,7 @@ func startLocked(ctx context.Context, cfg Config, lock *lock) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{etcd: e, lock: lock, socket: socket, stopping: stopping}
+	s := &Server{etcd: e, lock: lock, dir: cfg.Dir, socket: socket, stopping: stopping}
 	select {
 	case <-e.Server.ReadyNotify():
 		return s, nil

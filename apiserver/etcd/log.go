@@ -13,9 +13,19 @@ import (
 	"k8s.io/klog/v2"
 )
 
-// newLogger passes what etcd logs on to klog: warnings and errors as such, the
-// rest at verbosity 4. Once stopping is true, all is the rest: etcd calls it an
-// error that its listeners were closed.
+// noise are warnings that ask nobody to do anything: two about features that a
+// member without network has no use for, one that repeats "apply request took too
+// long" for each request, and one about errors that the caller of the client gets.
+var noise = []string{
+	"Running http and grpc server on single port. This is not recommended for production.",
+	"simple token is not cryptographically signed",
+	"request stats",
+	"retrying of unary invoker failed",
+}
+
+// newLogger passes what etcd logs on to klog: warnings and errors as such, noise
+// and the rest at verbosity 4. Once stopping is true, all is the rest: etcd calls
+// it an error that its listeners were closed.
 func newLogger(logger klog.Logger, stopping *atomic.Bool) *zap.Logger {
 	return zap.New(klogCore{logger: logger.WithName("etcd"), stopping: stopping})
 }
@@ -44,7 +54,7 @@ func (c klogCore) Check(entry zapcore.Entry, checked *zapcore.CheckedEntry) *zap
 
 func (c klogCore) Write(entry zapcore.Entry, fields []zapcore.Field) error {
 	switch {
-	case c.stopping.Load():
+	case c.stopping.Load() || slices.Contains(noise, entry.Message):
 		c.logger.V(4).Info(entry.Message, keysAndValues(fields)...)
 	case entry.Level >= zapcore.ErrorLevel:
 		c.logger.Error(nil, entry.Message, keysAndValues(fields)...)

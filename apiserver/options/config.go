@@ -29,8 +29,9 @@ func (o *Options) Config() (*genericapiserver.RecommendedConfig, error) {
 	addOpenAPI(config)
 
 	// The factory that RecommendedOptions would use for etcd ignores storage flags.
+	// Admission asks the host first, which this configuration is for.
 	recommended := *o.Recommended
-	recommended.Etcd = nil
+	recommended.Etcd, recommended.Admission = nil, nil
 	if err := recommended.ApplyTo(config); err != nil {
 		return nil, fmt.Errorf("apply recommended options: %w", err)
 	}

@@ -6,6 +6,7 @@ package options
 import (
 	"fmt"
 	"os"
+	"time"
 
 	"github.com/spf13/pflag"
 	"k8s.io/apimachinery/pkg/util/validation"
@@ -22,6 +23,8 @@ type MeshOptions struct {
 	DataDir string
 	// EtcdQuotaBytes bounds the database file of the embedded etcd.
 	EtcdQuotaBytes int64
+	// EtcdMaintenance is what is done to the embedded etcd while it runs.
+	EtcdMaintenance etcd.Maintenance
 	// EmbeddedEtcd is true if no --etcd-servers were given. Complete sets it.
 	EmbeddedEtcd bool
 	// WebhookPort, XDSPort and MetricsPort are TCP ports; MetricsPort 0 means none.
@@ -40,6 +43,7 @@ func newMeshOptions() *MeshOptions {
 		SystemNamespace: "mesh-system",
 		DataDir:         "/var/lib/mesh-apiserver",
 		EtcdQuotaBytes:  etcd.DefaultQuotaBytes,
+		EtcdMaintenance: etcd.Maintenance{SnapshotInterval: time.Hour, SnapshotsKept: 6},
 		WebhookPort:     9443,
 		XDSPort:         model.PortXDS,
 		MetricsPort:     9090,
@@ -61,6 +65,12 @@ func (o *MeshOptions) addFlags(fs *pflag.FlagSet) {
 		"Where the embedded etcd keeps its data. One server at a time may use it.")
 	fs.Int64Var(&o.EtcdQuotaBytes, "etcd-quota-bytes", o.EtcdQuotaBytes,
 		"The largest size of the embedded etcd's database file, in bytes. Beyond it writes are refused.")
+	fs.StringVar(&o.EtcdMaintenance.SnapshotDir, "etcd-snapshot-dir", o.EtcdMaintenance.SnapshotDir,
+		"Where snapshots of the embedded etcd go. The default is snapshots in --data-dir; another volume outlives that one.")
+	fs.DurationVar(&o.EtcdMaintenance.SnapshotInterval, "etcd-snapshot-interval", o.EtcdMaintenance.SnapshotInterval,
+		"The time from one snapshot of the embedded etcd to the next, at least 1m. 0 switches them off.")
+	fs.IntVar(&o.EtcdMaintenance.SnapshotsKept, "etcd-snapshots-kept", o.EtcdMaintenance.SnapshotsKept,
+		"How many snapshots of the embedded etcd stay. The oldest are removed.")
 	fs.IntVar(&o.WebhookPort, "webhook-port", o.WebhookPort,
 		"The port of the admission webhook that puts proxies into pods (HTTPS).")
 	fs.IntVar(&o.XDSPort, "xds-port", o.XDSPort,
@@ -89,6 +99,12 @@ func (o *MeshOptions) validate(securePort int) []error {
 	}
 	if o.EtcdQuotaBytes < 16<<20 {
 		errs = append(errs, fmt.Errorf("--etcd-quota-bytes %d is too small: at least 16777216 (16 MiB) are needed", o.EtcdQuotaBytes))
+	}
+	if interval := o.EtcdMaintenance.SnapshotInterval; interval != 0 && interval < time.Minute {
+		errs = append(errs, fmt.Errorf("--etcd-snapshot-interval %s is too short: at least 1m, or 0 for none", interval))
+	}
+	if o.EtcdMaintenance.SnapshotsKept < 1 {
+		errs = append(errs, fmt.Errorf("--etcd-snapshots-kept %d: at least 1 stays; --etcd-snapshot-interval=0 switches snapshots off", o.EtcdMaintenance.SnapshotsKept))
 	}
 	if o.Image == "" || o.ProxyImage == "" {
 		errs = append(errs, fmt.Errorf("--image and --proxy-image must name images: injected pods run them"))

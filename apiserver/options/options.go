@@ -17,6 +17,7 @@ import (
 	basecompatibility "k8s.io/component-base/compatibility"
 
 	"github.com/openservicemesh/mesh-apiserver/apiserver/etcd"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/server/admission"
 )
 
 const (
@@ -59,7 +60,7 @@ func NewOptions(registry basecompatibility.ComponentGlobalsRegistry) (*Options, 
 	o.Recommended.FeatureGate = registry.FeatureGateFor(basecompatibility.DefaultKubeComponent)
 	o.Recommended.SecureServing.BindPort = securePort
 	o.Recommended.Etcd.DefaultStorageMediaType = runtime.ContentTypeProtobuf
-	o.Recommended.Admission = newAdmissionOptions()
+	o.Recommended.Admission = admission.NewOptions()
 	return o, nil
 }
 

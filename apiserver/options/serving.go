@@ -6,9 +6,6 @@ package options
 import (
 	"github.com/spf13/pflag"
 	"k8s.io/apimachinery/pkg/util/sets"
-	"k8s.io/apiserver/pkg/admission"
-	"k8s.io/apiserver/pkg/admission/plugin/namespace/lifecycle"
-	genericoptions "k8s.io/apiserver/pkg/server/options"
 )
 
 // selfManaged are flags that would bring a serving certificate from outside.
@@ -24,14 +21,4 @@ func (o *Options) addServingFlags(fs *pflag.FlagSet) {
 			fs.AddFlag(flag)
 		}
 	})
-}
-
-// newAdmissionOptions offers the one plugin that needs nothing but Namespaces.
-// kube-apiserver's own admission does not see what is written here.
-func newAdmissionOptions() *genericoptions.AdmissionOptions {
-	o := genericoptions.NewAdmissionOptions()
-	o.Plugins = admission.NewPlugins()
-	lifecycle.Register(o.Plugins)
-	o.RecommendedPluginOrder = []string{lifecycle.PluginName}
-	return o
 }

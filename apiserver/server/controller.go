@@ -7,19 +7,30 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/openservicemesh/mesh-apiserver/apis/scheme"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/chains"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/meshconfig"
 )
 
 // addController joins the informers of both APIs, the roots, and the xDS server.
 func (s *Server) addController() error {
-	var err error
+	etcd, err := s.options.EtcdClient()
+	if err != nil {
+		return err
+	}
+	kept := chains.New(etcd)
 	s.controller, err = controller.New(controller.Options{
 		Host:        s.clients.hostInformers,
 		Mesh:        s.clients.meshInformers,
 		Client:      s.clients.mesh,
 		Delivery:    s.xds,
+		Chains:      kept,
+		Events:      s.clients.events.NewRecorder(scheme.Scheme, "mesh-apiserver"),
 		TrustDomain: s.options.Mesh.TrustDomain,
+
+		Telemetry:       s.telemetry,
+		SystemNamespace: s.options.Mesh.SystemNamespace,
 	})
 	if err != nil {
 		return err
@@ -28,6 +39,10 @@ func (s *Server) addController() error {
 	if err != nil {
 		return fmt.Errorf("keep the MeshConfig: %w", err)
 	}
+	s.components.add("records of filter chains", func(ctx context.Context) error {
+		defer etcd.Close()
+		return kept.Run(ctx)
+	})
 	s.components.add("controller", func(ctx context.Context) error {
 		s.identity.OnRoots(s.controller.SetRoots)
 		return s.controller.Run(ctx)

@@ -21,8 +21,9 @@ const firstLists = 5 * time.Minute
 // informers, hooks, shutdown. Ready is who can serve proxies, pods and users;
 // alive is who may yet become ready without a restart.
 //
-// What identity needs is looked at until it has been there once. If it goes
-// later (somebody deletes the root Secret, or unbinds the admission policy),
+// What identity needs is looked at until it has been there once; a root that was
+// lost before the start counts as read. If it goes later (somebody deletes the root
+// Secret, or unbinds the admission policy),
 // issuing stops and metrics, log and Events say so, but the API, the webhook and
 // running proxies keep their server: an unavailable APIService would block the
 // deletion of every namespace of the cluster.

@@ -12,6 +12,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/openservicemesh/mesh-apiserver/apiserver/etcd"
@@ -39,8 +40,17 @@ func Run(ctx context.Context, o *options.Options) error {
 		}
 	}()
 
+	var maintenance sync.WaitGroup
+	maintenance.Go(func() {
+		if err := store.Maintain(ctx, o.Mesh.EtcdMaintenance); err != nil {
+			fail(fmt.Errorf("maintain the embedded etcd: %w", err))
+		}
+	})
+
 	err = serve(ctx, o)
 
+	fail(nil)
+	maintenance.Wait()
 	stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), etcdStopTimeout)
 	defer cancel()
 	return errors.Join(err, store.Stop(stopping))

@@ -12,8 +12,10 @@ import (
 
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/identity"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/telemetry"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/xds"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/options"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/server/admission"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/server/serving"
 	meshrest "github.com/openservicemesh/mesh-apiserver/registry/mesh/rest"
 )
@@ -34,6 +36,7 @@ type Server struct {
 	settings   settings
 	xds        *xds.Server
 	xdsAddress net.Addr
+	telemetry  *telemetry.Server
 	controller *controller.Controller
 	components components
 }
@@ -44,6 +47,9 @@ func newServer(ctx context.Context, o *options.Options, fail func(error)) (*Serv
 	config, err := o.Config()
 	if err != nil {
 		return nil, err
+	}
+	if err := admission.Apply(ctx, o.Recommended.Admission, config, o.Recommended.FeatureGate); err != nil {
+		return nil, fmt.Errorf("set up admission: %w", err)
 	}
 	s := &Server{options: o, components: components{fail: fail}}
 	if s.clients, err = newClients(config); err != nil {

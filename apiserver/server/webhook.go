@@ -26,7 +26,14 @@ func (s *Server) addWebhook() error {
 	if err != nil {
 		return err
 	}
-	settings := func() (inject.Settings, error) { return s.injectSettings(podIdentity) }
+	// While no certificate can be issued a pod would wait for one unseen; a refusal
+	// tells its owner why.
+	settings := func() (inject.Settings, error) {
+		if err := s.identity.Ready(); err != nil {
+			return inject.Settings{}, err
+		}
+		return s.injectSettings(podIdentity)
+	}
 	mux := http.NewServeMux()
 	mux.Handle("/inject", inject.NewHandler(settings, newNamespaces(s.clients).labels))
 	s.components.add("webhook", func(ctx context.Context) error {

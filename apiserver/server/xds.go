@@ -6,8 +6,13 @@ package server
 import (
 	"context"
 	"crypto/x509"
+	"errors"
+
+	"google.golang.org/grpc"
 
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/identity/leaf"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/telemetry"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/xds"
 )
 
@@ -18,10 +23,17 @@ func (s *Server) addXDS() error {
 		return err
 	}
 	s.xdsAddress = listener.Addr()
+	// The controller comes after both.
+	s.telemetry = telemetry.New(telemetry.Options{
+		Audited: func(view string) map[uint16]model.Audit { return s.controller.Audited(view) },
+		Counted: func(policy string) { s.controller.Counted(policy) },
+	})
 	s.xds = xds.New(xds.Options{
+		Register: s.registerTelemetry,
 		Identify: s.settings.identify,
 		// The controller comes after the xDS server, which it delivers to.
-		Notify: func(view string) { s.controller.Notify(view) },
+		Notify:  func(view string) { s.controller.Notify(view) },
+		Refused: func(nack xds.Nack) { s.controller.Refused(nack) },
 	})
 	s.components.add("xDS", func(ctx context.Context) error {
 		return s.xds.Serve(ctx, listener, s.identity.XDSServerTLS())
@@ -29,11 +41,18 @@ func (s *Server) addXDS() error {
 	return nil
 }
 
+// registerTelemetry takes in what proxies push, by the connection that they get
+// their configuration on.
+func (s *Server) registerTelemetry(to grpc.ServiceRegistrar, view func(context.Context) (string, error)) {
+	s.telemetry.SetView(view)
+	s.telemetry.Register(to)
+}
+
 // identify reads from a proxy's verified certificate who it is.
 func (s settings) identify(certificate *x509.Certificate) (xds.Peer, error) {
 	config, err := s.meshConfig()
 	if err != nil {
-		return xds.Peer{}, err
+		return xds.Peer{}, errors.Join(xds.ErrNotConfigured, err)
 	}
 	name, err := leaf.Parse(certificate, config.Spec.Certificate.TrustDomain)
 	if err != nil {

@@ -2,6 +2,9 @@
 # Brings up the local cluster, installs mesh-apiserver and the bookstore, and
 # shows from live pods that traffic obeys policies. Every line that it prints
 # about the mesh comes from the running system. It leaves the cluster up.
+#
+# With EXISTING_KUBECONFIG=FILE and IMAGE_REGISTRY=REGISTRY[/PATH] it uses that
+# cluster instead, and takes the images there by the registry.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
@@ -41,25 +44,32 @@ must_get() { # PATTERN APP URL
 }
 programmed() { show kubectl wait --for=condition=Programmed --timeout=60s -n "$1" "meshpolicy/$2"; }
 
-[ "$(id -u)" = 0 ] || die "needs root, for the local cluster: run it with sudo or as root"
-# Before Kubernetes, which takes minutes: what is missing is said at once.
-hack/images/envoy.sh >/dev/null
+if [ -n "${EXISTING_KUBECONFIG:-}" ]; then
+  # shellcheck source=existing.sh
+  source artifacts/bookstore/existing.sh
+else
+  [ "$(id -u)" = 0 ] || die "needs root, for the local cluster: run it with sudo or as root"
+  # Before Kubernetes, which takes minutes: what is missing is said at once.
+  hack/images/envoy.sh >/dev/null
 
-title "A real Kubernetes on this machine"
-make --no-print-directory cluster-up
-make --no-print-directory images
-eval "$(make -s --no-print-directory env)"
+  title "A real Kubernetes on this machine"
+  make --no-print-directory cluster-up
+  make --no-print-directory images
+  eval "$(make -s --no-print-directory env)"
+  overlay=hack/cluster/deploy bookstore=artifacts/bookstore/manifests
+  IMAGE_ID=$(sha256sum _output/images/mesh-apiserver.tar | cut -c1-16)
+fi
 
 title "mesh-apiserver as an aggregated API server"
-IMAGE_ID=$(sha256sum _output/images/mesh-apiserver.tar | cut -c1-16) artifacts/deploy/install.sh
+IMAGE_ID=$IMAGE_ID artifacts/deploy/install.sh "$overlay"
 
 title "The bookstore, every pod with a real Envoy"
-kubectl delete meshpolicies --all -A --ignore-not-found >/dev/null
+for n in bookstore bookwarehouse echo; do kubectl delete meshpolicies --all -n "$n" --ignore-not-found >/dev/null; done
 if kubectl get namespace bookstore >/dev/null 2>&1; then
   # An earlier run's pods have the sidecars of that time.
   for n in bookstore bookwarehouse bookbuyer bookthief echo; do kubectl rollout restart deployment -n "$n" >/dev/null; done
 fi
-kubectl apply -k artifacts/bookstore/manifests >/dev/null
+kubectl apply -k "$bookstore" >/dev/null
 for d in bookstore/bookstore-v1 bookstore/bookstore-v2 bookwarehouse/bookwarehouse bookbuyer/bookbuyer \
          bookthief/bookthief echo/echo-server echo/echo-client outside/outsider; do
   kubectl rollout status --timeout=180s -n "${d%/*}" "deploy/${d#*/}"
@@ -112,6 +122,10 @@ _output/bin/demo identity
 title "How long until an edited policy is obeyed"
 _output/bin/demo obey
 
+if [ -n "${EXISTING_KUBECONFIG:-}" ]; then
+  existing_farewell
+  exit
+fi
 cat <<'EOF'
 
 The cluster is up. To try next:

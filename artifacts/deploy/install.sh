@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# Installs mesh-apiserver in the cluster of KUBECONFIG and waits until its API
-# is served. Run again it updates: IMAGE_ID, if set, says what the image is, so
-# that a rebuilt image under the same name is rolled out.
+# install.sh OVERLAY: installs mesh-apiserver, as a kustomization over this folder
+# says, in the cluster of KUBECONFIG, and waits until its API is served. Run again
+# it updates: IMAGE_ID, if set, says what the image is, so that a rebuilt image
+# under the same name is rolled out.
 set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")"
+overlay=${1:?install.sh: name the kustomization that says where the images are, such as hack/cluster/deploy}
 
 fail() {
   echo "install: $1; the last lines of its log:" >&2
@@ -19,7 +20,7 @@ manifests() {
   if [ -n "${IMAGE_ID:-}" ]; then
     edit='/^  template:$/,/^    spec:$/ s|^    metadata:$|&\n      annotations: {mesh.openservicemesh.io/image-id: "'$IMAGE_ID'"}|'
   fi
-  kubectl kustomize . | sed "$edit"
+  kubectl kustomize "$overlay" | sed "$edit"
 }
 
 ready_before=$(kubectl -n mesh-system get pod mesh-apiserver-0 --ignore-not-found -o jsonpath='{.status.containerStatuses[0].ready}')

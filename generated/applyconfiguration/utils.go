@@ -19,6 +19,8 @@ import (
 func ForKind(kind schema.GroupVersionKind) interface{} {
 	switch kind {
 	// Group=mesh.openservicemesh.io, Version=v1alpha1
+	case v1alpha1.SchemeGroupVersion.WithKind("AuditCounts"):
+		return &meshv1alpha1.AuditCountsApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("CertificateConfig"):
 		return &meshv1alpha1.CertificateConfigApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("GRPCMatch"):

@@ -23,6 +23,7 @@ func GetOpenAPIDefinitions(ref common.ReferenceCallback) map[string]common.OpenA
 	return map[string]common.OpenAPIDefinition{
 		v1alpha1.AllPorts{}.OpenAPIModelName():                schema_mesh_apiserver_apis_mesh_v1alpha1_AllPorts(ref),
 		v1alpha1.Anonymous{}.OpenAPIModelName():               schema_mesh_apiserver_apis_mesh_v1alpha1_Anonymous(ref),
+		v1alpha1.AuditCounts{}.OpenAPIModelName():             schema_mesh_apiserver_apis_mesh_v1alpha1_AuditCounts(ref),
 		v1alpha1.Authenticated{}.OpenAPIModelName():           schema_mesh_apiserver_apis_mesh_v1alpha1_Authenticated(ref),
 		v1alpha1.CertificateConfig{}.OpenAPIModelName():       schema_mesh_apiserver_apis_mesh_v1alpha1_CertificateConfig(ref),
 		v1alpha1.GRPCMatch{}.OpenAPIModelName():               schema_mesh_apiserver_apis_mesh_v1alpha1_GRPCMatch(ref),
@@ -125,6 +126,35 @@ func schema_mesh_apiserver_apis_mesh_v1alpha1_Anonymous(ref common.ReferenceCall
 			SchemaProps: spec.SchemaProps{
 				Description: "Anonymous stands for callers without an identity.",
 				Type:        []string{"object"},
+			},
+		},
+	}
+}
+
+func schema_mesh_apiserver_apis_mesh_v1alpha1_AuditCounts(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "AuditCounts counts requests, and connections that are not HTTP, since the server started.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"allowed": {
+						SchemaProps: spec.SchemaProps{
+							Description: "allowed is how many a rule of the policy, an Allow, would have admitted.",
+							Default:     0,
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"denied": {
+						SchemaProps: spec.SchemaProps{
+							Description: "denied is how many would have been refused: by a rule of the policy, a Deny, or because no Allow, this one in audit included, admits them.",
+							Default:     0,
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+				},
 			},
 		},
 	}
@@ -717,16 +747,16 @@ func schema_mesh_apiserver_apis_mesh_v1alpha1_MeshPolicySpec(ref common.Referenc
 					},
 					"mode": {
 						SchemaProps: spec.SchemaProps{
-							Description: "mode is Enforce: the policy decides about calls. Audit is not available yet and is refused. Default Enforce.\n\n\nPossible enum values:\n - `\"Enforce\"` decides about calls.",
+							Description: "mode is Enforce: the policy decides about calls; or Audit: it changes no verdict and closes nothing, and status and metrics say what would happen were all Audit policies enforced. Default Enforce.\n\n\nPossible enum values:\n - `\"Audit\"` reports what would happen, and changes no verdict.\n - `\"Enforce\"` decides about calls.",
 							Default:     "Enforce",
 							Type:        []string{"string"},
 							Format:      "",
-							Enum:        []interface{}{"Enforce"},
+							Enum:        []interface{}{"Audit", "Enforce"},
 						},
 					},
 					"onAnonymous": {
 						SchemaProps: spec.SchemaProps{
-							Description: "onAnonymous says, in a Deny, whether callers without an identity match every identity. Not available yet: without mtls Permissive there are no such callers, so any value is refused.\n\n\nPossible enum values:\n - `\"Ignore\"` takes such a caller for nobody.\n - `\"Match\"` takes such a caller for every identity: closed.",
+							Description: "onAnonymous says what an item of from that names identities is to a caller without one, who calls in plaintext where mtls is Permissive: Match, it matches every identity; or Ignore, it matches none. Deny only. A rule without from, and items of ipBlocks alone, match such a caller in any case. Default Match.\n\n\nPossible enum values:\n - `\"Ignore\"` takes such a caller for nobody.\n - `\"Match\"` takes such a caller for every identity: closed.",
 							Type:        []string{"string"},
 							Format:      "",
 							Enum:        []interface{}{"Ignore", "Match"},
@@ -795,11 +825,17 @@ func schema_mesh_apiserver_apis_mesh_v1alpha1_MeshPolicyStatus(ref common.Refere
 							Ref:         ref(v1alpha1.ProxyCounts{}.OpenAPIModelName()),
 						},
 					},
+					"audit": {
+						SchemaProps: spec.SchemaProps{
+							Description: "audit counts what an Audit policy would have done.",
+							Ref:         ref(v1alpha1.AuditCounts{}.OpenAPIModelName()),
+						},
+					},
 				},
 			},
 		},
 		Dependencies: []string{
-			v1alpha1.ProxyCounts{}.OpenAPIModelName(), v1.Condition{}.OpenAPIModelName()},
+			v1alpha1.AuditCounts{}.OpenAPIModelName(), v1alpha1.ProxyCounts{}.OpenAPIModelName(), v1.Condition{}.OpenAPIModelName()},
 	}
 }
 
@@ -1019,7 +1055,7 @@ func schema_mesh_apiserver_apis_mesh_v1alpha1_PolicySource(ref common.ReferenceC
 							},
 						},
 						SchemaProps: spec.SchemaProps{
-							Description: "ipBlocks are compared with the address that the connection comes from, never with a header. In an Allow the caller must have an identity as well. At most 64.",
+							Description: "ipBlocks are compared with the address that the connection comes from, never with a header. In an Allow the caller must have an identity as well, unless anonymous is set beside them. At most 64.",
 							Type:        []string{"array"},
 							Items: &spec.SchemaOrArray{
 								Schema: &spec.Schema{
@@ -1038,7 +1074,7 @@ func schema_mesh_apiserver_apis_mesh_v1alpha1_PolicySource(ref common.ReferenceC
 					},
 					"anonymous": {
 						SchemaProps: spec.SchemaProps{
-							Description: "anonymous stands for callers without an identity. Not available yet: without mtls Permissive there are none, so it is refused.",
+							Description: "anonymous stands for callers without an identity, who call in plaintext where mtls is Permissive. Only ipBlocks may be set beside it. Write {}.",
 							Ref:         ref(v1alpha1.Anonymous{}.OpenAPIModelName()),
 						},
 					},
@@ -1091,7 +1127,7 @@ func schema_mesh_apiserver_apis_mesh_v1alpha1_ProxyCounts(ref common.ReferenceCa
 	return common.OpenAPIDefinition{
 		Schema: spec.Schema{
 			SchemaProps: spec.SchemaProps{
-				Description: "ProxyCounts counts connected proxies.",
+				Description: "ProxyCounts counts proxies, connected ones and others apart.",
 				Type:        []string{"object"},
 				Properties: map[string]spec.Schema{
 					"affected": {
@@ -1105,6 +1141,14 @@ func schema_mesh_apiserver_apis_mesh_v1alpha1_ProxyCounts(ref common.ReferenceCa
 					"acked": {
 						SchemaProps: spec.SchemaProps{
 							Description: "acked is how many of them have acknowledged the observed generation.",
+							Default:     0,
+							Type:        []string{"integer"},
+							Format:      "int32",
+						},
+					},
+					"disconnected": {
+						SchemaProps: spec.SchemaProps{
+							Description: "disconnected is the number of proxies of running pods that the object affects and that have no connection to the control plane: they go on with what they had. Nobody waits for them.",
 							Default:     0,
 							Type:        []string{"integer"},
 							Format:      "int32",
@@ -1281,11 +1325,11 @@ func schema_mesh_apiserver_apis_mesh_v1alpha1_TrafficConfig(ref common.Reference
 					},
 					"mtls": {
 						SchemaProps: spec.SchemaProps{
-							Description: "mtls is Strict: workloads take calls over mutual TLS alone. Permissive, which takes plaintext as well, is not available yet and is refused. Default Strict.\n\n\nPossible enum values:\n - `\"Strict\"` takes mutual TLS alone.",
+							Description: "mtls is Strict: workloads take calls over mutual TLS alone; or Permissive: they take plaintext as well, from callers that then have no identity. Default Strict.\n\n\nPossible enum values:\n - `\"Permissive\"` takes plaintext as well.\n - `\"Strict\"` takes mutual TLS alone.",
 							Default:     "Strict",
 							Type:        []string{"string"},
 							Format:      "",
-							Enum:        []interface{}{"Strict"},
+							Enum:        []interface{}{"Permissive", "Strict"},
 						},
 					},
 					"unmeshed": {
@@ -1304,6 +1348,53 @@ func schema_mesh_apiserver_apis_mesh_v1alpha1_TrafficConfig(ref common.Reference
 							Type:        []string{"string"},
 							Format:      "",
 							Enum:        []interface{}{"Passthrough", "Refuse"},
+						},
+					},
+					"visibility": {
+						SchemaProps: spec.SchemaProps{
+							Description: "visibility says to whom the Services and pods of a namespace of the mesh are visible whose annotation mesh.openservicemesh.io/visibility says nothing else: Mesh, to all of it; or Namespace, to that namespace alone. Proxies are sent only what they see, and refuse calls to the rest. Default Mesh.\n\n\nPossible enum values:\n - `\"Mesh\"` is to the whole mesh.\n - `\"Namespace\"` is to the namespace itself alone.",
+							Default:     "Mesh",
+							Type:        []string{"string"},
+							Format:      "",
+							Enum:        []interface{}{"Mesh", "Namespace"},
+						},
+					},
+					"podsMayLoosen": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "set",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "podsMayLoosen are the settings that annotations of a pod may make less strict than its namespace has them: mtls, access. Without it they may tighten alone. Default none.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Type:   []string{"string"},
+										Format: "",
+										Enum:   []interface{}{"access", "mtls"},
+									},
+								},
+							},
+						},
+					},
+					"escapedSlashes": {
+						SchemaProps: spec.SchemaProps{
+							Description: "escapedSlashes says what becomes of a request to a workload whose path has a slash or backslash in percent-encoding, which applications read differently: Reject answers 400; Decode makes a slash of it, before any rule is looked at. Default Reject.\n\n\nPossible enum values:\n - `\"Decode\"` makes a slash of it.\n - `\"Reject\"` answers such a request with 400.",
+							Default:     "Reject",
+							Type:        []string{"string"},
+							Format:      "",
+							Enum:        []interface{}{"Decode", "Reject"},
+						},
+					},
+					"minimumTLSVersion": {
+						SchemaProps: spec.SchemaProps{
+							Description: "minimumTLSVersion is the oldest TLS that workloads take calls by: TLSv1_3 or TLSv1_2. Proxies of the mesh call by TLS 1.3 in any case. Default TLSv1_3.\n\n\nPossible enum values:\n - `\"TLSv1_2\"` is TLS 1.2 (RFC 5246).\n - `\"TLSv1_3\"` is TLS 1.3 (RFC 8446).",
+							Default:     "TLSv1_3",
+							Type:        []string{"string"},
+							Format:      "",
+							Enum:        []interface{}{"TLSv1_2", "TLSv1_3"},
 						},
 					},
 				},

@@ -62,13 +62,15 @@ func TestAPodIsReachedByItsAddressOnEveryPort(t *testing.T) {
 func TestHeadlessEndpointsComeAndGoAndCutNoConnection(t *testing.T) {
 	t.Parallel()
 	shop := live.Shop(t)
+	// The one by the pod's address is opened before that is a Service's endpoint.
+	address := net.JoinHostPort(shop.IP, "9000")
+	before := buyer.Watch(t, "hold", "--for=90s", address)
+	before.Await(t, soon, "echo", "new", "old")
 	host := live.Headless(t, shop.Namespace, "pods", "shop")
-	// A connection that is opened between the Service and its endpoints still
-	// goes by the pod's address, and ends when its chain goes.
 	live.AwaitEndpoints(t, shop.Namespace, "pods")
 	wantGet(t, buyer, "200", "http://"+host+":8080/")
-	held := buyer.Watch(t, "hold", "--for=90s", net.JoinHostPort(shop.IP, "9000"))
-	held.Await(t, soon, "echo", "new", "old")
+	after := buyer.Watch(t, "hold", "--for=90s", address)
+	after.Await(t, soon, "echo", "new", "old")
 
 	for i := range 3 {
 		name := fmt.Sprint("other-", i)
@@ -84,9 +86,11 @@ func TestHeadlessEndpointsComeAndGoAndCutNoConnection(t *testing.T) {
 		}
 	}
 	wantGet(t, buyer, "200", "http://"+host+":8080/")
-	for _, connection := range []string{"new", "old"} {
-		if got := held.Outcomes(connection); len(got) != 1 {
-			t.Errorf("%s connection: %v, want no change", connection, got)
+	for _, held := range []*cluster.Watch{before, after} {
+		for _, connection := range []string{"new", "old"} {
+			if got := held.Outcomes(connection); len(got) != 1 {
+				t.Errorf("%s connection: %v, want no change", connection, got)
+			}
 		}
 	}
 }

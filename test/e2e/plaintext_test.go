@@ -15,14 +15,20 @@ import (
 func TestPlaintextFromOutsideIsRefusedEverywhere(t *testing.T) {
 	t.Parallel()
 	shop := live.Shop(t)
+	headless := live.Headless(t, shop.Namespace, "pods", "shop")
+	live.AwaitEndpoints(t, shop.Namespace, "pods")
 	wantGet(t, buyer, "200", shop.URL("/"))
 	tests := []struct{ name, host, port string }{
 		{"the Service's address", shop.Addresses["shop"][0], "80"},
 		{"the Service's IPv6 address", shop.Addresses["shop"][1], "80"},
+		{"a headless Service", headless, "8080"},
+		{"a TCP port of a headless Service", headless, "9000"},
 		{"the pod's address", shop.IP, "8080"},
 		{"the pod's IPv6 address", shop.IP6, "8080"},
 		{"a TCP port by its Service", shop.Addresses["echo"][0], "9000"},
+		{"a TCP port by its Service's IPv6 address", shop.Addresses["echo"][1], "9000"},
 		{"a TCP port of the pod", shop.IP, "9000"},
+		{"a TCP port of the pod's IPv6 address", shop.IP6, "9000"},
 		{"a port that no Service names", shop.IP, namelessPort},
 		{"the same by the pod's IPv6 address", shop.IP6, namelessPort},
 		{"the proxy's inbound port", shop.IP, "15006"},

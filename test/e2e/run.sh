@@ -10,6 +10,6 @@ hack/images/envoy.sh >/dev/null
 make --no-print-directory cluster-up
 make --no-print-directory images
 eval "$(make -s --no-print-directory env)"
-IMAGE_ID=$(sha256sum _output/images/mesh-apiserver.tar | cut -c1-16) artifacts/deploy/install.sh
+IMAGE_ID=$(sha256sum _output/images/mesh-apiserver.tar | cut -c1-16) artifacts/deploy/install.sh hack/cluster/deploy
 cd test
 exec go test -count=1 -timeout 15m -parallel 8 -v "$@" ./e2e

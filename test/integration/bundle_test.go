@@ -151,6 +151,12 @@ func decodePEM(t *testing.T, data []byte) []byte {
 // expiring makes a pair such as the server's, PEM, a day before its end.
 func expiring(t *testing.T) (certificate, key []byte) {
 	t.Helper()
+	return expiringFrom(t, time.Now().Add(-89*24*time.Hour))
+}
+
+// expiringFrom makes one that is valid from a time on and ends in a day.
+func expiringFrom(t *testing.T, notBefore time.Time) (certificate, key []byte) {
+	t.Helper()
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
@@ -161,7 +167,7 @@ func expiring(t *testing.T) (certificate, key []byte) {
 		SerialNumber:          big.NewInt(time.Now().UnixNano()),
 		Subject:               pkix.Name{CommonName: harness.ServerName},
 		DNSNames:              []string{harness.ServerName, host, name},
-		NotBefore:             time.Now().Add(-89 * 24 * time.Hour),
+		NotBefore:             notBefore,
 		NotAfter:              time.Now().Add(24 * time.Hour),
 		KeyUsage:              x509.KeyUsageDigitalSignature,
 		ExtKeyUsage:           []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},

@@ -28,9 +28,9 @@ func TestInvalidPoliciesAreRefusedByFieldAndChangeNothing(t *testing.T) {
 		want     []string
 	}{
 		{"unknown action", "action: Allow", "action: Permit", []string{"spec.action", `"Permit"`, `"Allow"`, `"Deny"`}},
-		{"audit is not there yet", "action: Allow", "action: Allow\n  mode: Audit", []string{"spec.mode", `"Audit"`, `"Enforce"`}},
-		{"onAnonymous is not there yet", "action: Allow", "action: Deny\n  onAnonymous: Ignore", []string{"spec.onAnonymous", "not available yet", "must be left out"}},
-		{"anonymous is not there yet", "{serviceAccounts: [{namespace: bookbuyer, name: bookbuyer}]}", "{anonymous: {}}", []string{"spec.rules[0].from[0].anonymous", "not available yet"}},
+		{"a mode that is none", "action: Allow", "action: Allow\n  mode: Watch", []string{"spec.mode", `"Audit"`, `"Enforce"`}},
+		{"onAnonymous in an Allow", "action: Allow", "action: Allow\n  onAnonymous: Ignore", []string{"spec.onAnonymous", "unless action is Deny"}},
+		{"a caller with an identity and without", "{serviceAccounts: [{namespace: bookbuyer, name: bookbuyer}]}", "{authenticated: {}, anonymous: {}}", []string{"spec.rules[0].from[0].anonymous", "an item of its own"}},
 		{"unknown field", "action: Allow", "action: Allow\n  priority: 1", []string{"unknown field", "spec.priority"}},
 		{"nobody named in an Allow", "    from: [{serviceAccounts: [{namespace: bookbuyer, name: bookbuyer}]}]\n", "", []string{"spec.rules[0].from", "[{authenticated: {}}]"}},
 		{"empty list of callers", "serviceAccounts: [{namespace: bookbuyer, name: bookbuyer}]", "namespaces: []", []string{"spec.rules[0].from[0].namespaces", "empty list"}},
@@ -81,10 +81,10 @@ func TestMissingReferencesAreAcceptedWithAWarning(t *testing.T) {
 	}
 }
 
-func TestPolicyInTheSystemNamespaceIsRefused(t *testing.T) {
+func TestAdministratorsPolicyWithATargetRefIsRefused(t *testing.T) {
 	out, err := kube.Kubectl(t.Context(), readers, "create", "-n", harness.SystemNamespace, "-f", "-")
-	if err == nil || !strings.Contains(out, `metadata.namespace: Invalid value: "mesh-system"`) || !strings.Contains(out, "not available yet") {
-		t.Errorf("got %v, want a refusal of metadata.namespace", err)
+	if err == nil || !strings.Contains(out, "spec.targetRefs: Forbidden") || !strings.Contains(out, "applies to every namespace") {
+		t.Errorf("got %v, want a refusal of spec.targetRefs", err)
 	}
 }
 

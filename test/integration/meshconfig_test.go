@@ -63,7 +63,7 @@ func TestInvalidMeshConfigsAreRefusedByFieldAndChangeNothing(t *testing.T) {
 	before := meshConfig(t)
 	for patch, want := range map[string][]string{
 		`{"metadata":{"finalizers":["example.com/keep"]}}`:                                             {"metadata.finalizers", "must be empty"},
-		`{"spec":{"traffic":{"mtls":"Permissive"}}}`:                                                   {"spec.traffic.mtls", `"Permissive"`, `"Strict"`},
+		`{"spec":{"traffic":{"mtls":"Off"}}}`:                                                          {"spec.traffic.mtls", `"Permissive"`, `"Strict"`},
 		`{"spec":{"traffic":{"access":"Closed"}}}`:                                                     {"spec.traffic.access", `"DefaultDeny"`, `"Open"`},
 		`{"spec":{"traffic":{"unmeshed":"Maybe"}}}`:                                                    {"spec.traffic.unmeshed", `"Allow"`, `"Refuse"`},
 		`{"spec":{"traffic":{"egress":"Maybe"}}}`:                                                      {"spec.traffic.egress", `"Passthrough"`, `"Refuse"`},

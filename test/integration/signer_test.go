@@ -16,6 +16,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -273,20 +274,7 @@ func TestLostRootStopsIssuingUntilItIsRestored(t *testing.T) {
 	pod := newPod(t, namespace, "buyer", "bookbuyer")
 	identify(t, pod)
 	_, before := meshRoots(t)
-	secrets := host.CoreV1().Secrets(harness.SystemNamespace)
-	root, err := secrets.Get(t.Context(), harness.RootSecret, metav1.GetOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := secrets.Delete(t.Context(), root.Name, metav1.DeleteOptions{}); err != nil {
-		t.Fatal(err)
-	}
-	restored := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: root.Name}, Type: root.Type, Data: root.Data}
-	restore := func(ctx context.Context) error {
-		_, err := secrets.Create(ctx, restored, metav1.CreateOptions{})
-		return err
-	}
-	t.Cleanup(func() { _ = restore(context.Background()) })
+	restore := loseRoot(t)
 	eventually(t, 10*time.Second, "a metric saying so", shows("mesh_identity_root_available 0"))
 	eventually(t, 10*time.Second, "an Event saying why", func(ctx context.Context) error {
 		events, err := host.EventsV1().Events(harness.SystemNamespace).List(ctx, metav1.ListOptions{})
@@ -314,6 +302,94 @@ func TestLostRootStopsIssuingUntilItIsRestored(t *testing.T) {
 	if _, after := meshRoots(t); after != before {
 		t.Error("the published root is another")
 	}
+}
+
+func TestServerThatStartsWithoutItsRootServesAllButCertificates(t *testing.T) {
+	namespace := newMeshNamespace(t)
+	newAccount(t, namespace, "bookbuyer")
+	_, before := meshRoots(t)
+	if err := server.Stop(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	restore := loseRoot(t)
+	if err := server.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, 10*time.Second, "a metric saying so", shows("mesh_identity_root_available 0"))
+	serves(t)
+	_, err := host.CoreV1().Pods(namespace).Create(t.Context(), &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{Name: "early"},
+		Spec:       corev1.PodSpec{ServiceAccountName: "bookbuyer", Containers: []corev1.Container{{Name: "app", Image: "app"}}},
+	}, metav1.CreateOptions{})
+	if err == nil || !strings.Contains(err.Error(), "Secret mesh-root is gone") {
+		t.Errorf("pod of the mesh: got %v, want a refusal that says why", err)
+	}
+
+	if err := restore(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, 10*time.Second, "a metric saying that it is back", shows("mesh_identity_root_available 1"))
+	identify(t, newPod(t, namespace, "buyer", "bookbuyer"))
+	if _, after := meshRoots(t); after != before {
+		t.Error("the published root is another")
+	}
+}
+
+// loseRoot deletes the root's Secret; what it gives brings it back, as the test's
+// end does.
+func loseRoot(t *testing.T) (restore func(context.Context) error) {
+	t.Helper()
+	secrets := host.CoreV1().Secrets(harness.SystemNamespace)
+	root, err := secrets.Get(t.Context(), harness.RootSecret, metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := secrets.Delete(t.Context(), root.Name, metav1.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	restore = func(ctx context.Context) error {
+		kept := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: root.Name}, Type: root.Type, Data: root.Data}
+		_, err := secrets.Create(ctx, kept, metav1.CreateOptions{})
+		return err
+	}
+	t.Cleanup(func() { _ = restore(context.Background()) })
+	return restore
+}
+
+// A node that comes up with all its pods asks for all at once.
+func TestAllOf110RequestsAtOnceAreAnswered(t *testing.T) {
+	namespace := newMeshNamespace(t)
+	newAccount(t, namespace, "bookbuyer")
+	requests := make([]request, 110)
+	for i := range requests {
+		requests[i] = newRequest(t, newPod(t, namespace, fmt.Sprintf("buyer-%d", i), "bookbuyer"), &x509.CertificateRequest{})
+	}
+	node := kubelet(t, nodeName)
+	// kube-apiserver looks pods up in a cache: the last of them is to be there.
+	last := &requests[len(requests)-1]
+	eventually(t, 10*time.Second, "a request being taken", func(ctx context.Context) error { return last.send(ctx, node) })
+	begin := time.Now()
+	var sending sync.WaitGroup
+	for i := range requests[:len(requests)-1] {
+		sending.Go(func() {
+			if err := requests[i].send(t.Context(), node); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	sending.Wait()
+	sent := time.Since(begin)
+	for i := range requests {
+		r := &requests[i]
+		if r.Name == "" {
+			continue
+		}
+		eventually(t, 20*time.Second, "an answer", r.answer)
+		if r.Status.CertificateChain == "" {
+			t.Errorf("%s: got conditions %+v, want Issued", r.Spec.PodName, r.Status.Conditions)
+		}
+	}
+	t.Logf("%d requests were sent within %s and answered within %s", len(requests), sent, time.Since(begin))
 }
 
 // unanswered gives the signer the time in which it answers others.

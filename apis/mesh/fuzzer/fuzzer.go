@@ -60,6 +60,9 @@ func fillTraffic(traffic *mesh.TrafficConfig, c randfill.Continue) {
 	orDefault(&traffic.MTLS, mesh.MTLSStrict)
 	orDefault(&traffic.Unmeshed, mesh.UnmeshedAllow)
 	orDefault(&traffic.Egress, mesh.EgressPassthrough)
+	orDefault(&traffic.EscapedSlashes, mesh.EscapedSlashesReject)
+	orDefault(&traffic.MinimumTLSVersion, mesh.TLSVersion13)
+	orDefault(&traffic.Visibility, mesh.VisibilityMesh)
 }
 
 func fillSidecar(sidecar *mesh.SidecarConfig, c randfill.Continue) {

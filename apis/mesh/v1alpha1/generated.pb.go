@@ -28,6 +28,8 @@ func (m *AllPorts) Reset() { *m = AllPorts{} }
 
 func (m *Anonymous) Reset() { *m = Anonymous{} }
 
+func (m *AuditCounts) Reset() { *m = AuditCounts{} }
+
 func (m *Authenticated) Reset() { *m = Authenticated{} }
 
 func (m *CertificateConfig) Reset() { *m = CertificateConfig{} }
@@ -123,6 +125,35 @@ func (m *Anonymous) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 	_ = i
 	var l int
 	_ = l
+	return len(dAtA) - i, nil
+}
+
+func (m *AuditCounts) Marshal() (dAtA []byte, err error) {
+	size := m.Size()
+	dAtA = make([]byte, size)
+	n, err := m.MarshalToSizedBuffer(dAtA[:size])
+	if err != nil {
+		return nil, err
+	}
+	return dAtA[:n], nil
+}
+
+func (m *AuditCounts) MarshalTo(dAtA []byte) (int, error) {
+	size := m.Size()
+	return m.MarshalToSizedBuffer(dAtA[:size])
+}
+
+func (m *AuditCounts) MarshalToSizedBuffer(dAtA []byte) (int, error) {
+	i := len(dAtA)
+	_ = i
+	var l int
+	_ = l
+	i = encodeVarintGenerated(dAtA, i, uint64(m.Denied))
+	i--
+	dAtA[i] = 0x10
+	i = encodeVarintGenerated(dAtA, i, uint64(m.Allowed))
+	i--
+	dAtA[i] = 0x8
 	return len(dAtA) - i, nil
 }
 
@@ -793,6 +824,18 @@ func (m *MeshPolicyStatus) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 	_ = i
 	var l int
 	_ = l
+	if m.Audit != nil {
+		{
+			size, err := m.Audit.MarshalToSizedBuffer(dAtA[:i])
+			if err != nil {
+				return 0, err
+			}
+			i -= size
+			i = encodeVarintGenerated(dAtA, i, uint64(size))
+		}
+		i--
+		dAtA[i] = 0x1a
+	}
 	if m.Proxies != nil {
 		{
 			size, err := m.Proxies.MarshalToSizedBuffer(dAtA[:i])
@@ -1147,6 +1190,9 @@ func (m *ProxyCounts) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 	_ = i
 	var l int
 	_ = l
+	i = encodeVarintGenerated(dAtA, i, uint64(m.Disconnected))
+	i--
+	dAtA[i] = 0x18
 	i = encodeVarintGenerated(dAtA, i, uint64(m.Acked))
 	i--
 	dAtA[i] = 0x10
@@ -1397,6 +1443,30 @@ func (m *TrafficConfig) MarshalToSizedBuffer(dAtA []byte) (int, error) {
 	_ = i
 	var l int
 	_ = l
+	i -= len(m.Visibility)
+	copy(dAtA[i:], m.Visibility)
+	i = encodeVarintGenerated(dAtA, i, uint64(len(m.Visibility)))
+	i--
+	dAtA[i] = 0x42
+	i -= len(m.MinimumTLSVersion)
+	copy(dAtA[i:], m.MinimumTLSVersion)
+	i = encodeVarintGenerated(dAtA, i, uint64(len(m.MinimumTLSVersion)))
+	i--
+	dAtA[i] = 0x3a
+	i -= len(m.EscapedSlashes)
+	copy(dAtA[i:], m.EscapedSlashes)
+	i = encodeVarintGenerated(dAtA, i, uint64(len(m.EscapedSlashes)))
+	i--
+	dAtA[i] = 0x32
+	if len(m.PodsMayLoosen) > 0 {
+		for iNdEx := len(m.PodsMayLoosen) - 1; iNdEx >= 0; iNdEx-- {
+			i -= len(m.PodsMayLoosen[iNdEx])
+			copy(dAtA[i:], m.PodsMayLoosen[iNdEx])
+			i = encodeVarintGenerated(dAtA, i, uint64(len(m.PodsMayLoosen[iNdEx])))
+			i--
+			dAtA[i] = 0x2a
+		}
+	}
 	i -= len(m.Egress)
 	copy(dAtA[i:], m.Egress)
 	i = encodeVarintGenerated(dAtA, i, uint64(len(m.Egress)))
@@ -1446,6 +1516,17 @@ func (m *Anonymous) Size() (n int) {
 	}
 	var l int
 	_ = l
+	return n
+}
+
+func (m *AuditCounts) Size() (n int) {
+	if m == nil {
+		return 0
+	}
+	var l int
+	_ = l
+	n += 1 + sovGenerated(uint64(m.Allowed))
+	n += 1 + sovGenerated(uint64(m.Denied))
 	return n
 }
 
@@ -1709,6 +1790,10 @@ func (m *MeshPolicyStatus) Size() (n int) {
 		l = m.Proxies.Size()
 		n += 1 + l + sovGenerated(uint64(l))
 	}
+	if m.Audit != nil {
+		l = m.Audit.Size()
+		n += 1 + l + sovGenerated(uint64(l))
+	}
 	return n
 }
 
@@ -1843,6 +1928,7 @@ func (m *ProxyCounts) Size() (n int) {
 	_ = l
 	n += 1 + sovGenerated(uint64(m.Affected))
 	n += 1 + sovGenerated(uint64(m.Acked))
+	n += 1 + sovGenerated(uint64(m.Disconnected))
 	return n
 }
 
@@ -1939,6 +2025,18 @@ func (m *TrafficConfig) Size() (n int) {
 	n += 1 + l + sovGenerated(uint64(l))
 	l = len(m.Egress)
 	n += 1 + l + sovGenerated(uint64(l))
+	if len(m.PodsMayLoosen) > 0 {
+		for _, s := range m.PodsMayLoosen {
+			l = len(s)
+			n += 1 + l + sovGenerated(uint64(l))
+		}
+	}
+	l = len(m.EscapedSlashes)
+	n += 1 + l + sovGenerated(uint64(l))
+	l = len(m.MinimumTLSVersion)
+	n += 1 + l + sovGenerated(uint64(l))
+	l = len(m.Visibility)
+	n += 1 + l + sovGenerated(uint64(l))
 	return n
 }
 
@@ -1962,6 +2060,17 @@ func (this *Anonymous) String() string {
 		return "nil"
 	}
 	s := strings.Join([]string{`&Anonymous{`,
+		`}`,
+	}, "")
+	return s
+}
+func (this *AuditCounts) String() string {
+	if this == nil {
+		return "nil"
+	}
+	s := strings.Join([]string{`&AuditCounts{`,
+		`Allowed:` + fmt.Sprintf("%v", this.Allowed) + `,`,
+		`Denied:` + fmt.Sprintf("%v", this.Denied) + `,`,
 		`}`,
 	}, "")
 	return s
@@ -2178,6 +2287,7 @@ func (this *MeshPolicyStatus) String() string {
 	s := strings.Join([]string{`&MeshPolicyStatus{`,
 		`Conditions:` + repeatedStringForConditions + `,`,
 		`Proxies:` + strings.Replace(this.Proxies.String(), "ProxyCounts", "ProxyCounts", 1) + `,`,
+		`Audit:` + strings.Replace(this.Audit.String(), "AuditCounts", "AuditCounts", 1) + `,`,
 		`}`,
 	}, "")
 	return s
@@ -2278,6 +2388,7 @@ func (this *ProxyCounts) String() string {
 	s := strings.Join([]string{`&ProxyCounts{`,
 		`Affected:` + fmt.Sprintf("%v", this.Affected) + `,`,
 		`Acked:` + fmt.Sprintf("%v", this.Acked) + `,`,
+		`Disconnected:` + fmt.Sprintf("%v", this.Disconnected) + `,`,
 		`}`,
 	}, "")
 	return s
@@ -2358,6 +2469,10 @@ func (this *TrafficConfig) String() string {
 		`MTLS:` + fmt.Sprintf("%v", this.MTLS) + `,`,
 		`Unmeshed:` + fmt.Sprintf("%v", this.Unmeshed) + `,`,
 		`Egress:` + fmt.Sprintf("%v", this.Egress) + `,`,
+		`PodsMayLoosen:` + fmt.Sprintf("%v", this.PodsMayLoosen) + `,`,
+		`EscapedSlashes:` + fmt.Sprintf("%v", this.EscapedSlashes) + `,`,
+		`MinimumTLSVersion:` + fmt.Sprintf("%v", this.MinimumTLSVersion) + `,`,
+		`Visibility:` + fmt.Sprintf("%v", this.Visibility) + `,`,
 		`}`,
 	}, "")
 	return s
@@ -2449,6 +2564,94 @@ func (m *Anonymous) Unmarshal(dAtA []byte) error {
 			return fmt.Errorf("proto: Anonymous: illegal tag %d (wire type %d)", fieldNum, wire)
 		}
 		switch fieldNum {
+		default:
+			iNdEx = preIndex
+			skippy, err := skipGenerated(dAtA[iNdEx:])
+			if err != nil {
+				return err
+			}
+			if (skippy < 0) || (iNdEx+skippy) < 0 {
+				return ErrInvalidLengthGenerated
+			}
+			if (iNdEx + skippy) > l {
+				return io.ErrUnexpectedEOF
+			}
+			iNdEx += skippy
+		}
+	}
+
+	if iNdEx > l {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+func (m *AuditCounts) Unmarshal(dAtA []byte) error {
+	l := len(dAtA)
+	iNdEx := 0
+	for iNdEx < l {
+		preIndex := iNdEx
+		var wire uint64
+		for shift := uint(0); ; shift += 7 {
+			if shift >= 64 {
+				return ErrIntOverflowGenerated
+			}
+			if iNdEx >= l {
+				return io.ErrUnexpectedEOF
+			}
+			b := dAtA[iNdEx]
+			iNdEx++
+			wire |= uint64(b&0x7F) << shift
+			if b < 0x80 {
+				break
+			}
+		}
+		fieldNum := int32(wire >> 3)
+		wireType := int(wire & 0x7)
+		if wireType == 4 {
+			return fmt.Errorf("proto: AuditCounts: wiretype end group for non-group")
+		}
+		if fieldNum <= 0 {
+			return fmt.Errorf("proto: AuditCounts: illegal tag %d (wire type %d)", fieldNum, wire)
+		}
+		switch fieldNum {
+		case 1:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Allowed", wireType)
+			}
+			m.Allowed = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowGenerated
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Allowed |= int64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+		case 2:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Denied", wireType)
+			}
+			m.Denied = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowGenerated
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Denied |= int64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
 		default:
 			iNdEx = preIndex
 			skippy, err := skipGenerated(dAtA[iNdEx:])
@@ -4393,6 +4596,42 @@ func (m *MeshPolicyStatus) Unmarshal(dAtA []byte) error {
 				return err
 			}
 			iNdEx = postIndex
+		case 3:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Audit", wireType)
+			}
+			var msglen int
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowGenerated
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				msglen |= int(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			if msglen < 0 {
+				return ErrInvalidLengthGenerated
+			}
+			postIndex := iNdEx + msglen
+			if postIndex < 0 {
+				return ErrInvalidLengthGenerated
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			if m.Audit == nil {
+				m.Audit = &AuditCounts{}
+			}
+			if err := m.Audit.Unmarshal(dAtA[iNdEx:postIndex]); err != nil {
+				return err
+			}
+			iNdEx = postIndex
 		default:
 			iNdEx = preIndex
 			skippy, err := skipGenerated(dAtA[iNdEx:])
@@ -5373,6 +5612,25 @@ func (m *ProxyCounts) Unmarshal(dAtA []byte) error {
 					break
 				}
 			}
+		case 3:
+			if wireType != 0 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Disconnected", wireType)
+			}
+			m.Disconnected = 0
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowGenerated
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				m.Disconnected |= int32(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
 		default:
 			iNdEx = preIndex
 			skippy, err := skipGenerated(dAtA[iNdEx:])
@@ -6297,6 +6555,134 @@ func (m *TrafficConfig) Unmarshal(dAtA []byte) error {
 				return io.ErrUnexpectedEOF
 			}
 			m.Egress = EgressMode(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		case 5:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field PodsMayLoosen", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowGenerated
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthGenerated
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthGenerated
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.PodsMayLoosen = append(m.PodsMayLoosen, TrafficAxis(dAtA[iNdEx:postIndex]))
+			iNdEx = postIndex
+		case 6:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field EscapedSlashes", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowGenerated
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthGenerated
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthGenerated
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.EscapedSlashes = EscapedSlashes(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		case 7:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field MinimumTLSVersion", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowGenerated
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthGenerated
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthGenerated
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.MinimumTLSVersion = TLSVersion(dAtA[iNdEx:postIndex])
+			iNdEx = postIndex
+		case 8:
+			if wireType != 2 {
+				return fmt.Errorf("proto: wrong wireType = %d for field Visibility", wireType)
+			}
+			var stringLen uint64
+			for shift := uint(0); ; shift += 7 {
+				if shift >= 64 {
+					return ErrIntOverflowGenerated
+				}
+				if iNdEx >= l {
+					return io.ErrUnexpectedEOF
+				}
+				b := dAtA[iNdEx]
+				iNdEx++
+				stringLen |= uint64(b&0x7F) << shift
+				if b < 0x80 {
+					break
+				}
+			}
+			intStringLen := int(stringLen)
+			if intStringLen < 0 {
+				return ErrInvalidLengthGenerated
+			}
+			postIndex := iNdEx + intStringLen
+			if postIndex < 0 {
+				return ErrInvalidLengthGenerated
+			}
+			if postIndex > l {
+				return io.ErrUnexpectedEOF
+			}
+			m.Visibility = VisibilityMode(dAtA[iNdEx:postIndex])
 			iNdEx = postIndex
 		default:
 			iNdEx = preIndex

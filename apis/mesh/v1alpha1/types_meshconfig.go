@@ -87,8 +87,8 @@ type TrafficConfig struct {
 	// +k8s:optional
 	Access AccessMode `json:"access,omitempty" protobuf:"bytes,1,opt,name=access,casttype=AccessMode"`
 
-	// mtls is Strict: workloads take calls over mutual TLS alone. Permissive,
-	// which takes plaintext as well, is not available yet and is refused.
+	// mtls is Strict: workloads take calls over mutual TLS alone; or Permissive:
+	// they take plaintext as well, from callers that then have no identity.
 	// Default Strict.
 	//
 	// +optional
@@ -111,7 +111,86 @@ type TrafficConfig struct {
 	// +default="Passthrough"
 	// +k8s:optional
 	Egress EgressMode `json:"egress,omitempty" protobuf:"bytes,4,opt,name=egress,casttype=EgressMode"`
+
+	// visibility says to whom the Services and pods of a namespace of the mesh
+	// are visible whose annotation mesh.openservicemesh.io/visibility says
+	// nothing else: Mesh, to all of it; or Namespace, to that namespace alone.
+	// Proxies are sent only what they see, and refuse calls to the rest. Default
+	// Mesh.
+	//
+	// +optional
+	// +default="Mesh"
+	// +k8s:optional
+	Visibility VisibilityMode `json:"visibility,omitempty" protobuf:"bytes,8,opt,name=visibility,casttype=VisibilityMode"`
+
+	// podsMayLoosen are the settings that annotations of a pod may make less
+	// strict than its namespace has them: mtls, access. Without it they may
+	// tighten alone. Default none.
+	//
+	// +optional
+	// +listType=set
+	// +k8s:optional
+	// +k8s:listType=set
+	// +k8s:maxItems=2
+	PodsMayLoosen []TrafficAxis `json:"podsMayLoosen,omitempty" protobuf:"bytes,5,rep,name=podsMayLoosen,casttype=TrafficAxis"`
+
+	// escapedSlashes says what becomes of a request to a workload whose path has
+	// a slash or backslash in percent-encoding, which applications read
+	// differently: Reject answers 400; Decode makes a slash of it, before any
+	// rule is looked at. Default Reject.
+	//
+	// +optional
+	// +default="Reject"
+	// +k8s:optional
+	EscapedSlashes EscapedSlashes `json:"escapedSlashes,omitempty" protobuf:"bytes,6,opt,name=escapedSlashes,casttype=EscapedSlashes"`
+
+	// minimumTLSVersion is the oldest TLS that workloads take calls by: TLSv1_3 or
+	// TLSv1_2. Proxies of the mesh call by TLS 1.3 in any case. Default TLSv1_3.
+	//
+	// +optional
+	// +default="TLSv1_3"
+	// +k8s:optional
+	MinimumTLSVersion TLSVersion `json:"minimumTLSVersion,omitempty" protobuf:"bytes,7,opt,name=minimumTLSVersion,casttype=TLSVersion"`
 }
+
+// TrafficAxis names a setting of traffic that annotations can change.
+//
+// +enum
+// +k8s:enum
+type TrafficAxis string
+
+const (
+	// TrafficAxisMTLS is traffic.mtls.
+	TrafficAxisMTLS TrafficAxis = "mtls"
+	// TrafficAxisAccess is traffic.access.
+	TrafficAxisAccess TrafficAxis = "access"
+)
+
+// EscapedSlashes is the fate of a path with a slash in percent-encoding.
+//
+// +enum
+// +k8s:enum
+type EscapedSlashes string
+
+const (
+	// EscapedSlashesReject answers such a request with 400.
+	EscapedSlashesReject EscapedSlashes = "Reject"
+	// EscapedSlashesDecode makes a slash of it.
+	EscapedSlashesDecode EscapedSlashes = "Decode"
+)
+
+// TLSVersion is a version of TLS.
+//
+// +enum
+// +k8s:enum
+type TLSVersion string
+
+const (
+	// TLSVersion12 is TLS 1.2 (RFC 5246).
+	TLSVersion12 TLSVersion = "TLSv1_2"
+	// TLSVersion13 is TLS 1.3 (RFC 8446).
+	TLSVersion13 TLSVersion = "TLSv1_3"
+)
 
 // AccessMode is who may call a port that no Allow policy has closed.
 //
@@ -135,6 +214,8 @@ type MTLSMode string
 const (
 	// MTLSStrict takes mutual TLS alone.
 	MTLSStrict MTLSMode = "Strict"
+	// MTLSPermissive takes plaintext as well.
+	MTLSPermissive MTLSMode = "Permissive"
 )
 
 // UnmeshedMode is whether meshed callers may reach endpoints outside the mesh.
@@ -148,6 +229,19 @@ const (
 	UnmeshedAllow UnmeshedMode = "Allow"
 	// UnmeshedRefuse refuses the connection.
 	UnmeshedRefuse UnmeshedMode = "Refuse"
+)
+
+// VisibilityMode is to whom a namespace is visible.
+//
+// +enum
+// +k8s:enum
+type VisibilityMode string
+
+const (
+	// VisibilityMesh is to the whole mesh.
+	VisibilityMesh VisibilityMode = "Mesh"
+	// VisibilityNamespace is to the namespace itself alone.
+	VisibilityNamespace VisibilityMode = "Namespace"
 )
 
 // EgressMode is the fate of a connection to an address that no Service names.

@@ -83,17 +83,20 @@ type MeshPolicySpec struct {
 	// +k8s:optional
 	Action PolicyAction `json:"action" protobuf:"bytes,3,opt,name=action,casttype=PolicyAction"`
 
-	// mode is Enforce: the policy decides about calls. Audit is not available
-	// yet and is refused. Default Enforce.
+	// mode is Enforce: the policy decides about calls; or Audit: it changes no
+	// verdict and closes nothing, and status and metrics say what would happen
+	// were all Audit policies enforced. Default Enforce.
 	//
 	// +optional
 	// +default="Enforce"
 	// +k8s:optional
 	Mode PolicyMode `json:"mode,omitempty" protobuf:"bytes,4,opt,name=mode,casttype=PolicyMode"`
 
-	// onAnonymous says, in a Deny, whether callers without an identity match
-	// every identity. Not available yet: without mtls Permissive there are no
-	// such callers, so any value is refused.
+	// onAnonymous says what an item of from that names identities is to a caller
+	// without one, who calls in plaintext where mtls is Permissive: Match, it
+	// matches every identity; or Ignore, it matches none. Deny only. A rule
+	// without from, and items of ipBlocks alone, match such a caller in any case.
+	// Default Match.
 	//
 	// +optional
 	// +k8s:optional
@@ -158,6 +161,8 @@ type PolicyMode string
 const (
 	// PolicyModeEnforce decides about calls.
 	PolicyModeEnforce PolicyMode = "Enforce"
+	// PolicyModeAudit reports what would happen, and changes no verdict.
+	PolicyModeAudit PolicyMode = "Audit"
 )
 
 // AnonymousHandling says how a Deny treats callers without an identity.
@@ -242,7 +247,7 @@ type PolicySource struct {
 
 	// ipBlocks are compared with the address that the connection comes from,
 	// never with a header. In an Allow the caller must have an identity as
-	// well. At most 64.
+	// well, unless anonymous is set beside them. At most 64.
 	//
 	// +optional
 	// +listType=atomic
@@ -257,8 +262,8 @@ type PolicySource struct {
 	// +k8s:optional
 	Authenticated *Authenticated `json:"authenticated,omitempty" protobuf:"bytes,5,opt,name=authenticated"`
 
-	// anonymous stands for callers without an identity. Not available yet:
-	// without mtls Permissive there are none, so it is refused.
+	// anonymous stands for callers without an identity, who call in plaintext
+	// where mtls is Permissive. Only ipBlocks may be set beside it. Write {}.
 	//
 	// +optional
 	// +k8s:optional
@@ -376,9 +381,34 @@ type MeshPolicyStatus struct {
 	// +optional
 	// +k8s:optional
 	Proxies *ProxyCounts `json:"proxies,omitempty" protobuf:"bytes,2,opt,name=proxies"`
+
+	// audit counts what an Audit policy would have done.
+	//
+	// +optional
+	// +k8s:optional
+	Audit *AuditCounts `json:"audit,omitempty" protobuf:"bytes,3,opt,name=audit"`
 }
 
-// ProxyCounts counts connected proxies.
+// AuditCounts counts requests, and connections that are not HTTP, since the
+// server started.
+type AuditCounts struct {
+	// allowed is how many a rule of the policy, an Allow, would have admitted.
+	//
+	// +optional
+	// +k8s:optional
+	// +k8s:minimum=0
+	Allowed int64 `json:"allowed" protobuf:"varint,1,opt,name=allowed"`
+
+	// denied is how many would have been refused: by a rule of the policy, a
+	// Deny, or because no Allow, this one in audit included, admits them.
+	//
+	// +optional
+	// +k8s:optional
+	// +k8s:minimum=0
+	Denied int64 `json:"denied" protobuf:"varint,2,opt,name=denied"`
+}
+
+// ProxyCounts counts proxies, connected ones and others apart.
 type ProxyCounts struct {
 	// affected is the number of connected proxies that the object affects.
 	//
@@ -393,6 +423,15 @@ type ProxyCounts struct {
 	// +k8s:optional
 	// +k8s:minimum=0
 	Acked int32 `json:"acked" protobuf:"varint,2,opt,name=acked"`
+
+	// disconnected is the number of proxies of running pods that the object
+	// affects and that have no connection to the control plane: they go on with
+	// what they had. Nobody waits for them.
+	//
+	// +optional
+	// +k8s:optional
+	// +k8s:minimum=0
+	Disconnected int32 `json:"disconnected" protobuf:"varint,3,opt,name=disconnected"`
 }
 
 const (
@@ -402,4 +441,8 @@ const (
 	// ConditionProgrammed is true if every connected proxy that the object
 	// affects has acknowledged the observed generation.
 	ConditionProgrammed = "Programmed"
+	// ConditionDeniesAtFirstByte is there, and true, on a Deny that refuses callers
+	// by who they are at a TCP port that no Allow closes: it acts when they send
+	// their first byte, and until then they hear a server that speaks first.
+	ConditionDeniesAtFirstByte = "DeniesAtFirstByte"
 )

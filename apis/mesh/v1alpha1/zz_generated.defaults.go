@@ -36,6 +36,15 @@ func SetObjectDefaults_MeshConfig(in *MeshConfig) {
 	if in.Spec.Traffic.Egress == "" {
 		in.Spec.Traffic.Egress = "Passthrough"
 	}
+	if in.Spec.Traffic.Visibility == "" {
+		in.Spec.Traffic.Visibility = "Mesh"
+	}
+	if in.Spec.Traffic.EscapedSlashes == "" {
+		in.Spec.Traffic.EscapedSlashes = "Reject"
+	}
+	if in.Spec.Traffic.MinimumTLSVersion == "" {
+		in.Spec.Traffic.MinimumTLSVersion = "TLSv1_3"
+	}
 	SetDefaults_SidecarConfig(&in.Spec.Sidecar)
 	if in.Spec.Sidecar.LogLevel == "" {
 		in.Spec.Sidecar.LogLevel = "warning"

@@ -19,6 +19,11 @@ func (in Anonymous) OpenAPIModelName() string {
 }
 
 // OpenAPIModelName returns the OpenAPI model name for this type.
+func (in AuditCounts) OpenAPIModelName() string {
+	return "io.openservicemesh.mesh.v1alpha1.AuditCounts"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
 func (in Authenticated) OpenAPIModelName() string {
 	return "io.openservicemesh.mesh.v1alpha1.Authenticated"
 }

@@ -92,6 +92,77 @@ func Validate_AnonymousHandling(
 	return errs
 }
 
+// Validate_AuditCounts validates an instance of AuditCounts according
+// to declarative validation rules in the API schema.
+func Validate_AuditCounts(
+	ctx context.Context, op operation.Operation, fldPath *field.Path,
+	obj, oldObj *AuditCounts) (errs field.ErrorList) {
+
+	{ // field AuditCounts.Allowed
+		fn := func(
+			fldPath *field.Path,
+			obj, oldObj *int64,
+			oldValueCorrelated bool) (errs field.ErrorList) {
+			// don't revalidate unchanged data
+			if oldValueCorrelated && op.Type == operation.Update {
+				if obj == oldObj || (obj != nil && oldObj != nil && *obj == *oldObj) {
+					return nil
+				}
+			}
+			// call field-attached validations
+			earlyReturn := false
+			if e := validate.OptionalValue(ctx, op, fldPath, obj, oldObj).MarkShortCircuit(); len(e) != 0 {
+				earlyReturn = true
+			}
+			if earlyReturn {
+				return // do not proceed
+			}
+			if e := validate.Minimum(ctx, op, fldPath, obj, oldObj, 0); len(e) != 0 {
+				errs = append(errs, e...)
+			}
+			return
+		}
+		oldVal := safe.Field(oldObj,
+			func(oldObj *AuditCounts) *int64 {
+				return &oldObj.Allowed
+			})
+		errs = append(errs, fn(fldPath.Child("allowed"), &obj.Allowed, oldVal, oldObj != nil)...)
+	}
+
+	{ // field AuditCounts.Denied
+		fn := func(
+			fldPath *field.Path,
+			obj, oldObj *int64,
+			oldValueCorrelated bool) (errs field.ErrorList) {
+			// don't revalidate unchanged data
+			if oldValueCorrelated && op.Type == operation.Update {
+				if obj == oldObj || (obj != nil && oldObj != nil && *obj == *oldObj) {
+					return nil
+				}
+			}
+			// call field-attached validations
+			earlyReturn := false
+			if e := validate.OptionalValue(ctx, op, fldPath, obj, oldObj).MarkShortCircuit(); len(e) != 0 {
+				earlyReturn = true
+			}
+			if earlyReturn {
+				return // do not proceed
+			}
+			if e := validate.Minimum(ctx, op, fldPath, obj, oldObj, 0); len(e) != 0 {
+				errs = append(errs, e...)
+			}
+			return
+		}
+		oldVal := safe.Field(oldObj,
+			func(oldObj *AuditCounts) *int64 {
+				return &oldObj.Denied
+			})
+		errs = append(errs, fn(fldPath.Child("denied"), &obj.Denied, oldVal, oldObj != nil)...)
+	}
+
+	return errs
+}
+
 // Validate_CertificateConfig validates an instance of CertificateConfig according
 // to declarative validation rules in the API schema.
 func Validate_CertificateConfig(
@@ -149,6 +220,21 @@ func Validate_EgressMode(
 	obj, oldObj *EgressMode) (errs field.ErrorList) {
 
 	if e := validate.Enum(ctx, op, fldPath, obj, oldObj, symbolsForEgressMode, nil); len(e) != 0 {
+		errs = append(errs, e...)
+	}
+
+	return errs
+}
+
+var symbolsForEscapedSlashes = sets.New(EscapedSlashesDecode, EscapedSlashesReject)
+
+// Validate_EscapedSlashes validates an instance of EscapedSlashes according
+// to declarative validation rules in the API schema.
+func Validate_EscapedSlashes(
+	ctx context.Context, op operation.Operation, fldPath *field.Path,
+	obj, oldObj *EscapedSlashes) (errs field.ErrorList) {
+
+	if e := validate.Enum(ctx, op, fldPath, obj, oldObj, symbolsForEscapedSlashes, nil); len(e) != 0 {
 		errs = append(errs, e...)
 	}
 
@@ -628,7 +714,7 @@ func Validate_IPBlock(
 	return errs
 }
 
-var symbolsForMTLSMode = sets.New(MTLSStrict)
+var symbolsForMTLSMode = sets.New(MTLSPermissive, MTLSStrict)
 
 // Validate_MTLSMode validates an instance of MTLSMode according
 // to declarative validation rules in the API schema.
@@ -712,7 +798,7 @@ func Validate_MeshConfigSpec(
 			oldValueCorrelated bool) (errs field.ErrorList) {
 			// don't revalidate unchanged data
 			if oldValueCorrelated && op.Type == operation.Update {
-				if obj == oldObj || (obj != nil && oldObj != nil && *obj == *oldObj) {
+				if equality.Semantic.DeepEqual(obj, oldObj) {
 					return nil
 				}
 			}
@@ -1150,6 +1236,36 @@ func Validate_MeshPolicyStatus(
 		errs = append(errs, fn(fldPath.Child("proxies"), obj.Proxies, oldVal, oldObj != nil)...)
 	}
 
+	{ // field MeshPolicyStatus.Audit
+		fn := func(
+			fldPath *field.Path,
+			obj, oldObj *AuditCounts,
+			oldValueCorrelated bool) (errs field.ErrorList) {
+			// don't revalidate unchanged data
+			if oldValueCorrelated && op.Type == operation.Update {
+				if obj == oldObj || (obj != nil && oldObj != nil && *obj == *oldObj) {
+					return nil
+				}
+			}
+			// call field-attached validations
+			earlyReturn := false
+			if e := validate.OptionalPointer(ctx, op, fldPath, obj, oldObj).MarkShortCircuit(); len(e) != 0 {
+				earlyReturn = true
+			}
+			if earlyReturn {
+				return // do not proceed
+			}
+			// call the type's validation function
+			errs = append(errs, Validate_AuditCounts(ctx, op, fldPath, obj, oldObj)...)
+			return
+		}
+		oldVal := safe.Field(oldObj,
+			func(oldObj *MeshPolicyStatus) *AuditCounts {
+				return oldObj.Audit
+			})
+		errs = append(errs, fn(fldPath.Child("audit"), obj.Audit, oldVal, oldObj != nil)...)
+	}
+
 	return errs
 }
 
@@ -1413,7 +1529,7 @@ func Validate_PolicyDestination(
 	return errs
 }
 
-var symbolsForPolicyMode = sets.New(PolicyModeEnforce)
+var symbolsForPolicyMode = sets.New(PolicyModeAudit, PolicyModeEnforce)
 
 // Validate_PolicyMode validates an instance of PolicyMode according
 // to declarative validation rules in the API schema.
@@ -1922,6 +2038,37 @@ func Validate_ProxyCounts(
 		errs = append(errs, fn(fldPath.Child("acked"), &obj.Acked, oldVal, oldObj != nil)...)
 	}
 
+	{ // field ProxyCounts.Disconnected
+		fn := func(
+			fldPath *field.Path,
+			obj, oldObj *int32,
+			oldValueCorrelated bool) (errs field.ErrorList) {
+			// don't revalidate unchanged data
+			if oldValueCorrelated && op.Type == operation.Update {
+				if obj == oldObj || (obj != nil && oldObj != nil && *obj == *oldObj) {
+					return nil
+				}
+			}
+			// call field-attached validations
+			earlyReturn := false
+			if e := validate.OptionalValue(ctx, op, fldPath, obj, oldObj).MarkShortCircuit(); len(e) != 0 {
+				earlyReturn = true
+			}
+			if earlyReturn {
+				return // do not proceed
+			}
+			if e := validate.Minimum(ctx, op, fldPath, obj, oldObj, 0); len(e) != 0 {
+				errs = append(errs, e...)
+			}
+			return
+		}
+		oldVal := safe.Field(oldObj,
+			func(oldObj *ProxyCounts) *int32 {
+				return &oldObj.Disconnected
+			})
+		errs = append(errs, fn(fldPath.Child("disconnected"), &obj.Disconnected, oldVal, oldObj != nil)...)
+	}
+
 	return errs
 }
 
@@ -2218,6 +2365,36 @@ func Validate_SidecarResources(
 	return errs
 }
 
+var symbolsForTLSVersion = sets.New(TLSVersion12, TLSVersion13)
+
+// Validate_TLSVersion validates an instance of TLSVersion according
+// to declarative validation rules in the API schema.
+func Validate_TLSVersion(
+	ctx context.Context, op operation.Operation, fldPath *field.Path,
+	obj, oldObj *TLSVersion) (errs field.ErrorList) {
+
+	if e := validate.Enum(ctx, op, fldPath, obj, oldObj, symbolsForTLSVersion, nil); len(e) != 0 {
+		errs = append(errs, e...)
+	}
+
+	return errs
+}
+
+var symbolsForTrafficAxis = sets.New(TrafficAxisAccess, TrafficAxisMTLS)
+
+// Validate_TrafficAxis validates an instance of TrafficAxis according
+// to declarative validation rules in the API schema.
+func Validate_TrafficAxis(
+	ctx context.Context, op operation.Operation, fldPath *field.Path,
+	obj, oldObj *TrafficAxis) (errs field.ErrorList) {
+
+	if e := validate.Enum(ctx, op, fldPath, obj, oldObj, symbolsForTrafficAxis, nil); len(e) != 0 {
+		errs = append(errs, e...)
+	}
+
+	return errs
+}
+
 // Validate_TrafficConfig validates an instance of TrafficConfig according
 // to declarative validation rules in the API schema.
 func Validate_TrafficConfig(
@@ -2352,6 +2529,142 @@ func Validate_TrafficConfig(
 		errs = append(errs, fn(fldPath.Child("egress"), &obj.Egress, oldVal, oldObj != nil)...)
 	}
 
+	{ // field TrafficConfig.Visibility
+		fn := func(
+			fldPath *field.Path,
+			obj, oldObj *VisibilityMode,
+			oldValueCorrelated bool) (errs field.ErrorList) {
+			// don't revalidate unchanged data
+			if oldValueCorrelated && op.Type == operation.Update {
+				if obj == oldObj || (obj != nil && oldObj != nil && *obj == *oldObj) {
+					return nil
+				}
+			}
+			// call field-attached validations
+			earlyReturn := false
+			// optional fields with default values are effectively required
+			if e := validate.RequiredValue(ctx, op, fldPath, obj, oldObj).MarkShortCircuit(); len(e) != 0 {
+				errs = append(errs, e...)
+				earlyReturn = true
+			}
+			if earlyReturn {
+				return // do not proceed
+			}
+			// call the type's validation function
+			errs = append(errs, Validate_VisibilityMode(ctx, op, fldPath, obj, oldObj)...)
+			return
+		}
+		oldVal := safe.Field(oldObj,
+			func(oldObj *TrafficConfig) *VisibilityMode {
+				return &oldObj.Visibility
+			})
+		errs = append(errs, fn(fldPath.Child("visibility"), &obj.Visibility, oldVal, oldObj != nil)...)
+	}
+
+	{ // field TrafficConfig.PodsMayLoosen
+		fn := func(
+			fldPath *field.Path,
+			obj, oldObj []TrafficAxis,
+			oldValueCorrelated bool) (errs field.ErrorList) {
+			// don't revalidate unchanged data
+			if oldValueCorrelated && op.Type == operation.Update {
+				if equality.Semantic.DeepEqual(obj, oldObj) {
+					return nil
+				}
+			}
+			// call field-attached validations
+			earlyReturn := false
+			if e := validate.MaxItems(ctx, op, fldPath, obj, oldObj, 2).MarkShortCircuit(); len(e) != 0 {
+				errs = append(errs, e...)
+				earlyReturn = true
+			}
+			if e := validate.OptionalSlice(ctx, op, fldPath, obj, oldObj).MarkShortCircuit(); len(e) != 0 {
+				earlyReturn = true
+			}
+			if earlyReturn {
+				return // do not proceed
+			}
+			// lists with set semantics require unique values
+			if e := validate.ValSliceUnique(ctx, op, fldPath, obj, oldObj, validate.DirectEqual); len(e) != 0 {
+				errs = append(errs, e...)
+			}
+			// iterate the list and call the type's validation function
+			if e := validate.EachValSliceVal(ctx, op, fldPath, obj, oldObj, validate.DirectEqual, nil, Validate_TrafficAxis); len(e) != 0 {
+				errs = append(errs, e...)
+			}
+			return
+		}
+		oldVal := safe.Field(oldObj,
+			func(oldObj *TrafficConfig) []TrafficAxis {
+				return oldObj.PodsMayLoosen
+			})
+		errs = append(errs, fn(fldPath.Child("podsMayLoosen"), obj.PodsMayLoosen, oldVal, oldObj != nil)...)
+	}
+
+	{ // field TrafficConfig.EscapedSlashes
+		fn := func(
+			fldPath *field.Path,
+			obj, oldObj *EscapedSlashes,
+			oldValueCorrelated bool) (errs field.ErrorList) {
+			// don't revalidate unchanged data
+			if oldValueCorrelated && op.Type == operation.Update {
+				if obj == oldObj || (obj != nil && oldObj != nil && *obj == *oldObj) {
+					return nil
+				}
+			}
+			// call field-attached validations
+			earlyReturn := false
+			// optional fields with default values are effectively required
+			if e := validate.RequiredValue(ctx, op, fldPath, obj, oldObj).MarkShortCircuit(); len(e) != 0 {
+				errs = append(errs, e...)
+				earlyReturn = true
+			}
+			if earlyReturn {
+				return // do not proceed
+			}
+			// call the type's validation function
+			errs = append(errs, Validate_EscapedSlashes(ctx, op, fldPath, obj, oldObj)...)
+			return
+		}
+		oldVal := safe.Field(oldObj,
+			func(oldObj *TrafficConfig) *EscapedSlashes {
+				return &oldObj.EscapedSlashes
+			})
+		errs = append(errs, fn(fldPath.Child("escapedSlashes"), &obj.EscapedSlashes, oldVal, oldObj != nil)...)
+	}
+
+	{ // field TrafficConfig.MinimumTLSVersion
+		fn := func(
+			fldPath *field.Path,
+			obj, oldObj *TLSVersion,
+			oldValueCorrelated bool) (errs field.ErrorList) {
+			// don't revalidate unchanged data
+			if oldValueCorrelated && op.Type == operation.Update {
+				if obj == oldObj || (obj != nil && oldObj != nil && *obj == *oldObj) {
+					return nil
+				}
+			}
+			// call field-attached validations
+			earlyReturn := false
+			// optional fields with default values are effectively required
+			if e := validate.RequiredValue(ctx, op, fldPath, obj, oldObj).MarkShortCircuit(); len(e) != 0 {
+				errs = append(errs, e...)
+				earlyReturn = true
+			}
+			if earlyReturn {
+				return // do not proceed
+			}
+			// call the type's validation function
+			errs = append(errs, Validate_TLSVersion(ctx, op, fldPath, obj, oldObj)...)
+			return
+		}
+		oldVal := safe.Field(oldObj,
+			func(oldObj *TrafficConfig) *TLSVersion {
+				return &oldObj.MinimumTLSVersion
+			})
+		errs = append(errs, fn(fldPath.Child("minimumTLSVersion"), &obj.MinimumTLSVersion, oldVal, oldObj != nil)...)
+	}
+
 	return errs
 }
 
@@ -2364,6 +2677,21 @@ func Validate_UnmeshedMode(
 	obj, oldObj *UnmeshedMode) (errs field.ErrorList) {
 
 	if e := validate.Enum(ctx, op, fldPath, obj, oldObj, symbolsForUnmeshedMode, nil); len(e) != 0 {
+		errs = append(errs, e...)
+	}
+
+	return errs
+}
+
+var symbolsForVisibilityMode = sets.New(VisibilityMesh, VisibilityNamespace)
+
+// Validate_VisibilityMode validates an instance of VisibilityMode according
+// to declarative validation rules in the API schema.
+func Validate_VisibilityMode(
+	ctx context.Context, op operation.Operation, fldPath *field.Path,
+	obj, oldObj *VisibilityMode) (errs field.ErrorList) {
+
+	if e := validate.Enum(ctx, op, fldPath, obj, oldObj, symbolsForVisibilityMode, nil); len(e) != 0 {
 		errs = append(errs, e...)
 	}
 

@@ -26,24 +26,30 @@ const (
 )
 
 // ValidateMeshPolicy says what the tags of v1alpha1 do not about a new
-// MeshPolicy. Policies in systemNamespace are refused.
+// MeshPolicy. Those in systemNamespace are the administrators' and apply to every
+// namespace.
 func ValidateMeshPolicy(policy *mesh.MeshPolicy, systemNamespace string) field.ErrorList {
 	metaPath := field.NewPath("metadata")
 	errs := apivalidation.ValidateObjectMeta(&policy.ObjectMeta, true, apivalidation.NameIsDNSSubdomain, metaPath)
-	if policy.Namespace == systemNamespace {
-		errs = append(errs, field.Invalid(metaPath.Child("namespace"), policy.Namespace,
-			"a MeshPolicy in the mesh's system namespace is not available yet: must be the namespace of the workloads"))
-	}
-	return append(errs, validateMeshPolicySpec(&policy.Spec, field.NewPath("spec"))...)
+	return append(errs, validateSpecIn(policy, systemNamespace)...)
 }
 
 // ValidateMeshPolicyUpdate is ValidateMeshPolicy for a change. A spec that stays
 // as it is passes, so that rules which were tightened since block nobody.
-func ValidateMeshPolicyUpdate(policy, old *mesh.MeshPolicy) field.ErrorList {
+func ValidateMeshPolicyUpdate(policy, old *mesh.MeshPolicy, systemNamespace string) field.ErrorList {
 	if apiequality.Semantic.DeepEqual(policy.Spec, old.Spec) {
 		return nil
 	}
-	return validateMeshPolicySpec(&policy.Spec, field.NewPath("spec"))
+	return validateSpecIn(policy, systemNamespace)
+}
+
+func validateSpecIn(policy *mesh.MeshPolicy, systemNamespace string) field.ErrorList {
+	path := field.NewPath("spec")
+	errs := validateMeshPolicySpec(&policy.Spec, path)
+	if policy.Namespace == systemNamespace {
+		errs = append(errs, validateAdministrators(&policy.Spec, path)...)
+	}
+	return errs
 }
 
 // ValidateMeshPolicyStatus is for a change of the status.
@@ -64,9 +70,9 @@ func validateMeshPolicySpec(spec *mesh.MeshPolicySpec, path *field.Path) field.E
 	if len(spec.Rules) == 0 {
 		errs = append(errs, field.Required(path.Child("rules"), "must hold a rule: an Allow of everything by everybody in the mesh is [{from: [{authenticated: {}}], to: [{all: {}}]}], a Deny of every call [{}]"))
 	}
-	if spec.OnAnonymous != nil {
-		errs = append(errs, field.Invalid(path.Child("onAnonymous"), *spec.OnAnonymous,
-			"is not available yet: must be left out; every caller has an identity while mtls is Strict"))
+	if spec.OnAnonymous != nil && spec.Action != mesh.PolicyActionDeny {
+		errs = append(errs, field.Forbidden(path.Child("onAnonymous"),
+			"must be left out unless action is Deny: an Allow admits callers without an identity by an item {anonymous: {}} alone"))
 	}
 	errs = append(errs, validateSize(spec.Rules, path.Child("rules"))...)
 	names := sets.New[string]()

@@ -31,11 +31,12 @@ func validateSource(source *mesh.PolicySource, path *field.Path) field.ErrorList
 	errs = append(errs, notEmpty(source.IPBlocks, path.Child("ipBlocks"), "")...)
 	if source.ServiceAccounts == nil && source.Namespaces == nil && source.Principals == nil &&
 		source.IPBlocks == nil && source.Authenticated == nil && source.Anonymous == nil {
-		errs = append(errs, field.Required(path, "must set serviceAccounts, namespaces, principals, ipBlocks or authenticated"))
+		errs = append(errs, field.Required(path, "must set serviceAccounts, namespaces, principals, ipBlocks, authenticated or anonymous"))
 	}
-	if source.Anonymous != nil {
-		errs = append(errs, field.Invalid(path.Child("anonymous"), "{}",
-			"is not available yet: must be left out; every caller has an identity while mtls is Strict"))
+	named := len(source.ServiceAccounts) + len(source.Namespaces) + len(source.Principals)
+	if source.Anonymous != nil && (named > 0 || source.Authenticated != nil) {
+		errs = append(errs, field.Forbidden(path.Child("anonymous"),
+			"must be left out beside serviceAccounts, namespaces, principals and authenticated: no caller has an identity and has none. Write an item of its own"))
 	}
 	for i, principal := range source.Principals {
 		errs = append(errs, validatePrincipal(principal, path.Child("principals").Index(i))...)

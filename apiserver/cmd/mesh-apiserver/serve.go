@@ -26,7 +26,8 @@ run it beside a cluster, with an etcd of its own:
   mesh-apiserver --kubeconfig=$HOME/.kube/config --data-dir=/tmp/mesh
 
 Subcommands, each with a --help of its own: init and drain run in the pods that
-it injects, version prints which build this is.`
+it injects, restore brings a snapshot of the embedded etcd back, version prints
+which build this is.`
 
 // helpWidth is where lines of --help end.
 const helpWidth = 100
@@ -51,7 +52,7 @@ func newCommand() *cobra.Command {
 	if err == nil {
 		addFlags(cmd, o)
 	}
-	for _, sub := range []*cobra.Command{newInitCommand(), newDrainCommand(), newVersionCommand()} {
+	for _, sub := range []*cobra.Command{newInitCommand(), newDrainCommand(), newRestoreCommand(), newVersionCommand()} {
 		sub.SetUsageFunc(usage)
 		sub.SetHelpFunc(help)
 		cmd.AddCommand(sub)

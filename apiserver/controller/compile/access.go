@@ -13,11 +13,12 @@ import (
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/world"
 )
 
-// access says who may call one port of a view. The policies come by name.
-func access(w *world.World, view *world.View, port uint16, policies []applied) model.Access {
-	out := model.Access{Closed: w.Settings().DefaultDeny}
+// access says who may call one port of a view; closed is whether it takes calls
+// from nobody where no policy speaks. The policies come by name.
+func access(view *world.View, port uint16, closed bool, policies []applied) model.Access {
+	out := model.Access{Closed: closed}
 	for _, p := range policies {
-		if !p.scope.has(port) {
+		if !p.scope.has(port) || p.audits() {
 			continue
 		}
 		// What is not a Deny closes: an action that is not known admits nobody.
@@ -34,6 +35,7 @@ func access(w *world.World, view *world.View, port uint16, policies []applied) m
 			}
 		}
 	}
+	out.Audit = audit(view, port, out, policies)
 	return out
 }
 

@@ -6,12 +6,12 @@ package compile
 import (
 	"errors"
 	"fmt"
-	"regexp/syntax"
 	"slices"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/util/intstr"
 
+	"github.com/openservicemesh/mesh-apiserver/apis/mesh/re2"
 	"github.com/openservicemesh/mesh-apiserver/apis/mesh/v1alpha1"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
 )
@@ -121,10 +121,11 @@ func headerMatch(in v1alpha1.HeaderMatch) (model.HeaderMatch, error) {
 	return out, nil
 }
 
-// checkRE2 reads a regular expression in RE2's syntax, which is Go's.
+// checkRE2 takes what every proxy takes: one that refuses an expression would
+// go on with what it had before.
 func checkRE2(expression string) error {
-	if _, err := syntax.Parse(expression, syntax.Perl); err != nil || expression == "" {
-		return fmt.Errorf("%q is not a regular expression (RE2)", expression)
+	if err := re2.Check(expression); err != nil {
+		return fmt.Errorf("regular expression %q %w", expression, err)
 	}
 	return nil
 }

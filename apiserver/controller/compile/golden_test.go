@@ -65,9 +65,18 @@ type compiled struct {
 	Services  []model.Service
 	Headless  []model.Headless
 	Accounts  []model.Account
-	Direct    []model.Direct
+	Direct    model.Direct
 	Workloads []workload
 	Policies  map[string]compile.Report
+	Notices   map[string][]compile.Notice
+	// Seen is, for each namespace from which others are hidden, what its pods
+	// see in the place of Direct.
+	Seen map[string]seen
+}
+
+type seen struct {
+	Hidden []string
+	Direct model.Direct
 }
 
 // workload is a model.Workload with the pods it stands for, since nobody can
@@ -81,10 +90,13 @@ type workload struct {
 func render(t *testing.T, objects []metav1.Object) []byte {
 	t.Helper()
 	w := worldtest.World(objects...)
-	out := compiled{Mesh: compile.Mesh(w), Policies: map[string]compile.Report{}}
+	out := compiled{Mesh: compile.Mesh(w), Policies: map[string]compile.Report{}, Notices: map[string][]compile.Notice{}, Seen: map[string]seen{}}
 	for _, key := range w.Services() {
 		if s, ok := compile.Service(w, key); ok {
 			out.Services = append(out.Services, s)
+		}
+		if notices := compile.ServiceNotices(w, key); notices != nil {
+			out.Notices[key.String()] = notices
 		}
 		if h, ok := compile.Headless(w, key); ok {
 			out.Headless = append(out.Headless, h)
@@ -94,10 +106,13 @@ func render(t *testing.T, objects []metav1.Object) []byte {
 		account, _ := compile.Account(w, key)
 		out.Accounts = append(out.Accounts, account)
 	}
-	pods := compile.PodAddresses(w)
-	for _, port := range append([]uint16{world.AnyPort}, w.Ports()...) {
-		if d, ok := compile.Direct(w, port, pods); ok {
-			out.Direct = append(out.Direct, d)
+	out.Direct = compile.Direct(w)
+	for _, namespace := range w.Namespaces() {
+		if hidden := w.Hidden(namespace); len(hidden) > 0 {
+			out.Seen[namespace] = seen{hidden, compile.Seen(w, out.Direct, hidden)}
+		}
+		if notices := compile.NamespaceNotices(w, namespace); notices != nil {
+			out.Notices[namespace] = notices
 		}
 	}
 	for _, view := range w.Views() {
@@ -134,7 +149,7 @@ func tidy(tree any) any {
 	switch node := tree.(type) {
 	case map[string]any:
 		for key, value := range node {
-			if value == nil || value == false || value == "" {
+			if value == nil || value == false || value == "" || key == "Notices" && len(value.(map[string]any)) == 0 || key == "Seen" && len(value.(map[string]any)) == 0 || key == "CertificateLifetime" && value == json.Number("0") {
 				delete(node, key)
 				continue
 			}

@@ -23,7 +23,7 @@ func Headless(w *world.World, key world.Key) (model.Headless, bool) {
 	}
 	out := model.Headless{Key: model.ServiceKey(key)}
 	for _, port := range tcpPorts(service) {
-		p := model.HeadlessPort{Number: uint16(port.Port), Protocol: protocol(port)}
+		p := model.HeadlessPort{Number: uint16(port.Port), Protocol: headlessProtocol(port), Opaque: opaque(service)}
 		for _, peer := range headlessPeers(w, service, port) {
 			p.Peers = append(p.Peers, peer)
 		}

@@ -18,6 +18,8 @@ func Mesh(w *world.World) model.Mesh {
 		TrustDomain:         settings.TrustDomain,
 		Egress:              model.EgressPassthrough,
 		CertificateLifetime: settings.CertificateLifetime,
+		DecodeSlashes:       settings.DecodeSlashes,
+		TLS12:               settings.TLS12,
 	}
 	if settings.RefuseEgress {
 		mesh.Egress = model.EgressRefuse

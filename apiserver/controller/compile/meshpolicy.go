@@ -68,10 +68,12 @@ func soundPolicy(policy *v1alpha1.MeshPolicy) error {
 	switch {
 	case spec.Action != v1alpha1.PolicyActionAllow && spec.Action != v1alpha1.PolicyActionDeny:
 		return fmt.Errorf("action %q is not known", spec.Action)
-	case spec.Mode != v1alpha1.PolicyModeEnforce && spec.Mode != "":
-		return fmt.Errorf("mode %q is not available", spec.Mode)
-	case spec.OnAnonymous != nil:
-		return errors.New("onAnonymous is not available")
+	case spec.Mode != v1alpha1.PolicyModeEnforce && spec.Mode != v1alpha1.PolicyModeAudit && spec.Mode != "":
+		return fmt.Errorf("mode %q is not known", spec.Mode)
+	case spec.OnAnonymous != nil && spec.Action != v1alpha1.PolicyActionDeny:
+		return errors.New("onAnonymous is for a Deny alone")
+	case spec.OnAnonymous != nil && *spec.OnAnonymous != v1alpha1.AnonymousMatch && *spec.OnAnonymous != v1alpha1.AnonymousIgnore:
+		return fmt.Errorf("onAnonymous %q is not known", *spec.OnAnonymous)
 	case len(spec.TargetRefs) > 0 && spec.Selector != nil:
 		return errors.New("targetRefs and selector exclude each other")
 	}

@@ -4,19 +4,52 @@
 package compile
 
 import (
-	"cmp"
+	"fmt"
 	"maps"
 	"net/netip"
 	"slices"
+
+	corev1 "k8s.io/api/core/v1"
 
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/world"
 )
 
-// PodAddresses gives who answers at the address of each meshed pod: its
+// Direct gives who answers at the addresses that callers dial themselves.
+//
+// A headless Service owns the addresses of the pods behind it at their ports, of
+// several the oldest. At every other port a meshed pod's address is its account's.
+func Direct(w *world.World) model.Direct {
+	found := map[netip.Addr]*answers{}
+	for address, peer := range podAddresses(w) {
+		found[address] = &answers{otherwise: &peer}
+	}
+	claim := func(at netip.AddrPort, o owner) {
+		a := found[at.Addr()]
+		if a == nil {
+			a = &answers{}
+			found[at.Addr()] = a
+		}
+		a.claim(at.Port(), o)
+	}
+	services := w.HeadlessServices()
+	for _, s := range services {
+		claimOwn(w, s, claim)
+	}
+	for _, s := range services {
+		for _, port := range tcpPorts(s) {
+			for _, at := range foreign(w, s, port) {
+				claim(at, owner{peer: model.Peer{Plaintext: true}})
+			}
+		}
+	}
+	return model.Direct{Groups: group(found)}
+}
+
+// podAddresses gives who answers at the address of each meshed pod: its
 // account, at whatever port. An address that two accounts seem to hold, as while
 // a cache lags behind, is refused: it is some meshed pod's, so never plaintext.
-func PodAddresses(w *world.World) map[netip.Addr]model.Peer {
+func podAddresses(w *world.World) map[netip.Addr]model.Peer {
 	peers := map[netip.Addr]model.Peer{}
 	for address, accounts := range w.MeshedAt() {
 		peer := model.Peer{Account: model.Account(accounts[0])}
@@ -30,86 +63,90 @@ func PodAddresses(w *world.World) map[netip.Addr]model.Peer {
 	return peers
 }
 
-// Direct gives who answers at the addresses that callers dial themselves at one
-// port; false if no headless Service has an endpoint there. pods are
-// PodAddresses. At world.AnyPort it gives them alone.
-//
-// A headless Service owns the addresses of the pods behind it at their ports, of
-// several the oldest. Then come the addresses of meshed pods, at all ports.
-func Direct(w *world.World, port uint16, pods map[netip.Addr]model.Peer) (model.Direct, bool) {
-	owners := map[netip.Addr]owner{}
-	claim := func(address netip.Addr, o owner) {
-		if _, taken := owners[address]; !taken {
-			owners[address] = o
+func claimOwn(w *world.World, s *corev1.Service, claim func(netip.AddrPort, owner)) {
+	for _, p := range tcpPorts(s) {
+		service := model.DirectService{
+			Key:      model.ServiceKey{Namespace: s.Namespace, Name: s.Name},
+			Number:   uint16(p.Port),
+			Protocol: headlessProtocol(p),
+		}
+		for at, peer := range headlessPeers(w, s, p) {
+			claim(at, owner{service, peer})
 		}
 	}
-	claimHeadless(w, port, claim)
-	if len(owners) == 0 && port != world.AnyPort {
-		return model.Direct{}, false
-	}
-	for address, peer := range pods {
-		claim(address, owner{peer: peer})
-	}
-	return model.Direct{Port: port, Groups: group(owners)}, true
 }
 
-// owner is what a DirectGroup has in common.
+// owner is who has an address at one port.
 type owner struct {
 	service model.DirectService
 	peer    model.Peer
 }
 
-func claimHeadless(w *world.World, port uint16, claim func(netip.Addr, owner)) {
-	services := w.HeadlessAt(port)
-	for _, s := range services {
-		for _, p := range tcpPorts(s) {
-			service := model.DirectService{
-				Key:      model.ServiceKey{Namespace: s.Namespace, Name: s.Name},
-				Number:   uint16(p.Port),
-				Protocol: protocol(p),
-			}
-			for at, peer := range headlessPeers(w, s, p) {
-				if at.Port() == port {
-					claim(at.Addr(), owner{service, peer})
-				}
-			}
-		}
-	}
-	for _, s := range services {
-		for _, p := range tcpPorts(s) {
-			for _, at := range foreign(w, s, p) {
-				if at.Port() == port {
-					claim(at.Addr(), owner{peer: model.Peer{Plaintext: true}})
-				}
-			}
-		}
-	}
+// answers is all that is known of one address.
+type answers struct {
+	ports     map[uint16]owner
+	otherwise *model.Peer
 }
 
-func group(owners map[netip.Addr]owner) []model.DirectGroup {
-	addresses := map[owner][]netip.Addr{}
-	for address, o := range owners {
-		addresses[o] = append(addresses[o], address)
+// claim gives a port to the first who asks.
+func (a *answers) claim(port uint16, o owner) {
+	if _, taken := a.ports[port]; taken {
+		return
 	}
-	var groups []model.DirectGroup
-	for _, o := range slices.SortedFunc(maps.Keys(addresses), compareOwners) {
-		g := model.DirectGroup{Peer: o.peer, Addresses: addresses[o]}
+	if a.ports == nil {
+		a.ports = map[uint16]owner{}
+	}
+	a.ports[port] = o
+}
+
+// key is the same for addresses that are treated alike.
+func (a *answers) key() string {
+	otherwise := "nobody"
+	if a.otherwise != nil {
+		otherwise = fmt.Sprintf("%+v", *a.otherwise)
+	}
+	// Maps are printed in the order of their keys.
+	return fmt.Sprintf("%s %+v", otherwise, a.ports)
+}
+
+// group puts together what is treated alike, so that each address is said once.
+func group(found map[netip.Addr]*answers) []model.DirectGroup {
+	groups := map[string]*model.DirectGroup{}
+	for _, address := range slices.SortedFunc(maps.Keys(found), netip.Addr.Compare) {
+		a := found[address]
+		key := a.key()
+		g := groups[key]
+		if g == nil {
+			g = a.group()
+			groups[key] = g
+		}
+		g.Addresses = append(g.Addresses, address)
+	}
+	var out []model.DirectGroup
+	for _, g := range groups {
+		out = append(out, *g)
+	}
+	slices.SortFunc(out, compareGroups)
+	return out
+}
+
+func compareGroups(a, b model.DirectGroup) int { return a.Addresses[0].Compare(b.Addresses[0]) }
+
+func sortedAddresses(set map[netip.Addr]struct{}) []netip.Addr {
+	return slices.SortedFunc(maps.Keys(set), netip.Addr.Compare)
+}
+
+func (a *answers) group() *model.DirectGroup {
+	g := &model.DirectGroup{Otherwise: a.otherwise}
+	for _, number := range slices.Sorted(maps.Keys(a.ports)) {
+		o := a.ports[number]
+		port := model.DirectPort{Number: number, Peer: o.peer}
 		if o.service != (model.DirectService{}) {
-			g.Service = &o.service
+			port.Service = &o.service
 		}
-		slices.SortFunc(g.Addresses, netip.Addr.Compare)
-		groups = append(groups, g)
+		g.Ports = append(g.Ports, port)
 	}
-	return groups
-}
-
-func compareOwners(a, b owner) int {
-	return cmp.Or(
-		cmp.Compare(a.service.Key.Namespace, b.service.Key.Namespace),
-		cmp.Compare(a.service.Key.Name, b.service.Key.Name),
-		cmp.Compare(a.service.Number, b.service.Number),
-		comparePeers(a.peer, b.peer),
-	)
+	return g
 }
 
 // Account gives an account as whose pods peers may be met; false if no meshed

@@ -12,41 +12,91 @@ import (
 )
 
 // protocols are the names that appProtocol and the prefix of a port's name can
-// have for what the mesh tells requests of. With the prefix kubernetes.io/ they
-// are KEP-3726's. All else is a stream of bytes, TLS that the application makes
-// itself (https, wss) included.
+// have. With the prefix kubernetes.io/ they are KEP-3726's; the others are
+// IANA's service names, and those that people use in their place. TLS that the
+// application makes itself (https, wss) is a stream of bytes to the mesh.
 var protocols = map[string]model.Protocol{
 	"http":              model.ProtocolHTTP1,
 	"http2":             model.ProtocolHTTP2,
 	"h2c":               model.ProtocolHTTP2,
 	"grpc":              model.ProtocolGRPC,
+	"grpc-web":          model.ProtocolHTTP1,
 	"kubernetes.io/h2c": model.ProtocolHTTP2,
 	"kubernetes.io/ws":  model.ProtocolHTTP1,
+	"kubernetes.io/wss": model.ProtocolTCP,
+
+	"tcp":        model.ProtocolTCP,
+	"tls":        model.ProtocolTCP,
+	"https":      model.ProtocolTCP,
+	"mongo":      model.ProtocolTCP,
+	"mongodb":    model.ProtocolTCP,
+	"mysql":      model.ProtocolTCP,
+	"postgres":   model.ProtocolTCP,
+	"postgresql": model.ProtocolTCP,
+	"redis":      model.ProtocolTCP,
+	"kafka":      model.ProtocolTCP,
+	"amqp":       model.ProtocolTCP,
+	"smtp":       model.ProtocolTCP,
+	"ldap":       model.ProtocolTCP,
+	"ssh":        model.ProtocolTCP,
+}
+
+// serverFirstPorts are the ports of protocols in which the server speaks first.
+// Looking for the client's first bytes would only make each connection wait.
+var serverFirstPorts = map[uint16]string{
+	21:   "FTP, RFC 959",
+	22:   "SSH, RFC 4253",
+	25:   "SMTP, RFC 5321",
+	110:  "POP3, RFC 1939",
+	119:  "NNTP, RFC 3977",
+	143:  "IMAP, RFC 9051",
+	587:  "message submission, RFC 6409",
+	3306: "MySQL client/server protocol, connection phase",
+	4222: "NATS client protocol, INFO",
 }
 
 // protocol is what is spoken on a Service's port: its appProtocol, else the
-// part of its name before the first "-", else TCP. A name that begins with
-// grpc-web is HTTP/1.1, which browsers speak.
+// part of its name before the first "-"; else it has to be detected, unless the
+// server is known to speak first. An appProtocol that is not known is TCP, since
+// its author has said that it is something else.
 func protocol(port *corev1.ServicePort) model.Protocol {
 	if port.AppProtocol != nil {
-		return protocolNamed(strings.ToLower(*port.AppProtocol))
+		if p, ok := protocols[strings.ToLower(*port.AppProtocol)]; ok {
+			return p
+		}
+		return model.ProtocolTCP
 	}
-	if port.Name == "grpc-web" || strings.HasPrefix(port.Name, "grpc-web-") {
-		return model.ProtocolHTTP1
+	if p, ok := protocolOfName(port.Name); ok {
+		return p
 	}
-	prefix, _, _ := strings.Cut(port.Name, "-")
-	return protocolNamed(prefix)
+	if serverFirstPorts[uint16(port.Port)] != "" || serverFirstPorts[uint16(port.TargetPort.IntVal)] != "" {
+		return model.ProtocolTCP
+	}
+	return model.ProtocolDetect
 }
 
-func protocolNamed(name string) model.Protocol {
-	if name == "grpc-web" {
-		return model.ProtocolHTTP1
+// protocolOfName reads a port's name, such as "grpc" or "http-admin".
+func protocolOfName(name string) (model.Protocol, bool) {
+	if name == "grpc-web" || strings.HasPrefix(name, "grpc-web-") {
+		return model.ProtocolHTTP1, true
 	}
-	if p, ok := protocols[name]; ok {
+	prefix, _, _ := strings.Cut(name, "-")
+	p, ok := protocols[prefix]
+	return p, ok
+}
+
+// headlessProtocol is the protocol of a port at which nothing can be detected: the
+// endpoints of a headless Service share a listener with all other addresses.
+func headlessProtocol(port *corev1.ServicePort) model.Protocol {
+	if p := protocol(port); p != model.ProtocolDetect {
 		return p
 	}
 	return model.ProtocolTCP
 }
+
+// opaque tells whether pods that are behind a Service know nothing of it: what
+// a workload serves as requests is said by the Services that select it.
+func opaque(service *corev1.Service) bool { return len(service.Spec.Selector) == 0 }
 
 // carriesTCP tells whether a Service's port is one that proxies carry.
 func carriesTCP(port *corev1.ServicePort) bool {

@@ -4,6 +4,7 @@
 package compile
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -36,8 +37,14 @@ type Report struct {
 	Reason string
 	// Message is for people; it names rules by name or index.
 	Message string
+	// FirstByte says where a Deny by identity acts late: at a TCP port that is
+	// open, a server that speaks first is heard until the denied caller says
+	// something. "" if there is no such port.
+	FirstByte string
 	// Views that the policy affects, sorted.
 	Views []string
+	// Audit is true if the policy reports only.
+	Audit bool
 	// Pods is how many pods the Views had when the report was made. A pod that
 	// joins or leaves one of them makes no new report.
 	Pods int
@@ -56,14 +63,17 @@ func Policy(w *world.World, key world.Key) (Report, bool) {
 	invalid := invalidRules(w, policy)
 	targets := missingTargets(w, policy)
 	callers := missingCallers(w, policy)
-	notes := append(crowded(w, policy.Namespace, affected), outsidePorts(policy, affected)...)
+	notes := append(append(crowded(w, policy.Namespace, affected), tooMuch(w, policy, affected)...), outsidePorts(policy, affected)...)
 	if len(affected) == 0 && len(targets) == 0 {
 		notes = append(notes, "no pod of the mesh is its target")
 	}
-	if deniesCallers(policy) {
-		notes = append(notes, "on a port that is open and not HTTP it acts on the first byte that a caller sends")
-	}
 	report := Report{UID: policy.UID, Generation: policy.Generation, Reason: ReasonAccepted, Views: views}
+	if policy.Spec.Mode == v1alpha1.PolicyModeAudit {
+		report.Audit = true
+		notes = append(notes, "it is in audit and changes no verdict")
+	} else {
+		report.FirstByte = firstByte(w, policy, affected)
+	}
 	switch {
 	case len(invalid) > 0:
 		report.Reason = ReasonInvalid
@@ -90,14 +100,6 @@ func sentence(parts []string) string {
 	return strings.Join(parts, "; ")
 }
 
-// deniesCallers tells whether a policy refuses some callers and not others. A
-// connection that is not HTTP is refused then once it says something; a server
-// that speaks first may have spoken.
-func deniesCallers(policy *v1alpha1.MeshPolicy) bool {
-	return policy.Spec.Action == v1alpha1.PolicyActionDeny &&
-		slices.ContainsFunc(policy.Spec.Rules, func(r v1alpha1.PolicyRule) bool { return len(r.From) > 0 })
-}
-
 // reach is what a policy has as its target in one view.
 type reach struct {
 	view  *world.View
@@ -107,7 +109,7 @@ type reach struct {
 func affectedBy(w *world.World, policy *v1alpha1.MeshPolicy) ([]reach, []string) {
 	var found []reach
 	var names []string
-	for _, view := range w.ViewsIn(policy.Namespace) {
+	for _, view := range w.ViewsFor(policy) {
 		if scope := scopeOf(w, policy, view); !scope.empty() {
 			found = append(found, reach{view, scope})
 			names = append(names, view.Name)
@@ -121,11 +123,14 @@ func invalidRules(w *world.World, policy *v1alpha1.MeshPolicy) []string {
 	if policy.Spec.Action == v1alpha1.PolicyActionDeny {
 		effect = "it denies every call to the ports that it names"
 	}
+	if policy.Spec.Mode == v1alpha1.PolicyModeAudit {
+		effect = "in audit it counts as if " + effect
+	}
 	var found []string
 	if _, err := metav1.LabelSelectorAsSelector(policy.Spec.Selector); err != nil {
 		found = append(found, fmt.Sprintf("selector: %v; the whole namespace is the target", err))
 	}
-	for i, r := range rules(w.Settings().TrustDomain, policy) {
+	for i, r := range compiledOf(w, policy).rules {
 		switch {
 		case r.broken != nil:
 			found = append(found, fmt.Sprintf("rule %s: %v; %s", ruleName(policy, i), r.broken, effect))
@@ -176,6 +181,31 @@ func crowded(w *world.World, namespace string, affected []reach) []string {
 		if len(portsOf(w, r.view, policiesOn(w, r.view))) > maxPorts {
 			return []string{fmt.Sprintf("some workloads have more than %d ports, declared or named by policies: they admit nobody", maxPorts)}
 		}
+	}
+	return nil
+}
+
+// tooMuch says that workloads have more rules than a proxy should hold, and
+// which policy has most of them. It looks closely only where that may be.
+func tooMuch(w *world.World, policy *v1alpha1.MeshPolicy, affected []reach) []string {
+	total := 0
+	for _, other := range w.PoliciesFor(policy.Namespace) {
+		total += compiledOf(w, other).bytes
+	}
+	if total*maxPorts <= maxRuleBytes {
+		return nil
+	}
+	for _, r := range affected {
+		policies := policiesOn(w, r.view)
+		ports := portsOf(w, r.view, policies)
+		if rulesSize(ports, policies) <= maxRuleBytes {
+			continue
+		}
+		most := slices.MaxFunc(policies, func(a, b applied) int {
+			return cmp.Compare(a.bytes*a.portsIn(ports), b.bytes*b.portsIn(ports))
+		})
+		return []string{fmt.Sprintf("some workloads have more than %d MiB of rules at all their ports: they admit nobody, or leave policies in audit out; %s/%s has most of them",
+			maxRuleBytes>>20, most.policy.Namespace, most.policy.Name)}
 	}
 	return nil
 }

@@ -5,7 +5,6 @@ package compile
 
 import (
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/util/intstr"
 
@@ -32,7 +31,7 @@ func (s scope) has(port uint16) bool {
 	return ok
 }
 
-// scopeOf gives what a policy has as its target in a view of its namespace. A
+// scopeOf gives what a policy has as its target in a view that it speaks to. A
 // Service that is not there, or selects nothing, names nothing. A selector that
 // cannot be read means the whole namespace, since it must not mean less than
 // its author had in mind.
@@ -43,8 +42,8 @@ func scopeOf(w *world.World, policy *v1alpha1.MeshPolicy, view *world.View) scop
 	if policy.Spec.Selector == nil {
 		return scope{every: true}
 	}
-	selector, err := metav1.LabelSelectorAsSelector(policy.Spec.Selector)
-	return scope{every: err != nil || selector.Matches(labels.Set(view.Labels))}
+	compiled := compiledOf(w, policy)
+	return scope{every: compiled.selectorErr != nil || compiled.selector.Matches(labels.Set(view.Labels))}
 }
 
 func servicesScope(w *world.World, policy *v1alpha1.MeshPolicy, view *world.View) map[uint16]struct{} {

@@ -5,6 +5,7 @@ package compile
 
 import (
 	"cmp"
+	"net/netip"
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
@@ -13,7 +14,7 @@ import (
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/world"
 )
 
-// Service gives how callers reach a Service by its cluster IPs; false if it has
+// Service gives how callers reach a Service by its addresses; false if it has
 // none that it owns, or is not there.
 func Service(w *world.World, key world.Key) (model.Service, bool) {
 	service, out, ok := facade(w, key)
@@ -53,17 +54,20 @@ func facade(w *world.World, key world.Key) (*corev1.Service, model.Service, bool
 	if service == nil {
 		return nil, model.Service{}, false
 	}
-	out := model.Service{Key: model.ServiceKey(key)}
-	for _, address := range world.ClusterIPs(service) {
-		if w.Owner(address) == key {
-			out.Addresses = append(out.Addresses, address)
-		}
-	}
+	out := model.Service{Key: model.ServiceKey(key), Addresses: owned(w, key)}
 	return service, out, len(out.Addresses) > 0
 }
 
+// owned gives the addresses that a Service claims and has.
+func owned(w *world.World, key world.Key) []netip.Addr {
+	return slices.DeleteFunc(world.Addresses(w.Service(key)), func(a netip.Addr) bool { return w.Owner(a) != key })
+}
+
 func servicePort(w *world.World, service *corev1.Service, port *corev1.ServicePort) model.ServicePort {
-	out := model.ServicePort{Number: uint16(port.Port), Protocol: protocol(port)}
+	out := model.ServicePort{Number: uint16(port.Port), Protocol: protocol(port), Opaque: opaque(service)}
+	if out.Opaque && out.Protocol == model.ProtocolDetect {
+		out.Protocol = model.ProtocolTCP
+	}
 	out.Endpoints, out.Identities = endpoints(w, service, port)
 	return out
 }

@@ -20,7 +20,7 @@ import (
 // there is none.
 func newSource(trustDomain string, policy *v1alpha1.MeshPolicy, in *v1alpha1.PolicySource) (source model.Source, nobody bool, err error) {
 	if in.Anonymous != nil {
-		return source, false, errors.New("anonymous is not available")
+		return anonymous(in)
 	}
 	named, err := identities(trustDomain, policy, in)
 	if err != nil {
@@ -40,8 +40,27 @@ func newSource(trustDomain string, policy *v1alpha1.MeshPolicy, in *v1alpha1.Pol
 	}
 	source.Principals = normal(source.Principals)
 	source.Authenticated = in.Authenticated != nil || policy.Spec.Action != v1alpha1.PolicyActionDeny
+	source.OrAnonymous = (in.Authenticated != nil || len(source.Principals) > 0) && matchesAnonymous(&policy.Spec)
 	source.IPBlocks, err = ipBlocks(in.IPBlocks)
 	return source, false, err
+}
+
+// anonymous compiles an item that speaks of callers without an identity. One
+// that demands an identity as well is refused at admission, and matches nobody.
+func anonymous(in *v1alpha1.PolicySource) (source model.Source, nobody bool, err error) {
+	if in.Authenticated != nil || len(in.ServiceAccounts)+len(in.Namespaces)+len(in.Principals) > 0 {
+		return source, false, errors.New("anonymous excludes fields that name identities")
+	}
+	source.Anonymous = true
+	source.IPBlocks, err = ipBlocks(in.IPBlocks)
+	return source, false, err
+}
+
+// matchesAnonymous tells whether a Deny takes a caller without an identity for
+// whomever it names.
+func matchesAnonymous(spec *v1alpha1.MeshPolicySpec) bool {
+	return spec.Action == v1alpha1.PolicyActionDeny &&
+		(spec.OnAnonymous == nil || *spec.OnAnonymous == v1alpha1.AnonymousMatch)
 }
 
 // identities gives a list of principals for each field that is set.

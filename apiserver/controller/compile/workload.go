@@ -22,27 +22,39 @@ const everyOther uint16 = 0
 // that policies of one namespace could hold up all others.
 const maxPorts = 512
 
+// maxRuleBytes bounds what the rules of a workload take at all its ports
+// together, about as a proxy is sent them. Each of its proxies keeps them some
+// times over, and every edit sends them again.
+const maxRuleBytes = 8 << 20
+
 // Workload gives the inbound side of a view, and the policies that have a part
 // of it as their target, sorted by name; false if the view has no pod. One with
-// more than maxPorts ports admits nobody.
+// more than maxPorts ports or maxRuleBytes of rules admits nobody.
 func Workload(w *world.World, name string) (model.Workload, []world.Key, bool) {
 	view := w.View(name)
 	if view == nil {
 		return model.Workload{}, nil, false
 	}
 	policies := policiesOn(w, view)
+	targeting := keys(policies)
 	ports := portsOf(w, view, policies)
-	if len(ports) > maxPorts {
-		return closedWorkload(view), keys(policies), true
+	if tooLarge(ports, policies) {
+		// Audit changes no verdict: it is what is left out first.
+		policies = slices.DeleteFunc(policies, applied.audits)
+		ports = portsOf(w, view, policies)
 	}
-	out := model.Workload{View: view.Name, Namespace: view.Namespace}
+	if tooLarge(ports, policies) {
+		return closedWorkload(view), targeting, true
+	}
+	out := model.Workload{View: view.Name, Family: family(view), Namespace: view.Namespace, CertificateLifetime: view.CertificateLifetime}
+	compiler := newPortCompiler(w, view, policies)
 	for _, number := range slices.Sorted(maps.Keys(ports)) {
 		if number != everyOther {
-			out.Ports = append(out.Ports, inboundPort(w, view, number, ports[number], policies))
+			out.Ports = append(out.Ports, compiler.port(number, ports[number]))
 		}
 	}
-	out.Ports = append(out.Ports, inboundPort(w, view, everyOther, false, policies))
-	return out, keys(policies), true
+	out.Ports = append(out.Ports, compiler.port(everyOther, declared{}))
+	return out, targeting, true
 }
 
 // ClosedWorkload admits nobody anywhere. It stands in for a workload that
@@ -56,23 +68,30 @@ func ClosedWorkload(w *world.World, name string) (model.Workload, []world.Key, b
 }
 
 func closedWorkload(view *world.View) model.Workload {
-	closed := model.InboundPort{Number: everyOther, Access: model.Access{Closed: true}}
-	return model.Workload{View: view.Name, Namespace: view.Namespace, Ports: []model.InboundPort{closed}}
+	closed := model.InboundPort{Number: everyOther, Protocol: model.ProtocolTCP, Access: model.Access{Closed: true}}
+	return model.Workload{View: view.Name, Family: family(view), Namespace: view.Namespace, Ports: []model.InboundPort{closed}}
+}
+
+// family is empty for a view that is its own.
+func family(view *world.View) string {
+	if view.Family == view.Name {
+		return ""
+	}
+	return view.Family
 }
 
 // applied is a policy with what it has as its target in one view.
 type applied struct {
 	policy *v1alpha1.MeshPolicy
 	scope  scope
-	rules  []rule
+	*compiledPolicy
 }
 
 func policiesOn(w *world.World, view *world.View) []applied {
-	trustDomain := w.Settings().TrustDomain
 	var found []applied
-	for _, policy := range w.PoliciesIn(view.Namespace) {
+	for _, policy := range w.PoliciesFor(view.Namespace) {
 		if scope := scopeOf(w, policy, view); !scope.empty() {
-			found = append(found, applied{policy, scope, rules(trustDomain, policy)})
+			found = append(found, applied{policy, scope, compiledOf(w, policy)})
 		}
 	}
 	return found
@@ -86,30 +105,60 @@ func keys(policies []applied) []world.Key {
 	return out
 }
 
-// portsOf gives the ports that need an entry of their own, and whether a
-// Service declares HTTP for them: those that the pod declares, those at which a
-// Service dials it, and those that a policy names.
-func portsOf(w *world.World, view *world.View, policies []applied) map[uint16]bool {
-	ports := map[uint16]bool{}
+// portsOf gives the ports that need an entry of their own, and what Services
+// declare for them: those that the pod declares, those at which a Service dials
+// it, and those that an annotation or a policy names.
+func portsOf(w *world.World, view *world.View, policies []applied) map[uint16]declared {
+	ports := map[uint16]declared{}
 	for _, p := range view.Ports {
-		ports[p.Number] = false
+		ports[p.Number] = declared{}
+	}
+	for _, a := range []axis{axisMTLS, axisAccess} {
+		for number := range newSetting(w, a, view).named() {
+			ports[number] = declared{}
+		}
 	}
 	for _, service := range w.ServicesSelecting(view) {
 		for i := range service.Spec.Ports {
 			port := &service.Spec.Ports[i]
 			if number, ok := targetPort(view, port); ok {
-				ports[number] = ports[number] || protocol(port).IsHTTP()
+				ports[number] = ports[number].with(port)
 			}
 		}
 	}
 	for _, p := range policies {
 		for _, number := range p.numbers() {
 			if _, ok := ports[number]; !ok {
-				ports[number] = false
+				ports[number] = declared{}
 			}
 		}
 	}
 	return ports
+}
+
+// audits tells whether a policy reports only.
+func (p applied) audits() bool { return p.policy.Spec.Mode == v1alpha1.PolicyModeAudit }
+
+func tooLarge(ports map[uint16]declared, policies []applied) bool {
+	return len(ports) > maxPorts || rulesSize(ports, policies) > maxRuleBytes
+}
+
+// rulesSize is about how many bytes of rules a workload has at all its ports.
+func rulesSize(ports map[uint16]declared, policies []applied) int {
+	size := 0
+	for _, p := range policies {
+		size += p.bytes * p.portsIn(ports)
+	}
+	return size
+}
+
+// portsIn counts the ports with an entry that a policy has as its target.
+func (p applied) portsIn(ports map[uint16]declared) int {
+	if !p.scope.every {
+		return len(p.scope.ports)
+	}
+	// The entry for every other port counts too.
+	return len(ports) + 1
 }
 
 // numbers are the ports in scope that the rules of a policy name by number.
@@ -125,8 +174,4 @@ func (p applied) numbers() []uint16 {
 		}
 	}
 	return numbers
-}
-
-func inboundPort(w *world.World, view *world.View, number uint16, http bool, policies []applied) model.InboundPort {
-	return model.InboundPort{Number: number, HTTP: http, Access: access(w, view, number, policies)}
 }

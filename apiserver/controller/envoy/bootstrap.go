@@ -14,6 +14,7 @@ import (
 	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
+	metricsv3 "github.com/envoyproxy/go-control-plane/envoy/config/metrics/v3"
 	tlsv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/transport_sockets/tls/v3"
 	discoveryv3 "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
 	"google.golang.org/protobuf/proto"
@@ -85,9 +86,12 @@ func bootstrapConfig(p BootstrapParams) (*bootstrapv3.Bootstrap, error) {
 			Clusters:  append([]*clusterv3.Cluster{xdsCluster(p), adminCluster()}, probes...),
 			Listeners: []*listenerv3.Listener{probeListener(p), readinessListener(p), prometheusListener(p)},
 		},
-		StatsConfig:     statsConfig(),
-		OverloadManager: overloadManager(p),
-		LayeredRuntime:  runtime(),
+		StatsConfig: statsConfig(),
+		StatsSinks:  []*metricsv3.StatsSink{auditSink()},
+		// How often a proxy pushes what its shadow rules have counted.
+		StatsFlushInterval: dur(auditFlush),
+		OverloadManager:    overloadManager(p),
+		LayeredRuntime:     runtime(),
 	}, nil
 }
 

@@ -14,7 +14,11 @@ import (
 // checkAccess refuses what no protobuf message can hold: strings that are not
 // UTF-8. Those of rules are the only ones that users write freely.
 func checkAccess(a model.Access) error {
-	for _, r := range slices.Concat(a.Deny, a.Allow) {
+	rules := slices.Concat(a.Deny, a.Allow)
+	if a.Audit != nil {
+		rules = slices.Concat(rules, a.Audit.Deny, a.Audit.Allow)
+	}
+	for _, r := range rules {
 		for _, s := range stringsOf(r) {
 			if !utf8.ValidString(s) {
 				return fmt.Errorf("rule %q: %q is not UTF-8", r.Name, s)

@@ -28,7 +28,7 @@ func serviceCluster(s model.ServiceKey, p model.ServicePort) (Resource, error) {
 	}
 	c.Metadata = serviceMetadata(s, p.Number)
 	c.TypedExtensionProtocolOptions = protocolOptions(upstreamProtocol(p))
-	c.TransportSocket = clientTLS(alpn(p.Protocol), p.Identities)
+	c.TransportSocket = clientTLS(alpn(p.Protocol, p.Opaque), p.Identities)
 	c.TransportSocketMatches = []*clusterv3.Cluster_TransportSocketMatch{{
 		Name:            keyPlaintext,
 		Match:           plaintext(),
@@ -42,10 +42,25 @@ func passthroughCluster() (Resource, error) {
 	return Encode(ClusterPassthrough, "", originalDst(ClusterPassthrough))
 }
 
-// inboundCluster connects to the port of the pod's own address that was called,
+// inboundCluster names the cluster by which an application is spoken to.
+func inboundCluster(p model.Protocol) string {
+	switch p {
+	case model.ProtocolHTTP1:
+		return ClusterInboundHTTP1
+	case model.ProtocolHTTP2, model.ProtocolGRPC:
+		return ClusterInboundHTTP2
+	case model.ProtocolDetect:
+		return ClusterInboundHTTP
+	default:
+		return ClusterInboundTCP
+	}
+}
+
+// applicationCluster connects to the port of the pod's own address that was called,
 // from 127.0.0.6 or ::6: connections from there are not captured again, and what
 // listens on loopback alone stays private.
-func inboundCluster(name string, protocol model.Protocol) (Resource, error) {
+func applicationCluster(protocol model.Protocol) (Resource, error) {
+	name := inboundCluster(protocol)
 	c := originalDst(name)
 	c.UpstreamBindConfig = inboundSource()
 	c.TypedExtensionProtocolOptions = protocolOptions(protocol)
@@ -97,11 +112,13 @@ func rawBuffer() *corev3.TransportSocket {
 }
 
 // alpn tells the callee's proxy what the application speaks.
-func alpn(p model.Protocol) string {
-	switch p {
-	case model.ProtocolHTTP1:
+func alpn(p model.Protocol, opaque bool) string {
+	switch {
+	case opaque:
+		return model.ALPNTCP
+	case p == model.ProtocolHTTP1:
 		return model.ALPNHTTP1
-	case model.ProtocolHTTP2, model.ProtocolGRPC:
+	case p == model.ProtocolHTTP2 || p == model.ProtocolGRPC:
 		return model.ALPNHTTP2
 	default:
 		return model.ALPNTCP
@@ -114,7 +131,7 @@ func alpn(p model.Protocol) string {
 // and one without endpoints as well: those of a Service outside the mesh may
 // come and go, and its cluster stays.
 func upstreamProtocol(p model.ServicePort) model.Protocol {
-	if len(p.Identities) == 0 {
+	if len(p.Identities) == 0 || p.Protocol == model.ProtocolDetect || p.Opaque {
 		return p.Protocol
 	}
 	for _, e := range p.Endpoints {

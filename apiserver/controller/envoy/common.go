@@ -16,9 +16,10 @@ func Common(roots []byte) ([]Resource, error) {
 	}
 	var out collector
 	out.add(passthroughCluster())
-	out.add(inboundCluster(ClusterInboundTCP, model.ProtocolTCP))
-	out.add(inboundCluster(ClusterInboundHTTP1, model.ProtocolHTTP1))
-	out.add(inboundCluster(ClusterInboundHTTP2, model.ProtocolHTTP2))
+	out.add(applicationCluster(model.ProtocolTCP))
+	out.add(applicationCluster(model.ProtocolHTTP1))
+	out.add(applicationCluster(model.ProtocolHTTP2))
+	out.add(applicationCluster(model.ProtocolDetect))
 	out.add(rootsSecret(roots))
 	return out.result("common resources")
 }

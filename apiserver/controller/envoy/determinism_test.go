@@ -28,7 +28,7 @@ func manyRules() model.Access {
 }
 
 func TestSameWorkloadGivesSameBytes(t *testing.T) {
-	w := model.Workload{View: "0123456789abcdef", Ports: []model.InboundPort{{Number: 8080, HTTP: true, Access: manyRules()}, {}}}
+	w := model.Workload{View: "0123456789abcdef", Ports: []model.InboundPort{{Number: 8080, Protocol: model.ProtocolHTTP1, Access: manyRules()}, {}}}
 	want := versions(t, w)
 	for range 20 {
 		if diff := cmp.Diff(want, versions(t, w)); diff != "" {

@@ -4,7 +4,8 @@
 package envoy
 
 import (
-	"fmt"
+	"cmp"
+	"slices"
 
 	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
 
@@ -17,18 +18,13 @@ const chainRefuse = "refuse"
 // chainPlaintext names the chain of what is outside the mesh and may be called.
 const chainPlaintext = "plaintext"
 
-// Direct makes the listeners that know whom the application calls by an address
-// of its own choice: those of one port, one a family, or, for port 0, the
-// outbound listener itself. A pod or an endpoint that comes or goes changes
-// their matchers, and nothing else.
+// Direct makes the outbound listener, which knows whom the application calls by
+// an address of its own choice. A pod or an endpoint that comes or goes changes
+// its matcher, in place, and nothing else.
 func Direct(m model.Mesh, d model.Direct) ([]Resource, error) {
 	var out collector
-	if d.Port == 0 {
-		out.add(Encode(ListenerOutbound, "", outboundListener(m.Egress, d.Groups)))
-	} else {
-		out.addAll(wildcardListeners(m, d))
-	}
-	return out.result(fmt.Sprintf("addresses at port %d", d.Port))
+	out.add(Encode(ListenerOutbound, "", outboundListener(m.Egress, d.Groups)))
+	return out.result("addresses of pods")
 }
 
 // Account makes the cluster by which the pods of an account are called at their
@@ -43,42 +39,50 @@ func Account(m model.Mesh, a model.Account) ([]Resource, error) {
 	return out.result("account " + name)
 }
 
-// chainsOf gives the chains to which groups lead, each once.
+// chainsOf gives the chains to which groups lead, each once. That of an account
+// is there while one of its pods is, whatever Services have the pods' ports, so
+// that no Service that comes or goes ends what goes through it.
 func chainsOf(groups []model.DirectGroup) []*listenerv3.FilterChain {
 	chains := []*listenerv3.FilterChain{chain(chainRefuse)}
 	seen := map[string]bool{chainRefuse: true}
-	for _, g := range groups {
-		if c := chainOf(g); !seen[c.Name] {
-			seen[c.Name] = true
-			chains = append(chains, c)
+	add := func(p model.DirectPort) {
+		if name := directChainName(p); !seen[name] {
+			seen[name] = true
+			chains = append(chains, chainOf(name, p))
 		}
 	}
+	for _, g := range groups {
+		for _, p := range g.Ports {
+			add(p)
+		}
+		if g.Otherwise != nil {
+			add(model.DirectPort{Peer: *g.Otherwise})
+		}
+	}
+	slices.SortFunc(chains, func(a, b *listenerv3.FilterChain) int { return cmp.Compare(a.Name, b.Name) })
 	return chains
 }
 
-func chainOf(g model.DirectGroup) *listenerv3.FilterChain {
-	name := directChainName(g)
+func chainOf(name string, p model.DirectPort) *listenerv3.FilterChain {
 	switch {
-	case name == chainRefuse:
-		return chain(name)
-	case g.Service != nil:
-		return headlessChain(*g.Service, g.Peer)
-	case g.Peer.Plaintext:
+	case p.Service != nil:
+		return headlessChain(*p.Service, p.Peer)
+	case p.Peer.Plaintext:
 		return chain(name, networkFilter(tcpProxyFilter, tcpProxy(name, ClusterPassthrough)))
 	default:
 		return chain(name, networkFilter(tcpProxyFilter, tcpProxy(name, name)))
 	}
 }
 
-func directChainName(g model.DirectGroup) string {
+func directChainName(p model.DirectPort) string {
 	switch {
-	case g.Peer == (model.Peer{}):
+	case p.Peer == (model.Peer{}):
 		return chainRefuse
-	case g.Service != nil:
-		return HeadlessName(*g.Service, g.Peer)
-	case g.Peer.Plaintext:
+	case p.Service != nil:
+		return HeadlessName(*p.Service, p.Peer)
+	case p.Peer.Plaintext:
 		return chainPlaintext
 	default:
-		return AccountName(g.Peer.Account)
+		return AccountName(p.Peer.Account)
 	}
 }

@@ -73,13 +73,13 @@ func embed(t *testing.T, static *bootstrapv3.Bootstrap_StaticResources, r Resour
 		c.LoadAssignment = m
 		static.Clusters = append(static.Clusters, c)
 	case *routev3.RouteConfiguration:
-		manager := inboundManager(r.Name, r.Name)
+		manager := inboundManager(model.Mesh{}, r.Name, r.Name)
 		manager.RouteSpecifier = &hcmv3.HttpConnectionManager_RouteConfig{RouteConfig: m}
 		static.Listeners = append(static.Listeners, listening(r.Name, managerFilter(manager)))
 	case *corev3.TypedExtensionConfig:
 		filters := []*listenerv3.Filter{{Name: m.Name, ConfigType: &listenerv3.Filter_TypedConfig{TypedConfig: m.TypedConfig}}}
 		if !m.TypedConfig.MessageIs(&tcpproxyv3.TcpProxy{}) {
-			filters = append(filters, inboundTCP(model.Mesh{}, r.Name))
+			filters = append(filters, inboundTCP(0, r.Name))
 		}
 		static.Listeners = append(static.Listeners, listening(r.Name, filters...))
 	default:

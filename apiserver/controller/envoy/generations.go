@@ -9,6 +9,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
@@ -21,16 +22,28 @@ import (
 // keeps the name when it widens.
 //
 // It is the only memory of this package, and the caller keeps it: one value a
-// view, replaced by NextGenerations when the workload changes. Losing it, as by
-// a restart, costs a new name for those ports that had widened since they last
-// narrowed; the others get the name that they had.
+// view, replaced by NextGenerations when the workload changes, and its Record
+// through a restart.
 type Generations map[uint16]Generation
 
 // Generation is one port's.
 type Generation struct {
-	// Name is 8 hex digits, a hash of the TCP access that the chain began with.
-	Name   string
-	access tcpAccess
+	// Name is 8 hex digits, a hash of the TCP access that the chain began with,
+	// and "/" and the access mode that the pods themselves chose, if they did: a
+	// pod that chooses another finds no chain of the name it had.
+	Name string
+	tcp  lastAccess
+	// Plaintext is the same for the chain of callers without an identity.
+	Plaintext string
+	plaintext lastAccess
+}
+
+// lastAccess is the access that a chain had last.
+type lastAccess struct {
+	tcpAccess
+	// recorded is set if it was read from a record: the hash of the access,
+	// which itself is not known.
+	recorded string
 }
 
 // NextGenerations compares what w admits with what was admitted before. prev is
@@ -38,23 +51,49 @@ type Generation struct {
 func NextGenerations(prev Generations, w model.Workload) Generations {
 	next := Generations{}
 	for _, p := range w.Ports {
-		access := tcpAccessOf(p.Access)
-		next[p.Number] = Generation{Name: chainName(prev, p.Number, access), access: access}
+		old, known := prev[p.Number]
+		tcp, plaintext := tcpAccessOf(p.Access), anonymousAccessOf(p.Access)
+		next[p.Number] = Generation{
+			Name:      chainName(known, old.Name, old.tcp, tcp, p.PodAccess),
+			tcp:       lastAccess{tcpAccess: tcp},
+			Plaintext: chainName(known, old.Plaintext, old.plaintext, plaintext, p.PodAccess),
+			plaintext: lastAccess{tcpAccess: plaintext},
+		}
 	}
 	return next
 }
 
-func chainName(prev Generations, port uint16, access tcpAccess) string {
-	old, known := prev[port]
-	if known && access.includes(old.access) {
-		return old.Name
+func chainName(known bool, oldName string, old lastAccess, access tcpAccess, podAccess model.AccessMode) string {
+	if known && old.within(access) {
+		return oldName
 	}
-	name := access.hash("")
-	if known && name == old.Name {
+	chosen := ""
+	if podAccess != "" {
+		chosen = "/" + string(podAccess)
+	}
+	name := access.name("") + chosen
+	if known && name == oldName {
 		// It widened and is again what it was: the connections between must end.
-		name = access.hash(old.Name)
+		name = access.name(oldName) + chosen
 	}
 	return name
+}
+
+// within is true if access admits whoever was admitted. Of a recorded access
+// that is known only if nothing has changed.
+func (l lastAccess) within(access tcpAccess) bool {
+	if l.recorded != "" {
+		return l.recorded == access.hash("")
+	}
+	return access.includes(l.tcpAccess)
+}
+
+// digest is the hash of the access, known or recorded.
+func (l lastAccess) digest() string {
+	if l.recorded != "" {
+		return l.recorded
+	}
+	return l.hash("")
 }
 
 // tcpAccess is what counts for a connection, each list being alternatives.
@@ -71,11 +110,31 @@ type caller struct {
 	block  string
 }
 
+// tcpAccessOf is what counts for callers by mutual TLS.
 func tcpAccessOf(a model.Access) tcpAccess {
+	return accessOf(a, func(s model.Source) bool { return !s.Anonymous })
+}
+
+// anonymousAccessOf is what counts for callers in plaintext: a source looks at
+// their address alone.
+func anonymousAccessOf(a model.Access) tcpAccess {
+	t := accessOf(a, func(s model.Source) bool {
+		return s.Anonymous || s.OrAnonymous || len(s.Principals) == 0 && !s.Authenticated
+	})
+	for _, list := range [][]caller{t.deny, t.allow} {
+		for i := range list {
+			list[i].id, list[i].prefix = "", true
+		}
+	}
+	return t
+}
+
+// accessOf reads the sources that may match a kind of caller.
+func accessOf(a model.Access, may func(model.Source) bool) tcpAccess {
 	t := tcpAccess{closed: a.Closed}
 	for _, r := range a.Deny {
 		if len(permissions(r.To, denyConnection)) > 0 {
-			t.deny = append(t.deny, callers(r.From)...)
+			t.deny = append(t.deny, callers(r.From, may)...)
 		}
 	}
 	if !a.Closed {
@@ -83,18 +142,21 @@ func tcpAccessOf(a model.Access) tcpAccess {
 	}
 	for _, r := range a.Allow {
 		if len(r.From) > 0 && len(permissions(r.To, allowConnection)) > 0 {
-			t.allow = append(t.allow, callers(r.From)...)
+			t.allow = append(t.allow, callers(r.From, may)...)
 		}
 	}
 	return t
 }
 
-func callers(from []model.Source) []caller {
+func callers(from []model.Source, may func(model.Source) bool) []caller {
 	if len(from) == 0 {
 		return []caller{{prefix: true}}
 	}
 	var out []caller
 	for _, s := range from {
+		if !may(s) {
+			continue
+		}
 		principals := s.Principals
 		if len(principals) == 0 {
 			principals = []model.Principal{{Prefix: true}}
@@ -152,12 +214,15 @@ func (c caller) covers(d caller) bool {
 }
 
 func (c caller) compare(d caller) int {
-	return cmp.Or(cmp.Compare(c.id, d.id), cmp.Compare(c.block, d.block))
+	return cmp.Or(cmp.Compare(c.id, d.id), cmp.Compare(c.block, d.block), cmp.Compare(strconv.FormatBool(c.prefix), strconv.FormatBool(d.prefix)))
 }
 
+func (t tcpAccess) name(salt string) string { return t.hash(salt)[:8] }
+
+// hash gives 32 hex digits.
 func (t tcpAccess) hash(salt string) string {
 	slices.SortFunc(t.deny, caller.compare)
 	slices.SortFunc(t.allow, caller.compare)
 	sum := sha256.Sum256(fmt.Appendf(nil, "%+v%s", t, salt))
-	return hex.EncodeToString(sum[:4])
+	return hex.EncodeToString(sum[:16])
 }

@@ -96,6 +96,48 @@ func TestEachNarrowingRenamesTheChain(t *testing.T) {
 	}
 }
 
+func TestPlaintextChainIsRenamedWhenFewerAnonymousCallersMayComeIn(t *testing.T) {
+	anonymous := func(blocks ...string) model.Workload {
+		s := model.Source{Anonymous: true}
+		for _, b := range blocks {
+			s.IPBlocks = append(s.IPBlocks, model.IPBlock{CIDR: b})
+		}
+		return onePort(model.Access{Closed: true, Allow: rule([]model.Source{s, from(buyer)[0]}, model.MatchAny)})
+	}
+	everybody := NextGenerations(nil, anonymous())
+	some := NextGenerations(everybody, anonymous("198.18.1.0/24"))
+	more := NextGenerations(some, anonymous("198.18.1.0/24", "198.18.2.0/24"))
+	if some[9090].Plaintext == everybody[9090].Plaintext {
+		t.Error("fewer addresses, and the chain is kept")
+	}
+	if more[9090].Plaintext != some[9090].Plaintext {
+		t.Error("more addresses, and the chain is renamed")
+	}
+	if more[9090].Name != everybody[9090].Name {
+		t.Error("the chain of meshed callers is renamed by a rule about anonymous ones")
+	}
+}
+
+// A pod that tightens its access leaves its old chain, whatever that was called.
+func TestAnAccessModeOfThePodsOwnNamesAnotherChain(t *testing.T) {
+	own := onePort(model.Access{Closed: true})
+	others := NextGenerations(nil, own)
+	own.Ports[0].PodAccess = model.AccessDefaultDeny
+	if NextGenerations(nil, own)[9090].Name == others[9090].Name {
+		t.Error("the chain has the name that it has for pods that say nothing")
+	}
+}
+
+func TestNoAnonymousCallerIsAmongTheNamesOfAHandshake(t *testing.T) {
+	a := model.Access{Closed: true, Allow: rule([]model.Source{{Anonymous: true}}, model.MatchAny)}
+	if got := admittedNames(model.Mesh{TrustDomain: "cluster.local"}, a); len(got) != 0 {
+		t.Errorf("the handshake admits %v", got)
+	}
+	if got := anonymousAdmission(a); got != admitsAll {
+		t.Errorf("anonymous callers: %v", got)
+	}
+}
+
 func onePort(a model.Access) model.Workload {
 	return model.Workload{View: "0123456789abcdef", Namespace: "bookstore", Ports: []model.InboundPort{{Number: 9090, Access: a}}}
 }

@@ -10,6 +10,8 @@ import (
 	routerv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/router/v3"
 	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
 	preservev3 "github.com/envoyproxy/go-control-plane/envoy/extensions/http/header_formatters/preserve_case/v3"
+
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
 )
 
 // Limits of HTTP connections; the sizes and windows are those that Envoy's
@@ -72,17 +74,20 @@ func outboundManager(name string) *hcmv3.HttpConnectionManager {
 	return m
 }
 
-// inboundManager serves calls that other proxies make.
-func inboundManager(statPrefix, routes string) *hcmv3.HttpConnectionManager {
-	m := connectionManager(statPrefix, routes)
-	m.CommonHttpProtocolOptions.MaxConnectionDuration = dur(maxHTTPConnection)
-	m.PathWithEscapedSlashesAction = hcmv3.HttpConnectionManager_REJECT_REQUEST
-	m.HttpFilters = []*hcmv3.HttpFilter{
+// inboundManager serves the calls that the pod takes.
+func inboundManager(m model.Mesh, statPrefix, routes string) *hcmv3.HttpConnectionManager {
+	manager := connectionManager(statPrefix, routes)
+	manager.CommonHttpProtocolOptions.MaxConnectionDuration = dur(maxHTTPConnection)
+	manager.PathWithEscapedSlashesAction = hcmv3.HttpConnectionManager_REJECT_REQUEST
+	if m.DecodeSlashes {
+		manager.PathWithEscapedSlashesAction = hcmv3.HttpConnectionManager_UNESCAPE_AND_FORWARD
+	}
+	manager.HttpFilters = []*hcmv3.HttpFilter{
 		httpRBACFilter(httpDenyFilter, denyEverything()),
 		httpRBACFilter(httpAllowFilter, allowNothing()),
 		router(),
 	}
-	return m
+	return manager
 }
 
 // router adds no x-envoy- header of its own.

@@ -25,7 +25,7 @@ func Headless(m model.Mesh, h model.Headless) ([]Resource, error) {
 				continue
 			}
 			name := HeadlessName(service, peer)
-			out.add(Encode(name, "", headlessCluster(m, service, peer)))
+			out.add(Encode(name, "", headlessCluster(m, service, p.Opaque, peer)))
 			if p.Protocol.IsHTTP() {
 				out.add(routesTo(name))
 			} else {
@@ -38,7 +38,7 @@ func Headless(m model.Mesh, h model.Headless) ([]Resource, error) {
 
 // headlessCluster has one peer, since a cluster of this type has no metadata by
 // which it could tell its endpoints apart.
-func headlessCluster(m model.Mesh, s model.DirectService, peer model.Peer) *clusterv3.Cluster {
+func headlessCluster(m model.Mesh, s model.DirectService, opaque bool, peer model.Peer) *clusterv3.Cluster {
 	c := originalDst(HeadlessName(s, peer))
 	c.Metadata = serviceMetadata(s.Key, s.Number)
 	if peer.Plaintext {
@@ -47,7 +47,10 @@ func headlessCluster(m model.Mesh, s model.DirectService, peer model.Peer) *clus
 		return c
 	}
 	c.TypedExtensionProtocolOptions = protocolOptions(betweenProxies(s.Protocol))
-	c.TransportSocket = accountTLS(m, alpn(s.Protocol), peer.Account)
+	if opaque {
+		c.TypedExtensionProtocolOptions = protocolOptions(s.Protocol)
+	}
+	c.TransportSocket = accountTLS(m, alpn(s.Protocol, opaque), peer.Account)
 	return c
 }
 

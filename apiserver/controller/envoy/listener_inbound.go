@@ -5,40 +5,78 @@ package envoy
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
 	tlsinspectorv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/listener/tls_inspector/v3"
 	tlsv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/transport_sockets/tls/v3"
+	typev3 "github.com/envoyproxy/go-control-plane/envoy/type/v3"
 
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
 )
 
-// clientHelloTimeout is how long a caller may take for its ClientHello; then
-// the connection is closed. It is generous: a late one is not a plaintext one.
-const clientHelloTimeout = 15 * time.Second
+// How long a caller may take for its ClientHello. Where mutual TLS alone is
+// taken the connection is then closed; the time is generous: a late one is not a
+// plaintext one. Where some port takes plaintext, a caller who says nothing for
+// so long is taken for one in plaintext who waits for the server to speak.
+const (
+	strictHelloTimeout     = 15 * time.Second
+	permissiveHelloTimeout = 5 * time.Second
+)
 
 // inboundListener takes every connection that reaches the pod. The chain is
-// chosen by original port and ALPN; where no chain matches, as for plaintext,
-// the connection is refused. It restores the original destination but does not
-// hand over to other listeners (use_original_dst): those of the outbound side
-// would serve strangers.
+// chosen by original port, TLS and ALPN; where no chain matches, as for plaintext
+// at a port that is not Permissive, the connection is refused. It restores the
+// original destination but does not hand over to other listeners
+// (use_original_dst): those of the outbound side would serve strangers.
 func inboundListener(m model.Mesh, w model.Workload, chains Generations) *listenerv3.Listener {
 	l := captureListener(ListenerInbound, model.PortInbound)
 	l.TrafficDirection = corev3.TrafficDirection_INBOUND
-	l.ListenerFilters = append(l.ListenerFilters, listenerFilter("envoy.filters.listener.tls_inspector", &tlsinspectorv3.TlsInspector{}))
-	l.ListenerFiltersTimeout = dur(clientHelloTimeout)
+	l.ListenerFilters = append(l.ListenerFilters, tlsInspector(w.Ports))
+	l.ListenerFiltersTimeout = dur(strictHelloTimeout)
+	if slices.ContainsFunc(w.Ports, func(p model.InboundPort) bool { return p.Permissive }) {
+		l.ListenerFiltersTimeout = dur(permissiveHelloTimeout)
+		l.ContinueOnListenerFiltersTimeout = true
+	}
 	l.FilterChains = refuseProxyPorts()
 	for _, p := range w.Ports {
 		l.FilterChains = append(l.FilterChains, tcpChain(m, w, p, chains[p.Number].Name))
-		if p.HTTP {
-			l.FilterChains = append(l.FilterChains,
-				httpChain(m, w, p, model.ALPNHTTP1, ClusterInboundHTTP1),
-				httpChain(m, w, p, model.ALPNHTTP2, ClusterInboundHTTP2))
+		if p.Protocol.MayBeHTTP() {
+			l.FilterChains = append(l.FilterChains, httpChain(m, w, p))
 		}
+		l.FilterChains = append(l.FilterChains, plaintextChains(m, w, p, chains[p.Number].Plaintext)...)
 	}
 	return l
+}
+
+// tlsInspector tells TLS from plaintext, and reads the ALPN, by the caller's
+// first bytes. A caller of a server that speaks first waits for it.
+func tlsInspector(ports []model.InboundPort) *listenerv3.ListenerFilter {
+	filter := listenerFilter("envoy.filters.listener.tls_inspector", &tlsinspectorv3.TlsInspector{})
+	var off []*listenerv3.ListenerFilterChainMatchPredicate
+	for _, p := range ports {
+		if p.ServerFirst {
+			off = append(off, &listenerv3.ListenerFilterChainMatchPredicate{
+				Rule: &listenerv3.ListenerFilterChainMatchPredicate_DestinationPortRange{
+					DestinationPortRange: &typev3.Int32Range{Start: int32(p.Number), End: int32(p.Number) + 1},
+				},
+			})
+		}
+	}
+	switch len(off) {
+	case 0:
+	case 1:
+		filter.FilterDisabled = off[0]
+	default:
+		filter.FilterDisabled = &listenerv3.ListenerFilterChainMatchPredicate{
+			Rule: &listenerv3.ListenerFilterChainMatchPredicate_OrMatch{
+				OrMatch: &listenerv3.ListenerFilterChainMatchPredicate_MatchSet{Rules: off},
+			},
+		}
+	}
+	return filter
 }
 
 // tcpChain serves connections. Access is in two resources of their own: the
@@ -48,39 +86,79 @@ func inboundListener(m model.Mesh, w model.Workload, chains Generations) *listen
 func tcpChain(m model.Mesh, w model.Workload, p model.InboundPort, generation string) *listenerv3.FilterChain {
 	tls := commonTLS()
 	tls.ValidationContextType = &tlsv3.CommonTlsContext_ValidationContextSdsSecretConfig{
-		ValidationContextSdsSecretConfig: &tlsv3.SdsSecretConfig{Name: InboundPortName(w.View, p.Number), SdsConfig: fromADS()},
+		ValidationContextSdsSecretConfig: &tlsv3.SdsSecretConfig{Name: inboundName(w, p), SdsConfig: fromADS()},
 	}
 	return &listenerv3.FilterChain{
 		Name:             fmt.Sprintf("in/%d/tcp/%s", p.Number, generation),
 		FilterChainMatch: chainMatch(p.Number, model.ALPNTCP),
-		TransportSocket:  serverTLS(tls),
-		Filters: []*listenerv3.Filter{
-			discoveredRBAC(inboundDenyName(w.View, p.Number)),
-			discoveredRBAC(inboundAllowName(w.View, p.Number)),
-			inboundTCP(m, inboundStatPrefix(p)),
-		},
+		TransportSocket:  serverTLS(m, tls),
+		Filters:          append(connectionRules(w, p), inboundTCP(certificateLifetime(m, w), inboundStatPrefix(p))),
+	}
+}
+
+// connectionRules are the two filters that decide about connections.
+func connectionRules(w model.Workload, p model.InboundPort) []*listenerv3.Filter {
+	return []*listenerv3.Filter{
+		discoveredRBAC(inboundDenyName(inboundName(w, p))),
+		discoveredRBAC(inboundAllowName(inboundName(w, p))),
 	}
 }
 
 // httpChain serves requests, which come as HTTP/2 from other proxies whatever
-// the application speaks; cluster is that of the application's protocol.
-func httpChain(m model.Mesh, w model.Workload, p model.InboundPort, alpn, cluster string) *listenerv3.FilterChain {
+// the application speaks. The ALPN says what the caller carries, and no more.
+func httpChain(m model.Mesh, w model.Workload, p model.InboundPort) *listenerv3.FilterChain {
 	tls := commonTLS()
 	tls.ValidationContextType = rootsAnd([]*tlsv3.SubjectAltNameMatcher{sanOfTrustDomain(m)})
 	return &listenerv3.FilterChain{
-		Name:             fmt.Sprintf("in/%d/%s", p.Number, alpn),
-		FilterChainMatch: chainMatch(p.Number, alpn),
-		TransportSocket:  serverTLS(tls),
-		Filters: []*listenerv3.Filter{
-			rememberUpstream(cluster),
-			managerFilter(inboundManager(inboundStatPrefix(p), InboundPortName(w.View, p.Number))),
-		},
+		Name:             fmt.Sprintf("in/%d/http", p.Number),
+		FilterChainMatch: chainMatch(p.Number, model.ALPNHTTP2, model.ALPNHTTP1),
+		TransportSocket:  serverTLS(m, tls),
+		Filters:          []*listenerv3.Filter{managerFilter(inboundManager(m, inboundStatPrefix(p), inboundName(w, p)))},
 	}
 }
 
+// plaintextChains are for callers without an identity at a Permissive port; none
+// if nobody of them may come in, so that they are refused without a byte.
+//
+// What they carry is what the port declares. A TCP port takes TLS that is not
+// the mesh's for a stream of bytes: the application speaks it, as webhooks do.
+// One that admits some callers by their address connects to the application at
+// their first byte, when RBAC has looked at it.
+func plaintextChains(m model.Mesh, w model.Workload, p model.InboundPort, generation string) []*listenerv3.FilterChain {
+	if !p.Permissive {
+		return nil
+	}
+	if p.Protocol.IsHTTP() {
+		return []*listenerv3.FilterChain{{
+			Name:             fmt.Sprintf("in/%d/plaintext/http", p.Number),
+			FilterChainMatch: transportMatch(p.Number, "raw_buffer"),
+			Filters:          []*listenerv3.Filter{managerFilter(inboundManager(m, inboundStatPrefix(p), inboundName(w, p)))},
+		}}
+	}
+	admitted := anonymousAdmission(p.Access)
+	if admitted == admitsNone {
+		return nil
+	}
+	var chains []*listenerv3.FilterChain
+	for _, transport := range []string{"raw_buffer", "tls"} {
+		chains = append(chains, &listenerv3.FilterChain{
+			Name:             fmt.Sprintf("in/%d/plaintext/%s/%s", p.Number, transport, generation),
+			FilterChainMatch: transportMatch(p.Number, transport),
+			Filters:          append(connectionRules(w, p), plaintextTCP(certificateLifetime(m, w), inboundStatPrefix(p), admitted == admitsSome)),
+		})
+	}
+	return chains
+}
+
 // chainMatch matches every port if port is 0; Envoy prefers the exact one.
-func chainMatch(port uint16, alpn string) *listenerv3.FilterChainMatch {
-	match := &listenerv3.FilterChainMatch{TransportProtocol: "tls", ApplicationProtocols: []string{alpn}}
+func chainMatch(port uint16, alpn ...string) *listenerv3.FilterChainMatch {
+	match := transportMatch(port, "tls")
+	match.ApplicationProtocols = alpn
+	return match
+}
+
+func transportMatch(port uint16, transport string) *listenerv3.FilterChainMatch {
+	match := &listenerv3.FilterChainMatch{TransportProtocol: transport}
 	if port != 0 {
 		match.DestinationPort = u32(uint32(port))
 	}

@@ -16,16 +16,25 @@ import (
 
 // outboundListener takes every connection that the pod opens and hands it to
 // the unbound listener of its original destination. What none of them owns
-// stays here: calls to the addresses of meshed pods go to those, all else is
-// passed through or refused.
-func outboundListener(egress model.EgressMode, pods []model.DirectGroup) *listenerv3.Listener {
+// stays here: calls to the addresses of meshed pods and of headless Services'
+// endpoints go to those, all else is passed through or refused.
+func outboundListener(egress model.EgressMode, groups []model.DirectGroup) *listenerv3.Listener {
 	l := captureListener(ListenerOutbound, model.PortOutbound)
 	l.TrafficDirection = corev3.TrafficDirection_OUTBOUND
 	l.UseOriginalDst = yes()
-	l.FilterChains = chainsOf(pods)
-	l.FilterChainMatcher = refusingProxyPorts(byAddress(pods))
+	l.FilterChains = chainsOf(groups)
+	l.FilterChainMatcher = refusingProxyPorts(byAddress(groups))
 	l.DefaultFilterChain = unknownDestination(egress)
 	return l
+}
+
+// unknownDestination is the default chain for an address that nothing names;
+// nil refuses.
+func unknownDestination(egress model.EgressMode) *listenerv3.FilterChain {
+	if egress != model.EgressPassthrough {
+		return nil
+	}
+	return chain(ClusterPassthrough, networkFilter(tcpProxyFilter, tcpProxy(ClusterPassthrough, ClusterPassthrough)))
 }
 
 // captureListener listens in both families on a port to which the pod's
@@ -62,7 +71,7 @@ func serviceListeners(s model.Service, p model.ServicePort) ([]Resource, error) 
 	var out []Resource
 	for _, ip := range s.Addresses {
 		name := ServiceListenerName(ip, p.Number)
-		r, err := Encode(name, "", &listenerv3.Listener{
+		l := &listenerv3.Listener{
 			Name:                          name,
 			StatPrefix:                    ServicePortName(s.Key, p.Number),
 			Address:                       socketAddress(ip.String(), p.Number),
@@ -70,11 +79,12 @@ func serviceListeners(s model.Service, p model.ServicePort) ([]Resource, error) 
 			TrafficDirection:              corev3.TrafficDirection_OUTBOUND,
 			Metadata:                      serviceMetadata(s.Key, p.Number),
 			PerConnectionBufferLimitBytes: u32(bufferLimit),
-			FilterChains: []*listenerv3.FilterChain{{
-				Name:    name,
-				Filters: []*listenerv3.Filter{serviceFilter(s.Key, p)},
-			}},
-		})
+			FilterChains:                  []*listenerv3.FilterChain{chain(name, serviceFilter(s.Key, p))},
+		}
+		if p.Protocol == model.ProtocolDetect {
+			detect(l, ServicePortName(s.Key, p.Number))
+		}
+		r, err := Encode(name, "", l)
 		if err != nil {
 			return nil, err
 		}

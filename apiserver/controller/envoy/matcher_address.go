@@ -16,14 +16,14 @@ import (
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
 )
 
-// byAddress leads each address to the chain of its group; nil if there is none.
-// An address costs no more than its bytes.
+// byAddress leads each address to the chain of its group, by its port where that
+// matters; nil if there is none. An address costs no more than its bytes.
 func byAddress(groups []model.DirectGroup) *xdsmatcherv3.Matcher {
 	var branches []*xdsmatcherv3.IPMatcher_IPRangeMatcher
 	for _, g := range groups {
 		branches = append(branches, &xdsmatcherv3.IPMatcher_IPRangeMatcher{
 			Ranges:  ranges(g.Addresses),
-			OnMatch: toChain(directChainName(g)),
+			OnMatch: inGroup(g),
 		})
 	}
 	if len(branches) == 0 {
@@ -38,6 +38,25 @@ func byAddress(groups []model.DirectGroup) *xdsmatcherv3.Matcher {
 	})
 }
 
+// inGroup is what happens at the addresses of a group. A port of which nothing
+// is known has no chain, and so goes to the listener's default.
+func inGroup(g model.DirectGroup) *xdsmatcherv3.Matcher_OnMatch {
+	var otherwise *xdsmatcherv3.Matcher_OnMatch
+	if g.Otherwise != nil {
+		otherwise = toChain(directChainName(model.DirectPort{Peer: *g.Otherwise}))
+	}
+	if len(g.Ports) == 0 {
+		return otherwise
+	}
+	ports := map[string]*xdsmatcherv3.Matcher_OnMatch{}
+	for _, p := range g.Ports {
+		ports[strconv.Itoa(int(p.Number))] = toChain(directChainName(p))
+	}
+	m := byPort(ports)
+	m.OnNoMatch = otherwise
+	return toMatcher(m)
+}
+
 // refusingProxyPorts refuses the proxy's own ports at every address, and leaves
 // the rest to another matcher, which may be nil.
 func refusingProxyPorts(otherwise *xdsmatcherv3.Matcher) *xdsmatcherv3.Matcher {
@@ -45,16 +64,24 @@ func refusingProxyPorts(otherwise *xdsmatcherv3.Matcher) *xdsmatcherv3.Matcher {
 	for _, port := range model.ProxyPorts {
 		ports[strconv.Itoa(int(port))] = toChain(chainRefuse)
 	}
-	m := matcherTree(&xdsmatcherv3.Matcher_MatcherTree{
+	m := byPort(ports)
+	if otherwise != nil {
+		m.OnNoMatch = toMatcher(otherwise)
+	}
+	return m
+}
+
+func byPort(ports map[string]*xdsmatcherv3.Matcher_OnMatch) *xdsmatcherv3.Matcher {
+	return matcherTree(&xdsmatcherv3.Matcher_MatcherTree{
 		Input: dataInput("destination_port", &inputsv3.DestinationPortInput{}),
 		TreeType: &xdsmatcherv3.Matcher_MatcherTree_ExactMatchMap{
 			ExactMatchMap: &xdsmatcherv3.Matcher_MatcherTree_MatchMap{Map: ports},
 		},
 	})
-	if otherwise != nil {
-		m.OnNoMatch = &xdsmatcherv3.Matcher_OnMatch{OnMatch: &xdsmatcherv3.Matcher_OnMatch_Matcher{Matcher: otherwise}}
-	}
-	return m
+}
+
+func toMatcher(m *xdsmatcherv3.Matcher) *xdsmatcherv3.Matcher_OnMatch {
+	return &xdsmatcherv3.Matcher_OnMatch{OnMatch: &xdsmatcherv3.Matcher_OnMatch_Matcher{Matcher: m}}
 }
 
 func matcherTree(t *xdsmatcherv3.Matcher_MatcherTree) *xdsmatcherv3.Matcher {

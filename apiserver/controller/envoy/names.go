@@ -4,6 +4,7 @@
 package envoy
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 
@@ -21,6 +22,8 @@ const (
 	ClusterInboundTCP   = "inbound/tcp"
 	ClusterInboundHTTP1 = "inbound/http1"
 	ClusterInboundHTTP2 = "inbound/http2"
+	// ClusterInboundHTTP speaks what the caller does.
+	ClusterInboundHTTP = "inbound/http"
 
 	// SecretRoots is the validation context with the workload roots.
 	SecretRoots = "roots"
@@ -52,12 +55,6 @@ func HeadlessName(s model.DirectService, peer model.Peer) string {
 // called at their own addresses: pods/<namespace>/<account>.
 func AccountName(a model.Account) string { return "pods/" + a.Namespace + "/" + a.Name }
 
-// WildcardListenerName names the unbound listener of a port in the family of an
-// unspecified address: 0.0.0.0:<port> or [::]:<port>.
-func WildcardListenerName(any netip.Addr, port uint16) string {
-	return netip.AddrPortFrom(any, port).String()
-}
-
 // ServiceListenerName names the unbound listener of an address that a Service
 // owns: out/<ip>:<port>, an IPv6 address in brackets.
 func ServiceListenerName(ip netip.Addr, port uint16) string {
@@ -65,12 +62,17 @@ func ServiceListenerName(ip netip.Addr, port uint16) string {
 }
 
 // InboundPortName names the RDS and the SDS resource of an inbound port:
-// in/<view>/<port>. Port 0 stands for every port that the workload does not list.
-func InboundPortName(view string, port uint16) string {
-	return fmt.Sprintf("in/%s/%d", view, port)
+// in/<family>/<port>. Port 0 stands for every port that the workload does not list.
+func InboundPortName(family string, port uint16) string {
+	return fmt.Sprintf("in/%s/%d", family, port)
+}
+
+// inboundName is InboundPortName for a port of a workload.
+func inboundName(w model.Workload, p model.InboundPort) string {
+	return InboundPortName(cmp.Or(w.Family, w.View), p.Number)
 }
 
 // inboundDenyName and inboundAllowName name the two network RBAC filters (ECDS)
-// of an inbound port.
-func inboundDenyName(view string, port uint16) string  { return InboundPortName(view, port) + "/deny" }
-func inboundAllowName(view string, port uint16) string { return InboundPortName(view, port) + "/allow" }
+// of the inbound port of that name.
+func inboundDenyName(port string) string  { return port + "/deny" }
+func inboundAllowName(port string) string { return port + "/allow" }

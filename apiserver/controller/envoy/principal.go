@@ -52,16 +52,31 @@ func source(m model.Mesh, s model.Source) (*rbacv3.Principal, error) {
 	return andPrincipals(all), nil
 }
 
-// identities are the names that a source admits; none if it does not look.
+// identities are who a source admits by name, or for the lack of one; none if
+// it does not look.
 func identities(m model.Mesh, s model.Source) []*rbacv3.Principal {
-	if len(s.Principals) == 0 && s.Authenticated {
-		return []*rbacv3.Principal{named(startsWith(trustDomainPrefix(m)))}
-	}
 	var out []*rbacv3.Principal
-	for _, p := range s.Principals {
-		out = append(out, named(principalName(p)))
+	switch {
+	case s.Anonymous:
+		return []*rbacv3.Principal{withoutIdentity()}
+	case len(s.Principals) == 0 && s.Authenticated:
+		out = append(out, named(startsWith(trustDomainPrefix(m))))
+	default:
+		for _, p := range s.Principals {
+			out = append(out, named(principalName(p)))
+		}
+	}
+	if s.OrAnonymous {
+		out = append(out, withoutIdentity())
 	}
 	return out
+}
+
+// withoutIdentity is who calls without TLS: by TLS nobody comes in without a
+// certificate.
+func withoutIdentity() *rbacv3.Principal {
+	anybody := &rbacv3.Principal{Identifier: &rbacv3.Principal_Authenticated_{Authenticated: &rbacv3.Principal_Authenticated{}}}
+	return &rbacv3.Principal{Identifier: &rbacv3.Principal_NotId{NotId: anybody}}
 }
 
 func principalName(p model.Principal) *matcherv3.StringMatcher {

@@ -11,15 +11,33 @@ import (
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
 )
 
-// protocolOptions makes a cluster speak p to its endpoints; nil for TCP.
+const httpOptionsKey = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
+
+// protocolOptions makes a cluster speak p to its endpoints; nil for TCP. What
+// was detected travels on as it came.
 func protocolOptions(p model.Protocol) map[string]*anypb.Any {
 	switch p {
 	case model.ProtocolHTTP1:
 		return http1Upstream(nil)
 	case model.ProtocolHTTP2, model.ProtocolGRPC:
 		return http2Upstream(http2Options())
+	case model.ProtocolDetect:
+		return downstreamProtocol()
 	default:
 		return nil
+	}
+}
+
+func downstreamProtocol() map[string]*anypb.Any {
+	return map[string]*anypb.Any{
+		httpOptionsKey: pack(&httpv3.HttpProtocolOptions{
+			UpstreamProtocolOptions: &httpv3.HttpProtocolOptions_UseDownstreamProtocolConfig{
+				UseDownstreamProtocolConfig: &httpv3.HttpProtocolOptions_UseDownstreamHttpConfig{
+					HttpProtocolOptions:  &corev3.Http1ProtocolOptions{EnableTrailers: true, HeaderKeyFormat: keepCase()},
+					Http2ProtocolOptions: http2Options(),
+				},
+			},
+		}),
 	}
 }
 
@@ -44,7 +62,7 @@ func oneRequestAConnection() map[string]*anypb.Any {
 
 func upstreamOptions(common *corev3.HttpProtocolOptions, explicit *httpv3.HttpProtocolOptions_ExplicitHttpConfig) map[string]*anypb.Any {
 	return map[string]*anypb.Any{
-		"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": pack(&httpv3.HttpProtocolOptions{
+		httpOptionsKey: pack(&httpv3.HttpProtocolOptions{
 			CommonHttpProtocolOptions: common,
 			UpstreamProtocolOptions:   &httpv3.HttpProtocolOptions_ExplicitHttpConfig_{ExplicitHttpConfig: explicit},
 		}),

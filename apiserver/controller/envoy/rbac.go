@@ -36,22 +36,43 @@ func everything() *rbacv3.Policy {
 	return &rbacv3.Policy{Permissions: []*rbacv3.Permission{anyPermission()}, Principals: []*rbacv3.Principal{anyPrincipal()}}
 }
 
+// rbacPair is what a filter enforces, and what it counts only.
+type rbacPair struct{ rules, shadow *rbacv3.RBAC }
+
 // httpDeny and httpAllow are the rules for requests, networkDeny and
 // networkAllow those for connections.
-func httpDeny(m model.Mesh, a model.Access) (*rbacv3.RBAC, error) {
-	return denyRules(m, a, denyRequest)
+func httpDeny(m model.Mesh, a model.Access) (rbacPair, error) {
+	return denyPair(m, a, denyRequest)
 }
 
-func httpAllow(m model.Mesh, a model.Access) (*rbacv3.RBAC, error) {
-	return allowRules(m, a, allowRequest)
+func httpAllow(m model.Mesh, a model.Access) (rbacPair, error) {
+	return allowPair(m, a, allowRequest)
 }
 
-func networkDeny(m model.Mesh, a model.Access) (*rbacv3.RBAC, error) {
-	return denyRules(m, a, denyConnection)
+func networkDeny(m model.Mesh, a model.Access) (rbacPair, error) {
+	return denyPair(m, a, denyConnection)
 }
 
-func networkAllow(m model.Mesh, a model.Access) (*rbacv3.RBAC, error) {
-	return allowRules(m, a, allowConnection)
+func networkAllow(m model.Mesh, a model.Access) (rbacPair, error) {
+	return allowPair(m, a, allowConnection)
+}
+
+func denyPair(m model.Mesh, a model.Access, permit permit) (rbacPair, error) {
+	rules, err := denyRules(m, a, permit)
+	if err != nil {
+		return rbacPair{}, err
+	}
+	shadow, err := shadowDeny(m, a, permit)
+	return rbacPair{rules, shadow}, err
+}
+
+func allowPair(m model.Mesh, a model.Access, permit permit) (rbacPair, error) {
+	rules, err := allowRules(m, a, permit)
+	if err != nil {
+		return rbacPair{}, err
+	}
+	shadow, err := shadowAllow(m, a, permit)
+	return rbacPair{rules, shadow}, err
 }
 
 // A permit turns what a rule says about calls into a permission; nil if it says
@@ -92,11 +113,12 @@ func allowRules(m model.Mesh, a model.Access, permit permit) (*rbacv3.RBAC, erro
 	return rbac, nil
 }
 
-// authenticated holds the model to its word that an Allow demands an identity.
+// authenticated holds the model to its word that an Allow demands an identity
+// where it does not demand that there is none.
 func authenticated(from []model.Source) []model.Source {
 	out := make([]model.Source, len(from))
 	for i, s := range from {
-		s.Authenticated = true
+		s.Authenticated = !s.Anonymous
 		out[i] = s
 	}
 	return out
@@ -128,29 +150,38 @@ func addPolicy(rbac *rbacv3.RBAC, name string, permissions []*rbacv3.Permission,
 // httpRBACFilter is a filter of the connection manager; rules is what holds
 // where no route overrides it.
 func httpRBACFilter(name string, rules *rbacv3.RBAC) *hcmv3.HttpFilter {
-	return httpFilter(name, httpRBAC(rules))
+	return httpFilter(name, httpRBAC(rules, nil))
 }
 
 // httpRBAC counts under "allow" or "deny", each rule by its name as well.
-func httpRBAC(rules *rbacv3.RBAC) *httprbacv3.RBAC {
+func httpRBAC(rules, shadow *rbacv3.RBAC) *httprbacv3.RBAC {
+	action := strings.ToLower(rules.Action.String())
 	return &httprbacv3.RBAC{
-		Rules:             rules,
-		RulesStatPrefix:   strings.ToLower(rules.Action.String()),
-		TrackPerRuleStats: true,
+		Rules:                 rules,
+		RulesStatPrefix:       action,
+		ShadowRules:           shadow,
+		ShadowRulesStatPrefix: shadowPrefix(action),
+		TrackPerRuleStats:     true,
 	}
 }
 
 // perRouteRBAC overrides both filters for all routes of a RouteConfiguration.
-func perRouteRBAC(deny, allow *rbacv3.RBAC) map[string]*anypb.Any {
+func perRouteRBAC(deny, allow rbacPair) map[string]*anypb.Any {
 	return map[string]*anypb.Any{
-		httpDenyFilter:  pack(&httprbacv3.RBACPerRoute{Rbac: httpRBAC(deny)}),
-		httpAllowFilter: pack(&httprbacv3.RBACPerRoute{Rbac: httpRBAC(allow)}),
+		httpDenyFilter:  pack(&httprbacv3.RBACPerRoute{Rbac: httpRBAC(deny.rules, deny.shadow)}),
+		httpAllowFilter: pack(&httprbacv3.RBACPerRoute{Rbac: httpRBAC(allow.rules, allow.shadow)}),
 	}
 }
 
 // networkRBAC is the ECDS resource of a chain's RBAC filter.
-func networkRBAC(name, view, statPrefix string, rules *rbacv3.RBAC) (Resource, error) {
-	return Encode(name, view, extension(name, &networkrbacv3.RBAC{Rules: rules, StatPrefix: statPrefix}))
+func networkRBAC(name, view, statPrefix string, p rbacPair) (Resource, error) {
+	action := strings.ToLower(p.rules.Action.String())
+	return Encode(name, view, extension(name, &networkrbacv3.RBAC{
+		Rules:                 p.rules,
+		StatPrefix:            statPrefix + "/" + action,
+		ShadowRules:           p.shadow,
+		ShadowRulesStatPrefix: shadowPrefix(action),
+	}))
 }
 
 // discoveredRBAC is the filter that networkRBAC fills.

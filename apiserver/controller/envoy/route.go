@@ -25,7 +25,7 @@ func routesTo(name string) (Resource, error) {
 // inboundRoutes is the RDS resource of an inbound port. Who may send which
 // request is an override of the manager's RBAC filters, which deny everything
 // by themselves; so an edit of access sends this resource alone.
-func inboundRoutes(m model.Mesh, view string, p model.InboundPort) (Resource, error) {
+func inboundRoutes(m model.Mesh, w model.Workload, p model.InboundPort) (Resource, error) {
 	deny, err := httpDeny(m, p.Access)
 	if err != nil {
 		return Resource{}, err
@@ -34,13 +34,10 @@ func inboundRoutes(m model.Mesh, view string, p model.InboundPort) (Resource, er
 	if err != nil {
 		return Resource{}, err
 	}
-	name := InboundPortName(view, p.Number)
-	c := routeConfiguration(name, &routev3.RouteAction{ClusterSpecifier: &routev3.RouteAction_ClusterSpecifierPlugin{
-		ClusterSpecifierPlugin: upstreamPlugin,
-	}})
-	c.ClusterSpecifierPlugins = []*routev3.ClusterSpecifierPlugin{upstreamByALPN()}
+	name := inboundName(w, p)
+	c := routeConfiguration(name, &routev3.RouteAction{ClusterSpecifier: &routev3.RouteAction_Cluster{Cluster: inboundCluster(p.Protocol)}})
 	c.TypedPerFilterConfig = perRouteRBAC(deny, allow)
-	return Encode(name, view, c)
+	return Encode(name, w.View, c)
 }
 
 // routeConfiguration has no timeout of its own. WebSockets and gRPC streams may

@@ -13,9 +13,10 @@ func Service(s model.Service) ([]Resource, error) {
 	for _, p := range s.Ports {
 		out.add(serviceCluster(s.Key, p))
 		out.add(serviceEndpoints(s.Key, p))
-		if p.Protocol.IsHTTP() {
+		if p.Protocol.MayBeHTTP() {
 			out.add(routesTo(ServicePortName(s.Key, p.Number)))
-		} else {
+		}
+		if !p.Protocol.IsHTTP() {
 			out.add(tcpTo(ServicePortName(s.Key, p.Number)))
 		}
 		out.addAll(serviceListeners(s, p))

@@ -39,10 +39,35 @@ func tcpTo(name string) (Resource, error) {
 // TLS handshake is done, so that a client whom the handshake refuses is not
 // noticed by the application and hears nothing from a protocol in which the
 // server speaks first.
-func inboundTCP(m model.Mesh, statPrefix string) *listenerv3.Filter {
-	p := tcpProxy(statPrefix, ClusterInboundTCP)
+func inboundTCP(lifetime time.Duration, statPrefix string) *listenerv3.Filter {
+	p := boundedTCP(lifetime, statPrefix)
 	p.UpstreamConnectMode = tcpproxyv3.UpstreamConnectMode_ON_DOWNSTREAM_TLS_HANDSHAKE
 	p.MaxEarlyDataBytes = u32(0)
-	p.MaxDownstreamConnectionDuration = dur(min(maxTCPConnection, max(minCertificateLifetime, m.CertificateLifetime)))
 	return networkFilter(tcpProxyFilter, p)
+}
+
+// plaintextTCP hands over a connection without TLS, at once, or, where whether
+// it may come in is decided by its first byte, after that.
+func plaintextTCP(lifetime time.Duration, statPrefix string, atFirstByte bool) *listenerv3.Filter {
+	p := boundedTCP(lifetime, statPrefix)
+	if atFirstByte {
+		p.UpstreamConnectMode = tcpproxyv3.UpstreamConnectMode_ON_DOWNSTREAM_DATA
+		p.MaxEarlyDataBytes = u32(bufferLimit)
+	}
+	return networkFilter(tcpProxyFilter, p)
+}
+
+func boundedTCP(lifetime time.Duration, statPrefix string) *tcpproxyv3.TcpProxy {
+	p := tcpProxy(statPrefix, ClusterInboundTCP)
+	p.MaxDownstreamConnectionDuration = dur(min(maxTCPConnection, max(minCertificateLifetime, lifetime)))
+	return p
+}
+
+// certificateLifetime is that of a workload's certificates: a pod keeps the one
+// that it was made with where the mesh's has been raised since.
+func certificateLifetime(m model.Mesh, w model.Workload) time.Duration {
+	if w.CertificateLifetime > 0 {
+		return min(m.CertificateLifetime, w.CertificateLifetime)
+	}
+	return m.CertificateLifetime
 }

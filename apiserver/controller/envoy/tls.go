@@ -56,7 +56,10 @@ func rootsAnd(names []*tlsv3.SubjectAltNameMatcher) *tlsv3.CommonTlsContext_Comb
 
 // serverTLS is the inbound side: a client certificate is required, and each
 // handshake checks it anew (a resumed session would skip the names).
-func serverTLS(common *tlsv3.CommonTlsContext) *corev3.TransportSocket {
+func serverTLS(m model.Mesh, common *tlsv3.CommonTlsContext) *corev3.TransportSocket {
+	if m.TLS12 {
+		common.TlsParams.TlsMinimumProtocolVersion = tlsv3.TlsParameters_TLSv1_2
+	}
 	return tlsTransport(&tlsv3.DownstreamTlsContext{
 		CommonTlsContext:                 common,
 		RequireClientCertificate:         yes(),

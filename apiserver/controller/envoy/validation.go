@@ -16,13 +16,13 @@ import (
 // port's TCP chain accepts: on a closed port those whom some Allow admits as a
 // connection, on an open one the whole trust domain. It carries the roots as
 // well, since a TLS context takes one validation context by SDS.
-func inboundValidation(m model.Mesh, view string, p model.InboundPort, roots []byte) (Resource, error) {
+func inboundValidation(m model.Mesh, w model.Workload, p model.InboundPort, roots []byte) (Resource, error) {
 	names := []*tlsv3.SubjectAltNameMatcher{sanOfTrustDomain(m)}
 	if p.Access.Closed {
 		names = orNobody(admittedNames(m, p.Access))
 	}
-	name := InboundPortName(view, p.Number)
-	return Encode(name, view, validationSecret(name, roots, names))
+	name := inboundName(w, p)
+	return Encode(name, w.View, validationSecret(name, roots, names))
 }
 
 // admittedNames is at least what RBAC admits behind it: it does not look at IP

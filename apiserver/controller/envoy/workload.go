@@ -30,7 +30,7 @@ func Workload(m model.Mesh, w model.Workload, roots []byte, chains Generations) 
 		if err := checkAccess(p.Access); err != nil {
 			return nil, fmt.Errorf("workload %s, port %d: %w", w.View, p.Number, err)
 		}
-		out.addAll(inboundAccess(m, w.View, p, roots))
+		out.addAll(inboundAccess(m, w, p, roots))
 	}
 	out.add(Encode(ListenerInbound, w.View, inboundListener(m, w, chains)))
 	return out.result("workload " + w.View)
@@ -40,7 +40,7 @@ func isProxyPort(p model.InboundPort) bool { return slices.Contains(model.ProxyP
 
 var errNoRoots = errors.New("no workload roots")
 
-func inboundAccess(m model.Mesh, view string, p model.InboundPort, roots []byte) ([]Resource, error) {
+func inboundAccess(m model.Mesh, w model.Workload, p model.InboundPort, roots []byte) ([]Resource, error) {
 	deny, err := networkDeny(m, p.Access)
 	if err != nil {
 		return nil, err
@@ -50,11 +50,11 @@ func inboundAccess(m model.Mesh, view string, p model.InboundPort, roots []byte)
 		return nil, err
 	}
 	var out collector
-	out.add(networkRBAC(inboundDenyName(view, p.Number), view, inboundStatPrefix(p)+"/deny", deny))
-	out.add(networkRBAC(inboundAllowName(view, p.Number), view, inboundStatPrefix(p)+"/allow", allow))
-	out.add(inboundValidation(m, view, p, roots))
-	if p.HTTP {
-		out.add(inboundRoutes(m, view, p))
+	out.add(networkRBAC(inboundDenyName(inboundName(w, p)), w.View, inboundStatPrefix(p), deny))
+	out.add(networkRBAC(inboundAllowName(inboundName(w, p)), w.View, inboundStatPrefix(p), allow))
+	out.add(inboundValidation(m, w, p, roots))
+	if p.Protocol.MayBeHTTP() {
+		out.add(inboundRoutes(m, w, p))
 	}
 	return out.resources, out.err
 }

@@ -79,16 +79,27 @@ func (i *Identity) OnRoots(f func(roots []byte)) { i.authority.OnRoots(f) }
 // XDSServerTLS is the configuration of the xDS listener.
 func (i *Identity) XDSServerTLS() *tls.Config { return i.controlPlane.TLSConfig() }
 
-// Checks are for /readyz: the root can sign and is published, the control plane
-// has its certificate, the signer sees requests, and admission protects them.
+// Ready tells why no certificate can be issued, nil if they can.
+func (i *Identity) Ready() error { return i.authority.Ready() }
+
+// Checks are for /readyz: the root was read, the control plane has its certificate
+// if there is a root to sign it, the signer sees requests, and admission protects
+// them. A root that was lost keeps nobody from the rest of the server.
 func (i *Identity) Checks() []healthz.HealthChecker {
 	check := func(name string, ready func() error) healthz.HealthChecker {
 		return healthz.NamedCheck(name, func(*http.Request) error { return ready() })
 	}
 	return []healthz.HealthChecker{
-		check("mesh-root", i.authority.Ready),
-		check("mesh-control-plane-certificate", i.controlPlane.Ready),
+		check("mesh-root", i.authority.Known),
+		check("mesh-control-plane-certificate", i.controlPlaneReady),
 		check("mesh-signer", i.signer.Ready),
 		check("mesh-podcertificate-admission", i.admission.Ready),
 	}
+}
+
+func (i *Identity) controlPlaneReady() error {
+	if i.authority.Known() == nil && i.authority.Ready() != nil {
+		return nil
+	}
+	return i.controlPlane.Ready()
 }

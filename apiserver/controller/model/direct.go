@@ -34,28 +34,38 @@ type HeadlessPort struct {
 	// endpoints' port.
 	Number   uint16
 	Protocol Protocol
+	// Opaque is as in ServicePort.
+	Opaque bool
 	// Peers behind the port, sorted: by account, then those outside the mesh.
 	Peers []Peer
 }
 
-// Direct is who answers at the addresses that callers dial at one port, other
-// than cluster IPs.
+// Direct is who answers at the addresses that callers dial themselves: those of
+// meshed pods and of the endpoints of headless Services.
 type Direct struct {
-	// Port is the port that is dialled; 0 stands for every port that has no
-	// Direct of its own.
-	Port uint16
-	// Groups share no address. They are sorted by Service, then peer.
+	// Groups share no address. They are sorted by their first address.
 	Groups []DirectGroup
 }
 
 // DirectGroup is the addresses of a Direct that are treated alike.
 type DirectGroup struct {
-	Peer Peer
-	// Service is the port of a headless Service to which the addresses belong;
-	// nil means the addresses as such, of which nothing but the peer is known.
-	Service *DirectService
 	// Addresses are sorted, without repeats.
 	Addresses []netip.Addr
+	// Ports are those at which somebody in particular answers, sorted by number.
+	Ports []DirectPort
+	// Otherwise answers at every other port; nil if nothing is known of the
+	// addresses as such.
+	Otherwise *Peer
+}
+
+// DirectPort is who answers at one port of the addresses of a DirectGroup.
+type DirectPort struct {
+	// Number is the port that is dialled.
+	Number uint16
+	Peer   Peer
+	// Service is the port of a headless Service that owns the addresses at this
+	// port; nil if nothing is known but the peer.
+	Service *DirectService
 }
 
 // DirectService names a port of a headless Service.

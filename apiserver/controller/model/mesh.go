@@ -22,6 +22,11 @@ type Mesh struct {
 	// issued now, 1 h or more (KEP-4317 knows none shorter). An inbound
 	// connection lives no longer.
 	CertificateLifetime time.Duration
+	// DecodeSlashes makes slashes of those that a request's path has in
+	// percent-encoding; without it such a request is refused.
+	DecodeSlashes bool
+	// TLS12 lets callers come by TLS 1.2.
+	TLS12 bool
 }
 
 // EgressMode is the fate of a connection to an address that no Service names.
@@ -42,7 +47,13 @@ const (
 	ProtocolHTTP1 Protocol = "HTTP/1.1"
 	ProtocolHTTP2 Protocol = "HTTP/2"
 	ProtocolGRPC  Protocol = "gRPC"
+	// ProtocolDetect is that of a port which declares none: the caller's proxy
+	// looks at the first bytes of each connection.
+	ProtocolDetect Protocol = "Detect"
 )
+
+// MayBeHTTP tells whether calls may arrive as requests.
+func (p Protocol) MayBeHTTP() bool { return p == ProtocolDetect || p.IsHTTP() }
 
 // IsHTTP tells whether requests, and not only connections, can be told apart.
 func (p Protocol) IsHTTP() bool {

@@ -13,10 +13,11 @@ type ServiceKey struct {
 // String gives "namespace/name".
 func (k ServiceKey) String() string { return k.Namespace + "/" + k.Name }
 
-// Service is how callers reach one Service by its cluster IPs.
+// Service is how callers reach one Service by its addresses.
 type Service struct {
 	Key ServiceKey
-	// Addresses are the cluster IPs that this Service owns, in the order of its spec.
+	// Addresses are those that this Service owns: cluster IPs, then external and
+	// load-balancer IPs, in the order in which it names them.
 	Addresses []netip.Addr
 	// Ports are sorted by number. Only ports that carry TCP appear.
 	Ports []ServicePort
@@ -27,6 +28,9 @@ type ServicePort struct {
 	// Number is the Service's own port, not the target port.
 	Number   uint16
 	Protocol Protocol
+	// Opaque is true if the pods behind the port do not know of its protocol,
+	// since the Service does not select them: they are called as over TCP.
+	Opaque bool
 	// Endpoints are sorted by address, then port.
 	Endpoints []Endpoint
 	// Identities are the SPIFFE IDs of the accounts of the meshed pods behind

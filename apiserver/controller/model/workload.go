@@ -3,6 +3,8 @@
 
 package model
 
+import "time"
+
 // ProxyID names a proxy by the pod it lives in. It is the string of the
 // certificate's extension and of Envoy's --service-node.
 type ProxyID struct {
@@ -18,6 +20,9 @@ type Proxy struct {
 	ServiceAccount string
 	// View is the View of the Workload that this pod is an instance of.
 	View string
+	// Sees are further views whose resources it is sent, sorted; nil where
+	// everything is visible to the whole mesh.
+	Sees []string
 }
 
 // Workload is the inbound side of all pods that cannot be told apart by
@@ -26,8 +31,15 @@ type Workload struct {
 	// View is a hash of exactly those properties, never of policies: a policy
 	// edit changes the contents of a view, not its name. 32 lower-case hex digits.
 	View string
+	// Family is the View of the same pods without what their own annotations say.
+	// Resources of ports are named by it, so that a pod whose annotation changes
+	// keeps those that stay the same. Empty: the View itself.
+	Family string
 	// Namespace of the pods.
 	Namespace string
+	// CertificateLifetime is the longest life of the pods' certificates, where
+	// that is bounded by the pods and not by Mesh alone; 0 if it is not.
+	CertificateLifetime time.Duration
 	// Ports are sorted by number; the last one, number 0, stands for every port
 	// that is not listed.
 	Ports []InboundPort
@@ -37,12 +49,32 @@ type Workload struct {
 type InboundPort struct {
 	// Number is the container port; 0 means every port that has no entry.
 	Number uint16
-	// HTTP is true if a Service declares an HTTP protocol for this port: calls
-	// that arrive as HTTP (by ALPN) are then served as requests. Calls that
-	// arrive as TCP are served as connections on every port.
-	HTTP   bool
-	Access Access
+	// Protocol is what Services declare for this port, and what the application
+	// is spoken to in, whatever the caller's proxy says that it carries; "" is
+	// TCP. On a port of HTTP, calls that arrive as HTTP (by ALPN, or in plaintext)
+	// are served as requests. Calls that arrive as TCP by ALPN are served as
+	// connections on every port.
+	Protocol Protocol
+	// Permissive is true if the port takes plaintext beside mutual TLS.
+	Permissive bool
+	// ServerFirst is true of a Permissive port whose pod has declared that the
+	// application speaks first: nothing is waited for, and so mutual TLS is not
+	// recognised there.
+	ServerFirst bool
+	// PodAccess is the access mode that an annotation of the pods has given the
+	// port, "" if it is that of their namespace.
+	PodAccess AccessMode
+	Access    Access
 }
+
+// AccessMode is who may call a port that no Allow policy has closed.
+type AccessMode string
+
+// The two modes of traffic.access.
+const (
+	AccessOpen        AccessMode = "Open"
+	AccessDefaultDeny AccessMode = "DefaultDeny"
+)
 
 // Access is who may call one inbound port. Deny is looked at first.
 type Access struct {
@@ -53,6 +85,21 @@ type Access struct {
 	// Deny and Allow keep the order in which they are to be reported: by
 	// policy name, then rule index.
 	Deny, Allow []Rule
+	// Audit is what would be decided beside the above were all Audit policies
+	// enforced; nil if none has this port as target. It changes no verdict.
+	Audit *Audit
+}
+
+// Audit are the rules of the Audit policies of one inbound port.
+type Audit struct {
+	// Closed is true if only what Allow admits would pass.
+	Closed bool
+	// Deny are the audited rules alone. Allow are all that would admit, those of
+	// Access among them. Both in the order of Access.
+	Deny, Allow []Rule
+	// DenyPolicies and AllowPolicies are the Audit policies that have the port as
+	// target, as "<namespace>/<name>", sorted.
+	DenyPolicies, AllowPolicies []string
 }
 
 // Rule is one rule of a policy as it applies to one inbound port: the ports of
@@ -71,8 +118,14 @@ type Source struct {
 	// Principals are alternatives. Empty: the identity is not looked at, which
 	// in an Allow still demands one (see Authenticated).
 	Principals []Principal
-	// Authenticated demands any identity of the mesh. It is always true in an Allow.
+	// Authenticated demands any identity of the mesh. It is always true in an
+	// Allow, unless Anonymous is.
 	Authenticated bool
+	// Anonymous demands that the caller has no identity.
+	Anonymous bool
+	// OrAnonymous lets a caller without an identity pass for whoever Principals
+	// and Authenticated demand. It happens in Deny only.
+	OrAnonymous bool
 	// IPBlocks are alternatives, matched on the peer's own address. Empty: not looked at.
 	IPBlocks []IPBlock
 }

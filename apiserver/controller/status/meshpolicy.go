@@ -25,6 +25,8 @@ const (
 	ReasonRejected       = "RejectedByProxy"
 	ReasonTargetNotFound = compile.ReasonTargetNotFound
 	ReasonInvalid        = compile.ReasonInvalid
+	// ReasonOpenTCPPort is that of the condition DeniesAtFirstByte.
+	ReasonOpenTCPPort = "OpenTCPPort"
 )
 
 // maxMessage is how many bytes a condition's message has at most; the API
@@ -47,32 +49,34 @@ func (w *Writer) writePolicy(ctx context.Context, key types.NamespacedName) erro
 	for _, view := range report.Views {
 		views = append(views, w.proxies.View(view))
 	}
-	expected := 0
-	if left := w.settled.Sub(w.now()); left > 0 {
-		expected = report.Pods
+	left := w.settled.Sub(w.now())
+	if left > 0 {
 		w.queue.AddAfter(key, left)
 	}
-	status := policyStatus(policy.Status, report, views, expected)
+	status := policyStatus(policy.Status, report, views, left > 0)
+	status.Audit = w.auditOf(key, report.Audit)
 	if apiequality.Semantic.DeepEqual(policy.Status, status) {
 		return nil
 	}
+	before := policy.Status.Conditions
 	policy = policy.DeepCopy()
 	policy.Status = status
 	if _, err := w.client.MeshV1alpha1().MeshPolicies(key.Namespace).UpdateStatus(ctx, policy, metav1.UpdateOptions{FieldManager: fieldManager}); err != nil {
 		return fmt.Errorf("update the status of MeshPolicy %s: %w", key, err)
 	}
+	w.tell(policy, before, status.Conditions)
 	w.wrote(key)
 	return nil
 }
 
 // policyStatus says what came of a policy: what the report says of itself, and
-// what the proxies of the views that it affects have answered. expected is how
-// many proxies are waited for, if that is more than are connected.
-func policyStatus(old v1alpha1.MeshPolicyStatus, report compile.Report, views []xds.ViewState, expected int) v1alpha1.MeshPolicyStatus {
+// what the proxies of the views that it affects have answered. While returning,
+// those that are not connected are waited for too.
+func policyStatus(old v1alpha1.MeshPolicyStatus, report compile.Report, views []xds.ViewState, returning bool) v1alpha1.MeshPolicyStatus {
 	out := *old.DeepCopy()
 	proxies, nacks := total(views)
 	out.Proxies = &proxies
-	programmed := programmed(old, report, proxies, nacks, expected)
+	programmed := programmed(old, report, proxies, nacks, returning)
 	accepted := metav1.Condition{
 		Type:    v1alpha1.ConditionAccepted,
 		Status:  metav1.ConditionFalse,
@@ -87,6 +91,17 @@ func policyStatus(old v1alpha1.MeshPolicyStatus, report compile.Report, views []
 		c.Message = cut(c.Message)
 		meta.SetStatusCondition(&out.Conditions, c)
 	}
+	if report.FirstByte == "" {
+		meta.RemoveStatusCondition(&out.Conditions, v1alpha1.ConditionDeniesAtFirstByte)
+		return out
+	}
+	meta.SetStatusCondition(&out.Conditions, metav1.Condition{
+		Type:               v1alpha1.ConditionDeniesAtFirstByte,
+		Status:             metav1.ConditionTrue,
+		ObservedGeneration: report.Generation,
+		Reason:             ReasonOpenTCPPort,
+		Message:            cut(report.FirstByte),
+	})
 	return out
 }
 
@@ -96,6 +111,7 @@ func total(views []xds.ViewState) (v1alpha1.ProxyCounts, []xds.Nack) {
 	for _, v := range views {
 		proxies.Affected += int32(v.Connected)
 		proxies.Acked += int32(v.Acked)
+		proxies.Disconnected += int32(max(v.Known-v.Connected, 0))
 		nacks = append(nacks, v.Nacks...)
 	}
 	return proxies, nacks
@@ -104,7 +120,7 @@ func total(views []xds.ViewState) (v1alpha1.ProxyCounts, []xds.Nack) {
 // programmed turns true for a generation once every connected affected proxy
 // has ACKed it, and then stays: what proxies answer later is about later
 // changes, or about proxies that came later (docs/meshpolicy.md, "Status").
-func programmed(old v1alpha1.MeshPolicyStatus, report compile.Report, proxies v1alpha1.ProxyCounts, nacks []xds.Nack, expected int) metav1.Condition {
+func programmed(old v1alpha1.MeshPolicyStatus, report compile.Report, proxies v1alpha1.ProxyCounts, nacks []xds.Nack, returning bool) metav1.Condition {
 	before := meta.FindStatusCondition(old.Conditions, v1alpha1.ConditionProgrammed)
 	if before != nil && before.Status == metav1.ConditionTrue && before.ObservedGeneration == report.Generation {
 		return *before
@@ -123,9 +139,9 @@ func programmed(old v1alpha1.MeshPolicyStatus, report compile.Report, proxies v1
 	case proxies.Acked < proxies.Affected:
 		out.Reason = ReasonPending
 		out.Message = fmt.Sprintf("%d of %d connected proxies have acknowledged it", proxies.Acked, proxies.Affected)
-	case int(proxies.Affected) < expected:
+	case returning && proxies.Disconnected > 0:
 		out.Reason = ReasonPending
-		out.Message = fmt.Sprintf("the server has just started: %d of %d proxies have connected", proxies.Affected, expected)
+		out.Message = fmt.Sprintf("the server has just started: %d of %d proxies have connected", proxies.Affected, proxies.Affected+proxies.Disconnected)
 	case proxies.Affected == 0:
 		out.Status = metav1.ConditionTrue
 		out.Reason = ReasonProgrammed

@@ -30,7 +30,7 @@ func TestProgrammed(t *testing.T) {
 		old         v1alpha1.MeshPolicyStatus
 		report      compile.Report
 		views       []xds.ViewState
-		expected    int
+		returning   bool
 		wantStatus  metav1.ConditionStatus
 		wantReason  string
 		wantMessage string
@@ -97,17 +97,25 @@ func TestProgrammed(t *testing.T) {
 		wantReason:  ReasonProgrammed,
 		wantMessage: "no connected proxy is affected by it",
 	}, {
+		name:        "the disconnected are counted apart, and nobody waits for them",
+		report:      sound,
+		views:       []xds.ViewState{{Known: 3, Connected: 2, Acked: 2}, {Known: 4, Connected: 1, Acked: 1}},
+		wantStatus:  metav1.ConditionTrue,
+		wantReason:  ReasonProgrammed,
+		wantMessage: "every connected proxy that it affects has acknowledged it",
+		wantProxies: v1alpha1.ProxyCounts{Affected: 3, Acked: 3, Disconnected: 4},
+	}, {
 		name:        "the server has just started: those that are there and not connected are waited for",
 		report:      sound,
-		views:       []xds.ViewState{{Connected: 1, Acked: 1}, {}},
-		expected:    3,
+		views:       []xds.ViewState{{Known: 1, Connected: 1, Acked: 1}, {Known: 2}},
+		returning:   true,
 		wantStatus:  metav1.ConditionFalse,
 		wantReason:  ReasonPending,
 		wantMessage: "the server has just started: 1 of 3 proxies have connected",
-		wantProxies: v1alpha1.ProxyCounts{Affected: 1, Acked: 1},
+		wantProxies: v1alpha1.ProxyCounts{Affected: 1, Acked: 1, Disconnected: 2},
 	}} {
 		t.Run(test.name, func(t *testing.T) {
-			status := policyStatus(test.old, test.report, test.views, test.expected)
+			status := policyStatus(test.old, test.report, test.views, test.returning)
 			got := meta.FindStatusCondition(status.Conditions, v1alpha1.ConditionProgrammed)
 			if got.Status != test.wantStatus || got.Reason != test.wantReason || got.Message != test.wantMessage || got.ObservedGeneration != 2 {
 				t.Errorf("Programmed is %+v", got)
@@ -121,7 +129,7 @@ func TestProgrammed(t *testing.T) {
 
 func TestAcceptedTellsTheReport(t *testing.T) {
 	long := strings.Repeat("ä", maxMessage)
-	status := policyStatus(v1alpha1.MeshPolicyStatus{}, compile.Report{Generation: 7, Reason: compile.ReasonInvalid, Message: long}, nil, 0)
+	status := policyStatus(v1alpha1.MeshPolicyStatus{}, compile.Report{Generation: 7, Reason: compile.ReasonInvalid, Message: long}, nil, false)
 	got := meta.FindStatusCondition(status.Conditions, v1alpha1.ConditionAccepted)
 	if got.Status != metav1.ConditionFalse || got.Reason != compile.ReasonInvalid || got.ObservedGeneration != 7 {
 		t.Errorf("Accepted is %+v", got)
@@ -129,8 +137,22 @@ func TestAcceptedTellsTheReport(t *testing.T) {
 	if len(got.Message) > maxMessage || !strings.HasSuffix(got.Message, "ä…") {
 		t.Errorf("the message has %d bytes and ends in %q", len(got.Message), got.Message[len(got.Message)-8:])
 	}
-	again := policyStatus(status, compile.Report{Generation: 7, Reason: compile.ReasonInvalid, Message: long}, nil, 0)
+	again := policyStatus(status, compile.Report{Generation: 7, Reason: compile.ReasonInvalid, Message: long}, nil, false)
 	if diff := cmp.Diff(status, again); diff != "" {
 		t.Errorf("the same report changes the status:\n%s", diff)
+	}
+}
+
+func TestADenyByIdentityOnAnOpenTCPPortSaysThatItActsAtTheFirstByte(t *testing.T) {
+	report := compile.Report{Generation: 3, Accepted: true, Reason: compile.ReasonAccepted, FirstByte: "port 9000 is open and not HTTP"}
+	status := policyStatus(v1alpha1.MeshPolicyStatus{}, report, nil, false)
+	got := meta.FindStatusCondition(status.Conditions, v1alpha1.ConditionDeniesAtFirstByte)
+	if got == nil || got.Status != metav1.ConditionTrue || got.Message != report.FirstByte || got.ObservedGeneration != 3 {
+		t.Fatalf("the condition is %+v", got)
+	}
+	report.FirstByte = ""
+	status = policyStatus(status, report, nil, false)
+	if got := meta.FindStatusCondition(status.Conditions, v1alpha1.ConditionDeniesAtFirstByte); got != nil {
+		t.Errorf("an Allow has closed the port, and the condition is still %+v", got)
 	}
 }

@@ -12,6 +12,7 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/events"
 	"k8s.io/client-go/util/workqueue"
 	"k8s.io/klog/v2"
 
@@ -54,6 +55,8 @@ type Writer struct {
 	policies listers.MeshPolicyLister
 	configs  listers.MeshConfigLister
 	proxies  Proxies
+	recorder events.EventRecorder
+	audits   Audits
 	// queue has names of policies; the MeshConfig has no namespace.
 	queue workqueue.TypedRateLimitingInterface[types.NamespacedName]
 	now   func() time.Time
@@ -64,18 +67,21 @@ type Writer struct {
 	reports map[types.NamespacedName]compile.Report
 	// byView are the policies that affect a view.
 	byView map[string]map[types.NamespacedName]struct{}
-	inUse  *v1alpha1.MeshConfig
+	// inUse is the MeshConfig of the last compilation; unusable is why it failed.
+	inUse    *v1alpha1.MeshConfig
+	unusable error
 	// written is when an object's status was written last.
 	written map[types.NamespacedName]time.Time
 }
 
 // New makes a Writer. The informers are the caller's to start.
-func New(client versioned.Interface, informers externalversions.SharedInformerFactory, proxies Proxies) *Writer {
+func New(client versioned.Interface, informers externalversions.SharedInformerFactory, proxies Proxies, recorder events.EventRecorder) *Writer {
 	return &Writer{
 		client:   client,
 		policies: informers.Mesh().V1alpha1().MeshPolicies().Lister(),
 		configs:  informers.Mesh().V1alpha1().MeshConfigs().Lister(),
 		proxies:  proxies,
+		recorder: recorder,
 		queue: workqueue.NewTypedRateLimitingQueue(
 			workqueue.NewTypedItemExponentialFailureRateLimiter[types.NamespacedName](10*time.Millisecond, 30*time.Second)),
 		now:     time.Now,
@@ -121,11 +127,12 @@ func (w *Writer) Notify(view string) {
 	}
 }
 
-// InUse takes in that everything has been compiled with a MeshConfig.
-func (w *Writer) InUse(config *v1alpha1.MeshConfig) {
+// InUse takes in that everything has been compiled with a MeshConfig; unusable
+// says that its settings could not be.
+func (w *Writer) InUse(config *v1alpha1.MeshConfig, unusable error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.inUse = config
+	w.inUse, w.unusable = config, unusable
 	w.queue.Add(types.NamespacedName{Name: config.Name})
 }
 

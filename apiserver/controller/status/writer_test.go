@@ -18,6 +18,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/events"
 
 	"github.com/openservicemesh/mesh-apiserver/apis/mesh/v1alpha1"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/compile"
@@ -64,7 +65,7 @@ func TestWriter(t *testing.T) {
 	var proxies views
 	proxies.connected.Store(2)
 
-	writer := New(client, informers, &proxies)
+	writer := New(client, informers, &proxies, events.NewFakeRecorder(10))
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
 	go func() { writer.Run(ctx); close(done) }()

@@ -5,6 +5,7 @@ package world
 
 import (
 	"reflect"
+	"slices"
 	"time"
 
 	"github.com/openservicemesh/mesh-apiserver/apis/mesh/v1alpha1"
@@ -19,6 +20,17 @@ type Settings struct {
 	CertificateLifetime time.Duration
 	// DefaultDeny closes every port that no Allow policy opens.
 	DefaultDeny bool
+	// HideNamespaces makes namespaces of the mesh visible to themselves alone.
+	HideNamespaces bool
+	// Permissive lets workloads take plaintext.
+	Permissive bool
+	// PodsMayLoosenMTLS and PodsMayLoosenAccess let annotations of pods be less
+	// strict than their namespace.
+	PodsMayLoosenMTLS, PodsMayLoosenAccess bool
+	// DecodeSlashes makes slashes of those that are percent-encoded.
+	DecodeSlashes bool
+	// TLS12 lets callers come by TLS 1.2.
+	TLS12 bool
 	// RefuseUnmeshed keeps meshed callers from endpoints outside the mesh.
 	RefuseUnmeshed bool
 	// RefuseEgress keeps them from addresses that no Service names.
@@ -37,7 +49,7 @@ func (w *World) SetConfig(config *v1alpha1.MeshConfig) {
 	if old == nil || !reflect.DeepEqual(old.Spec, config.Spec) {
 		w.dirty.All = true
 	}
-	w.config = config
+	w.config, w.restrictedNames = config, nil
 	if domain := config.Spec.Certificate.TrustDomain; domain != "" {
 		w.trustDomain = domain
 	}
@@ -52,7 +64,7 @@ func (w *World) Config() *v1alpha1.MeshConfig { return w.config }
 // is made anew says the same.
 func (w *World) DeleteConfig(key Key) {
 	if key.Name == v1alpha1.MeshConfigName && w.config != nil {
-		w.config = nil
+		w.config, w.restrictedNames = nil, nil
 		w.dirty.All = true
 	}
 }
@@ -68,6 +80,12 @@ func (w *World) Settings() Settings {
 		settings.CertificateLifetime = lifetime.Duration
 	}
 	settings.DefaultDeny = unlike(spec.Traffic.Access, v1alpha1.AccessOpen)
+	settings.HideNamespaces = unlike(spec.Traffic.Visibility, v1alpha1.VisibilityMesh)
+	settings.Permissive = spec.Traffic.MTLS == v1alpha1.MTLSPermissive
+	settings.PodsMayLoosenMTLS = slices.Contains(spec.Traffic.PodsMayLoosen, v1alpha1.TrafficAxisMTLS)
+	settings.PodsMayLoosenAccess = slices.Contains(spec.Traffic.PodsMayLoosen, v1alpha1.TrafficAxisAccess)
+	settings.DecodeSlashes = spec.Traffic.EscapedSlashes == v1alpha1.EscapedSlashesDecode
+	settings.TLS12 = spec.Traffic.MinimumTLSVersion == v1alpha1.TLSVersion12
 	settings.RefuseUnmeshed = unlike(spec.Traffic.Unmeshed, v1alpha1.UnmeshedAllow)
 	settings.RefuseEgress = unlike(spec.Traffic.Egress, v1alpha1.EgressPassthrough)
 	return settings

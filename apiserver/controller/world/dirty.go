@@ -15,11 +15,13 @@ type Dirty struct {
 	Services map[Key]struct{}
 	// Accounts of meshed pods that appeared, or are gone.
 	Accounts map[Key]struct{}
-	// Ports at which the addresses that callers dial themselves may be others,
-	// or others'. AnyPort among them means all ports without a headless Service.
-	Ports map[uint16]struct{}
+	// Addresses is set if those that callers dial themselves may be others, or
+	// others'.
+	Addresses bool
 	// Views whose inbound side may differ, or that have no pod any more.
 	Views map[string]struct{}
+	// Namespaces whose own annotations about traffic have changed.
+	Namespaces map[string]struct{}
 	// Policies whose own condition may differ, or that are gone.
 	Policies map[Key]struct{}
 	// Proxies that appeared, moved to another view or account, or are gone.
@@ -28,19 +30,21 @@ type Dirty struct {
 
 func newDirty() Dirty {
 	return Dirty{
-		Services: map[Key]struct{}{},
-		Accounts: map[Key]struct{}{},
-		Ports:    map[uint16]struct{}{},
-		Views:    map[string]struct{}{},
-		Policies: map[Key]struct{}{},
-		Proxies:  map[model.ProxyID]struct{}{},
+		Services:   map[Key]struct{}{},
+		Accounts:   map[Key]struct{}{},
+		Views:      map[string]struct{}{},
+		Namespaces: map[string]struct{}{},
+		Policies:   map[Key]struct{}{},
+		Proxies:    map[model.ProxyID]struct{}{},
 	}
 }
 
 // TakeDirty gives what the changes since the last call have made stale.
 func (w *World) TakeDirty() Dirty {
 	for key := range w.dirty.Services {
-		w.touchPorts(key)
+		if _, ok := w.headless[key]; ok {
+			w.dirty.Addresses = true
+		}
 	}
 	d := w.dirty
 	w.dirty = newDirty()

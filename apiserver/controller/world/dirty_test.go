@@ -4,7 +4,6 @@
 package world_test
 
 import (
-	"fmt"
 	"maps"
 	"slices"
 	"testing"
@@ -14,6 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/openservicemesh/mesh-apiserver/apis/mesh/v1alpha1"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/world"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/world/worldtest"
 )
@@ -22,7 +22,7 @@ import (
 type stale struct {
 	All                                bool
 	Services, Views, Policies, Proxies []string
-	// Addresses are "port N", "any port", and accounts.
+	// Addresses are "port N", "all", and accounts.
 	Addresses []string
 }
 
@@ -42,15 +42,15 @@ func TestChangeTouchesWhomItConcerns(t *testing.T) {
 		{"a pod ends", func(w *world.World, o objects) {
 			o.pod.Status.Phase = corev1.PodFailed
 			w.SetPod(o.pod)
-		}, stale{Services: []string{"a/web"}, Views: []string{"gone"}, Proxies: []string{"a/web-1/1"}, Addresses: []string{"a/web", "any port"}}},
+		}, stale{Services: []string{"a/web"}, Views: []string{"gone"}, Proxies: []string{"a/web-1/1"}, Addresses: []string{"a/web", "all"}}},
 		{"a pod is recreated", func(w *world.World, o objects) {
 			o.pod.UID = "2"
 			w.SetPod(o.pod)
-		}, stale{Services: []string{"a/web"}, Views: []string{"a web"}, Proxies: []string{"a/web-1/1", "a/web-1/2"}, Addresses: []string{"a/web", "any port"}}},
+		}, stale{Services: []string{"a/web"}, Views: []string{"a web"}, Proxies: []string{"a/web-1/1", "a/web-1/2"}, Addresses: []string{"a/web", "all"}}},
 		{"a pod gets another label", func(w *world.World, o objects) {
 			o.pod.Labels = map[string]string{"app": "api"}
 			w.SetPod(o.pod)
-		}, stale{Services: []string{"a/web"}, Views: []string{"a api", "gone"}, Proxies: []string{"a/web-1/1"}, Addresses: []string{"a/web", "any port"}}},
+		}, stale{Services: []string{"a/web"}, Views: []string{"a api", "gone"}, Proxies: []string{"a/web-1/1"}, Addresses: []string{"a/web", "all"}}},
 		{"an endpoint is not ready any more", func(w *world.World, o objects) {
 			no := false
 			o.slice.Endpoints[0].Conditions.Ready = &no
@@ -65,7 +65,7 @@ func TestChangeTouchesWhomItConcerns(t *testing.T) {
 		{"a Service becomes headless", func(w *world.World, o objects) {
 			o.service.Spec.ClusterIP, o.service.Spec.ClusterIPs = "None", []string{"None"}
 			w.SetService(o.service)
-		}, stale{Services: []string{"a/web"}, Views: []string{"a web"}, Policies: []string{"a/web"}, Addresses: []string{"port 8080"}}},
+		}, stale{Services: []string{"a/web"}, Views: []string{"a web"}, Policies: []string{"a/web"}, Addresses: []string{"all"}}},
 		{"another Service claims an address", func(w *world.World, o objects) {
 			rival := o.service.DeepCopy()
 			rival.Namespace, rival.Name = "b", "rival"
@@ -85,6 +85,17 @@ func TestChangeTouchesWhomItConcerns(t *testing.T) {
 		}, stale{Policies: []string{"a/web"}}},
 		{"an account that nobody names appears", func(w *world.World, _ objects) {
 			w.SetServiceAccount(&corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: "b", Name: "other"}})
+		}, stale{}},
+		{"a Namespace says what holds for its pods", func(w *world.World, _ objects) {
+			w.SetNamespace(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "a", Annotations: map[string]string{model.MTLSAnnotation: "Permissive"}}})
+		}, stale{Views: []string{"a web"}}},
+		{"a pod's own annotation gives it another view", func(w *world.World, o objects) {
+			o.pod.Annotations = map[string]string{model.MTLSPortsAnnotation: "8080=Strict"}
+			w.SetPod(o.pod)
+		}, stale{Services: []string{"a/web"}, Views: []string{"a web", "gone"}, Proxies: []string{"a/web-1/1"}, Addresses: []string{"a/web", "all"}}},
+		{"a pod gets an annotation that is not about traffic", func(w *world.World, o objects) {
+			o.pod.Annotations = map[string]string{"example.com/a": "b"}
+			w.SetPod(o.pod)
 		}, stale{}},
 		{"MeshConfig says something else", func(w *world.World, _ objects) {
 			config := &v1alpha1.MeshConfig{ObjectMeta: metav1.ObjectMeta{Name: "default"}}
@@ -132,12 +143,8 @@ func read(w *world.World, d world.Dirty) stale {
 	for key := range d.Accounts {
 		out.Addresses = append(out.Addresses, key.String())
 	}
-	for port := range d.Ports {
-		if port == world.AnyPort {
-			out.Addresses = append(out.Addresses, "any port")
-		} else {
-			out.Addresses = append(out.Addresses, fmt.Sprint("port ", port))
-		}
+	if d.Addresses {
+		out.Addresses = append(out.Addresses, "all")
 	}
 	for _, list := range [][]string{out.Addresses, out.Services, out.Views, out.Policies, out.Proxies} {
 		slices.Sort(list)

@@ -159,11 +159,15 @@ func (w *World) touchPod(pod *Pod) {
 		for slice := range w.slicesByAddress[a] {
 			w.touchServiceOf(slice)
 		}
+		for service := range w.claims[a] {
+			w.dirty.Services[service] = struct{}{}
+			w.dirty.Addresses = true
+		}
 	}
 	if pod.Meshed {
 		w.dirty.Proxies[pod.ProxyID()] = struct{}{}
 		w.dirty.Accounts[pod.Account()] = struct{}{}
-		w.touchAddresses()
+		w.dirty.Addresses = true
 	}
 }
 
@@ -207,9 +211,16 @@ func (w *World) Proxy(id model.ProxyID) (model.Proxy, bool) {
 	if pod == nil || pod.UID != id.UID || !pod.Meshed {
 		return model.Proxy{}, false
 	}
-	return pod.proxy(), true
+	return model.Proxy{ID: id, ServiceAccount: pod.ServiceAccount, View: pod.View, Sees: w.sees(id.Namespace)}, true
 }
 
-func (p *Pod) proxy() model.Proxy {
-	return model.Proxy{ID: p.ProxyID(), ServiceAccount: p.ServiceAccount, View: p.View}
+// Proxies gives the names of all proxies, in no order.
+func (w *World) Proxies() []model.ProxyID {
+	var ids []model.ProxyID
+	for _, pod := range w.pods {
+		if pod.Meshed {
+			ids = append(ids, pod.ProxyID())
+		}
+	}
+	return ids
 }

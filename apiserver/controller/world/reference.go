@@ -79,11 +79,15 @@ func (w *World) DeleteServiceAccount(key Key) {
 // SetNamespace takes in that a namespace exists.
 func (w *World) SetNamespace(namespace *corev1.Namespace) {
 	w.learn(Reference{Kind: KindNamespace, Key: keyOf(namespace)})
+	w.setVisibility(namespace.Name, newVisibility(namespace))
+	w.setNamespaceTraffic(namespace.Name, namespaceTraffic{string(namespace.UID), trafficAnnotations(namespace)})
 }
 
 // DeleteNamespace takes in that a namespace exists no more.
 func (w *World) DeleteNamespace(key Key) {
 	w.unlearn(Reference{Kind: KindNamespace, Key: key})
+	w.setVisibility(key.Name, visibility{})
+	w.setNamespaceTraffic(key.Name, namespaceTraffic{})
 }
 
 func (w *World) learn(reference Reference) {

@@ -18,7 +18,8 @@ import (
 func (w *World) SetService(service *corev1.Service) {
 	key := keyOf(service)
 	old := w.services[key]
-	if old != nil && old.UID == service.UID && reflect.DeepEqual(old.Spec, service.Spec) {
+	if old != nil && old.UID == service.UID && reflect.DeepEqual(old.Spec, service.Spec) &&
+		reflect.DeepEqual(old.Status.LoadBalancer, service.Status.LoadBalancer) {
 		return
 	}
 	if old != nil {
@@ -26,10 +27,12 @@ func (w *World) SetService(service *corev1.Service) {
 	}
 	w.services[key] = service
 	w.servicesByNamespace.add(key.Namespace, key)
-	for _, a := range ClusterIPs(service) {
+	for _, a := range Addresses(service) {
 		w.claims.add(a, key)
 	}
-	w.fileHeadless(key)
+	if Headless(service) {
+		w.headless[key] = struct{}{}
+	}
 	w.touchService(service)
 }
 
@@ -38,14 +41,17 @@ func (w *World) DeleteService(key Key) {
 	if old := w.services[key]; old != nil {
 		w.forgetService(old)
 		delete(w.services, key)
-		w.fileHeadless(key)
 		w.servicesByNamespace.remove(key.Namespace, key)
 	}
 }
 
 func (w *World) forgetService(service *corev1.Service) {
 	w.touchService(service)
-	for _, a := range ClusterIPs(service) {
+	if Headless(service) {
+		w.dirty.Addresses = true
+		delete(w.headless, keyOf(service))
+	}
+	for _, a := range Addresses(service) {
 		w.claims.remove(a, keyOf(service))
 	}
 }
@@ -56,7 +62,11 @@ func (w *World) forgetService(service *corev1.Service) {
 func (w *World) touchService(service *corev1.Service) {
 	key := keyOf(service)
 	w.dirty.Services[key] = struct{}{}
-	for _, a := range ClusterIPs(service) {
+	if len(w.restricted()) > 0 {
+		// Callers that do not see a Service are refused at its addresses.
+		w.dirty.Addresses = true
+	}
+	for _, a := range Addresses(service) {
 		for other := range w.claims[a] {
 			w.dirty.Services[other] = struct{}{}
 		}
@@ -69,8 +79,42 @@ func (w *World) touchService(service *corev1.Service) {
 	w.touchPoliciesNaming(Reference{Kind: KindService, Key: key})
 }
 
-// ClusterIPs gives the addresses that a Service claims, in the order of its
-// spec; none for a headless Service.
+// Addresses gives what a Service claims, each once: its cluster IPs, then its
+// external IPs, then those of its load balancer to which calls go straight.
+func Addresses(service *corev1.Service) []netip.Addr {
+	addresses := ClusterIPs(service)
+	for _, address := range external(service) {
+		if !slices.Contains(addresses, address) {
+			addresses = append(addresses, address)
+		}
+	}
+	return addresses
+}
+
+// external gives the addresses that are not the cluster's own. A headless Service
+// has none, as with kube-proxy. A load balancer of ipMode Proxy wants to see the
+// calls itself (KEP-1860).
+func external(service *corev1.Service) []netip.Addr {
+	if service.Spec.Type == corev1.ServiceTypeExternalName || Headless(service) {
+		return nil
+	}
+	texts := slices.Clone(service.Spec.ExternalIPs)
+	for _, ingress := range service.Status.LoadBalancer.Ingress {
+		if ingress.IPMode == nil || *ingress.IPMode == corev1.LoadBalancerIPModeVIP {
+			texts = append(texts, ingress.IP)
+		}
+	}
+	var addresses []netip.Addr
+	for _, text := range texts {
+		if a, err := netip.ParseAddr(text); err == nil && a.Unmap().IsGlobalUnicast() {
+			addresses = append(addresses, a.Unmap())
+		}
+	}
+	return addresses
+}
+
+// ClusterIPs gives the addresses that the cluster has given a Service, in the
+// order of its spec; none for a headless Service.
 func ClusterIPs(service *corev1.Service) []netip.Addr {
 	if service.Spec.Type == corev1.ServiceTypeExternalName {
 		return nil
@@ -116,16 +160,34 @@ func (w *World) ServicesSelecting(view *View) []*corev1.Service {
 	return services
 }
 
-// Owner gives the Service to which a cluster IP belongs: of those that claim
-// it, the oldest, then the first by name.
+// Owner gives the Service to which an address belongs, the zero Key if to none.
+// Of those that claim it, those come first whose cluster IP it is; then the
+// oldest, then the first by name. The address of a pod is no Service's, whoever
+// claims it from outside.
 func (w *World) Owner(address netip.Addr) Key {
 	var owner Key
 	for key := range w.claims[address] {
-		if owner == (Key{}) || w.older(key, owner) {
+		if w.mayOwn(key, address) && (owner == (Key{}) || w.precedes(key, owner, address)) {
 			owner = key
 		}
 	}
 	return owner
+}
+
+func (w *World) mayOwn(key Key, address netip.Addr) bool {
+	return len(w.podsByAddress[address]) == 0 || w.assigned(key, address)
+}
+
+func (w *World) precedes(a, b Key, address netip.Addr) bool {
+	if w.assigned(a, address) != w.assigned(b, address) {
+		return w.assigned(a, address)
+	}
+	return w.older(a, b)
+}
+
+// assigned tells whether an address is a cluster IP of a Service.
+func (w *World) assigned(key Key, address netip.Addr) bool {
+	return slices.Contains(ClusterIPs(w.services[key]), address)
 }
 
 func (w *World) older(a, b Key) bool {

@@ -33,7 +33,6 @@ func (w *World) SetSlice(slice *discoveryv1.EndpointSlice) {
 			w.slicesByPod.add(pod, key)
 		}
 	}
-	w.fileHeadless(serviceOf(slice))
 	w.touchServiceOf(key)
 }
 
@@ -58,7 +57,6 @@ func (w *World) forgetSlice(slice *discoveryv1.EndpointSlice) {
 			w.slicesByPod.remove(pod, key)
 		}
 	}
-	w.fileHeadless(serviceOf(slice))
 }
 
 func sameSlice(a, b *discoveryv1.EndpointSlice) bool {

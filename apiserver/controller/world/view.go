@@ -10,6 +10,7 @@ import (
 	"hash"
 	"maps"
 	"slices"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -29,6 +30,14 @@ type View struct {
 	// Ports are the application's TCP ports in the order of the pod's spec: of
 	// two with one name, the first is meant.
 	Ports []Port
+	// Traffic is what the pods' own annotations say of traffic, by annotation;
+	// only those of model.TrafficAnnotations.
+	Traffic map[string]string
+	// CertificateLifetime is the longest life of a certificate that the pods ask
+	// for, as MeshConfig had it when they were made; 0 if they do not say.
+	CertificateLifetime time.Duration
+	// Family is the Name that the view has without Traffic and CertificateLifetime.
+	Family string
 }
 
 // Port is a container port.
@@ -45,8 +54,26 @@ func newView(pod *corev1.Pod) *View {
 		Labels:         pod.Labels,
 		Ports:          tcpPorts(pod),
 	}
+	view.Family = view.hash()
+	view.Traffic = trafficAnnotations(pod)
+	view.CertificateLifetime = certificateLifetime(pod)
 	view.Name = view.hash()
 	return view
+}
+
+// certificateLifetime is what the pod's identity volume asks for.
+func certificateLifetime(pod *corev1.Pod) time.Duration {
+	for _, volume := range pod.Spec.Volumes {
+		if volume.Name != model.VolumeIdentity || volume.Projected == nil {
+			continue
+		}
+		for _, source := range volume.Projected.Sources {
+			if source.PodCertificate != nil && source.PodCertificate.MaxExpirationSeconds != nil {
+				return time.Duration(*source.PodCertificate.MaxExpirationSeconds) * time.Second
+			}
+		}
+	}
+	return 0
 }
 
 // tcpPorts looks where Kubernetes looks for a named target port: containers,
@@ -81,6 +108,12 @@ func (v *View) hash() string {
 	for _, port := range v.Ports {
 		write(h, port.Name)
 		writeCount(h, int(port.Number))
+	}
+	for _, name := range slices.Sorted(maps.Keys(v.Traffic)) {
+		write(h, name, v.Traffic[name])
+	}
+	if v.CertificateLifetime > 0 {
+		writeCount(h, int(v.CertificateLifetime.Seconds()))
 	}
 	return hex.EncodeToString(h.Sum(nil)[:16])
 }

@@ -30,15 +30,16 @@ type World struct {
 	config *v1alpha1.MeshConfig
 	// trustDomain is the one that a MeshConfig named last, at first that of New.
 	trustDomain string
+	// systemNamespace has the administrators' policies.
+	systemNamespace string
 
 	services            map[Key]*corev1.Service
 	servicesByNamespace index[string, Key]
-	// claims are the Services that have an address as a cluster IP.
+	// claims are the Services that claim an address.
 	claims index[netip.Addr, Key]
 
-	// headlessPorts are, by headless Service, the ports at which it has endpoints.
-	headlessPorts  index[Key, uint16]
-	headlessByPort index[uint16, Key]
+	// headless are the Services whose endpoints callers dial themselves.
+	headless map[Key]struct{}
 
 	slices          map[Key]*discoveryv1.EndpointSlice
 	slicesByService index[Key, Key]
@@ -56,6 +57,18 @@ type World struct {
 	policies            map[Key]*v1alpha1.MeshPolicy
 	policiesByNamespace index[string, Key]
 	policiesByReference index[Reference, Key]
+	// sorted are the policies of a namespace by name, forgotten when one changes.
+	sorted map[string][]*v1alpha1.MeshPolicy
+	// derived is what readers have made of a policy, see Derived.
+	derived map[*v1alpha1.MeshPolicy]any
+
+	// visibilities are of Namespaces that are in the mesh, or say who sees them.
+	visibilities map[string]visibility
+	// restrictedNames are kept until they may differ: nil then.
+	restrictedNames []string
+
+	// traffic is what annotations of Namespaces say, by their names.
+	traffic map[string]namespaceTraffic
 
 	// known are the Namespaces and ServiceAccounts that exist.
 	known map[Reference]struct{}
@@ -71,8 +84,7 @@ func New(trustDomain string) *World {
 		services:            map[Key]*corev1.Service{},
 		servicesByNamespace: index[string, Key]{},
 		claims:              index[netip.Addr, Key]{},
-		headlessPorts:       index[Key, uint16]{},
-		headlessByPort:      index[uint16, Key]{},
+		headless:            map[Key]struct{}{},
 		slices:              map[Key]*discoveryv1.EndpointSlice{},
 		slicesByService:     index[Key, Key]{},
 		slicesByAddress:     index[netip.Addr, Key]{},
@@ -86,6 +98,10 @@ func New(trustDomain string) *World {
 		policies:            map[Key]*v1alpha1.MeshPolicy{},
 		policiesByNamespace: index[string, Key]{},
 		policiesByReference: index[Reference, Key]{},
+		visibilities:        map[string]visibility{},
+		traffic:             map[string]namespaceTraffic{},
+		sorted:              map[string][]*v1alpha1.MeshPolicy{},
+		derived:             map[*v1alpha1.MeshPolicy]any{},
 		known:               map[Reference]struct{}{},
 		dirty:               newDirty(),
 	}

@@ -26,12 +26,13 @@ const (
 const maxMessage = 2048
 
 // answer takes the ACK or NACK that a request may be, and tells whether it
-// changed what View says of the stream. A stale nonce is no error.
-func (st *stream) answer(s *subscription, request *discovery.DeltaDiscoveryRequest) bool {
+// changed what View says of the stream, and which refusal is to be told to
+// others. A stale nonce is no error.
+func (st *stream) answer(s *subscription, request *discovery.DeltaDiscoveryRequest) (bool, *Nack) {
 	n64, err := strconv.ParseUint(request.GetResponseNonce(), 10, 32)
 	n := nonce(n64)
 	if err != nil || n == 0 || n > st.lastNonce {
-		return false
+		return false, nil
 	}
 	before := s.answered
 	s.answered = max(s.answered, n)
@@ -41,18 +42,19 @@ func (st *stream) answer(s *subscription, request *discovery.DeltaDiscoveryReque
 	}
 	if detail := request.GetErrorDetail(); detail != nil {
 		nacks.WithLabelValues(s.kind.label()).Inc()
-		st.reject(s, n, detail.GetMessage())
-		return true
+		s.counts.Nacks++
+		return true, st.reject(s, n, detail.GetMessage())
 	}
 	acks.WithLabelValues(s.kind.label()).Inc()
-	return s.accept(n) || before < s.lastOwn && s.answered >= s.lastOwn
+	s.counts.Acks++
+	return s.accept(n) || before < s.lastOwn && s.answered >= s.lastOwn, nil
 }
 
 // accept clears the NACKs of the resources that a response carried.
 func (s *subscription) accept(n nonce) bool {
 	cleared := false
 	for t := range s.rejected {
-		if s.known[t].nonce == n {
+		if k, _ := s.known.get(t); k.nonce == n {
 			delete(s.rejected, t)
 			cleared = true
 		}
@@ -62,24 +64,31 @@ func (s *subscription) accept(n nonce) bool {
 
 // reject keeps a NACK with each resource that the response carried. Which of
 // several was bad is found by sending each again in a response of its own:
-// the good ones are then ACKed, so a NACK stays with the bad one alone.
-func (st *stream) reject(s *subscription, n nonce, message string) {
+// the good ones are then ACKed, so a NACK stays with the bad one alone, which
+// is returned, unless this proxy has refused too often lately.
+func (st *stream) reject(s *subscription, n nonce, message string) *Nack {
 	message = strings.TrimSpace(message)
 	if len(message) > maxMessage {
 		message = message[:maxMessage]
 	}
 	var carried []*topic
-	for t, k := range s.known {
+	for t, k := range s.known.all() {
 		if k.nonce == n && k.serial >= firstSerial {
 			carried = append(carried, t)
 			s.rejected[t] = message
 		}
 	}
 	if len(carried) == 1 {
-		if st.server.mayLogNACK(st.peer.ID) {
-			st.log.Info("Proxy refused a resource", "type", s.kind.label(), "resource", carried[0].name, "message", message)
+		if !st.server.mayLogNACK(st.peer.ID) {
+			return nil
 		}
-		return
+		t := carried[0]
+		st.log.Info("Proxy refused a resource", "type", s.kind.label(), "resource", t.name, "message", message)
+		nack := &Nack{Proxy: st.peer.ID, TypeURL: s.kind.typeURL(), Name: t.name, Message: message}
+		if r := st.visible(t); r != nil {
+			nack.View = r.source.View
+		}
+		return nack
 	}
 	st.log.V(2).Info("Proxy refused a response, sending its resources one by one",
 		"type", s.kind.label(), "resources", len(carried), "message", message)
@@ -89,6 +98,7 @@ func (st *stream) reject(s *subscription, n nonce, message string) {
 	if len(carried) > 0 {
 		st.markedNow()
 	}
+	return nil
 }
 
 // mayLogNACK tells whether another NACK of this proxy is worth a line. The limit

@@ -246,18 +246,6 @@ static_resources:
           validation_context: {trusted_ca: {filename: %q}}
 `
 
-// waitFor polls a condition of Envoy's, which nothing announces.
-func waitFor(t *testing.T, what string, holds func() bool) {
-	t.Helper()
-	deadline := time.Now().Add(patience)
-	for !holds() {
-		if time.Now().After(deadline) {
-			t.Fatalf("never: %s", what)
-		}
-		time.Sleep(2 * time.Millisecond)
-	}
-}
-
 // get asks on a new connection: "200 body", or the error.
 func get(url string) string {
 	client := http.Client{Timeout: patience, Transport: &http.Transport{DisableKeepAlives: true}}

@@ -117,6 +117,18 @@ func (h *harness) eventually(what string, holds func() bool) {
 	}
 }
 
+// waitFor polls a condition which nothing announces.
+func waitFor(t testing.TB, what string, holds func() bool) {
+	t.Helper()
+	deadline := time.Now().Add(patience)
+	for !holds() {
+		if time.Now().After(deadline) {
+			t.Fatalf("never: %s", what)
+		}
+		time.Sleep(2 * time.Millisecond)
+	}
+}
+
 // client is a thin delta client.
 type client struct {
 	t         testing.TB

@@ -38,7 +38,7 @@ var (
 		StabilityLevel: metrics.ALPHA,
 	}, []string{"type"})
 	refusals = metrics.NewCounterVec(&metrics.CounterOpts{
-		Name: "mesh_xds_refused_streams_total", Help: "Streams that were refused: certificate, node, account or unknown.",
+		Name: "mesh_xds_refused_streams_total", Help: "Streams that were refused: certificate, node, account, unknown or configuration.",
 		StabilityLevel: metrics.ALPHA,
 	}, []string{"reason"})
 	pushSeconds = metrics.NewHistogram(&metrics.HistogramOpts{

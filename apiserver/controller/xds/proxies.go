@@ -5,6 +5,8 @@ package xds
 
 import (
 	"context"
+	"reflect"
+	"slices"
 	"time"
 
 	"google.golang.org/grpc/codes"
@@ -60,38 +62,67 @@ func (s *Server) leave(st *stream) {
 		if sub == nil {
 			continue
 		}
-		for t := range sub.known {
+		for t := range sub.known.all() {
 			st.forget(sub, t)
 		}
 		st.subscriptions[k] = nil
 	}
 	st.unmark()
 	st.left = true
-	s.store.releaseView(st.view)
+	for _, name := range st.names() {
+		s.store.releaseView(name)
+	}
 }
 
-// know takes in a proxy that came or changed, and returns the views whose ack
-// state changes with it.
+// know takes in a proxy that came or changed, and returns the views whose state
+// changes with it.
 func (s *Server) know(p model.Proxy) []string {
+	old, known := s.proxies[p.ID]
+	if known && reflect.DeepEqual(old, p) {
+		return nil
+	}
+	views := []string{p.View}
+	if known {
+		views = append(views, old.View)
+		s.count(old.View, -1)
+	}
+	s.count(p.View, 1)
 	s.proxies[p.ID] = p
 	st, ok := s.streams[p.ID]
-	if !ok {
-		return nil
-	}
-	if !st.isAdmitted() {
+	switch {
+	case !ok:
+	case !st.isAdmitted():
 		s.tryAdmit(st)
-		return nil
-	}
-	if p.ServiceAccount != st.peer.ServiceAccount {
+	case p.ServiceAccount != st.peer.ServiceAccount:
 		st.end(wrongAccount(st.peer, p))
+	case p.View != st.view || !slices.Equal(p.Sees, st.sees):
+		s.move(st, p)
+	}
+	return views
+}
+
+// unknow takes in that a proxy's pod has gone, and returns the views whose
+// state changes with it.
+func (s *Server) unknow(id model.ProxyID) []string {
+	old, known := s.proxies[id]
+	delete(s.proxies, id)
+	delete(s.nackLimits, id)
+	if st, ok := s.streams[id]; ok {
+		st.end(status.Errorf(codes.NotFound, "pod %s is gone", id))
+	}
+	if !known {
 		return nil
 	}
-	if p.View == st.view {
-		return nil
+	s.count(old.View, -1)
+	return []string{old.View}
+}
+
+// count keeps how many proxies a view has.
+func (s *Server) count(view string, by int) {
+	s.known[view] += by
+	if s.known[view] == 0 {
+		delete(s.known, view)
 	}
-	old := st.view
-	s.move(st, p.View)
-	return []string{old, st.view}
 }
 
 // tryAdmit admits a stream if the store is ready and the proxy is known.
@@ -105,7 +136,7 @@ func (s *Server) tryAdmit(st *stream) {
 		st.end(wrongAccount(st.peer, p))
 		return
 	}
-	st.view = p.View
+	st.view, st.sees = p.View, p.Sees
 	for _, view := range st.views() {
 		view.streams[st] = struct{}{}
 	}
@@ -117,37 +148,46 @@ func wrongAccount(peer Peer, p model.Proxy) error {
 		peer.ServiceAccount, p.ID, p.ServiceAccount)
 }
 
-// move takes a stream to another view. What the old view had goes when what
-// the new one has was sent.
-func (s *Server) move(st *stream, view string) {
-	from := s.store.view(st.view)
-	old := st.view
-	st.view = view
-	to := s.store.view(view)
-	if old != "" {
-		delete(from.streams, st)
-	}
-	to.streams[st] = struct{}{}
+// move takes a stream to other views. What the old ones had goes when what the
+// new ones have was sent.
+func (s *Server) move(st *stream, p model.Proxy) {
+	before := st.names()
+	from := st.views()
+	st.view, st.sees = p.View, p.Sees
+	to := st.views()
 	for k, sub := range st.subscriptions {
 		if sub == nil {
 			continue
 		}
-		if sub.wildcard {
-			to.wildcards[k][st] = struct{}{}
-			if old != "" {
-				delete(from.wildcards[k], st)
+		for _, view := range slices.Concat(from, to) {
+			if slices.Contains(from, view) && slices.Contains(to, view) {
+				continue
 			}
-		}
-		for _, topics := range []map[*topic]struct{}{from.topics[k], to.topics[k]} {
-			for t := range topics {
+			for t := range view.topics[k] {
 				if sub.wants(t) {
 					sub.mark(t)
 				}
 			}
 		}
 	}
+	for _, view := range from {
+		delete(view.streams, st)
+		for k := range kinds {
+			delete(view.wildcards[k], st)
+		}
+	}
+	for _, view := range to {
+		view.streams[st] = struct{}{}
+		for k, sub := range st.subscriptions {
+			if sub != nil && sub.wildcard {
+				view.wildcards[k][st] = struct{}{}
+			}
+		}
+	}
 	st.markedNow()
-	s.store.releaseView(old)
+	for _, name := range before {
+		s.store.releaseView(name)
+	}
 }
 
 func (s *Server) viewOf(st *stream) string {

@@ -31,7 +31,7 @@ func (s *Server) collect(st *stream) ([]*response, time.Time, time.Duration) {
 	var out []*response
 	for k := range kinds {
 		if sub := st.subscriptions[k]; sub != nil && !(k.waitsForClusters() && st.cold(now)) {
-			out = append(out, st.additions(sub, now)...)
+			out = append(out, sub.counted(st.additions(sub, now))...)
 		}
 	}
 	if st.cold(now) {
@@ -39,7 +39,8 @@ func (s *Server) collect(st *stream) ([]*response, time.Time, time.Duration) {
 	}
 	for _, k := range removalOrder {
 		if sub := st.subscriptions[k]; sub != nil {
-			out = append(out, st.removals(sub)...)
+			out = append(out, sub.counted(st.removals(sub))...)
+			sub.shrink()
 		}
 	}
 	return out, st.unmark(), 0
@@ -66,8 +67,8 @@ func (st *stream) unmark() time.Time {
 func (st *stream) additions(s *subscription, now time.Time) []*response {
 	var set, absent []*topic
 	for t := range s.dirty {
-		k, known := s.known[t]
-		r := t.visible(st.view)
+		k, known := s.known.get(t)
+		r := st.visible(t)
 		switch {
 		case !s.wants(t):
 			delete(s.dirty, t)
@@ -88,7 +89,7 @@ func (st *stream) additions(s *subscription, now time.Time) []*response {
 	}
 	for _, t := range byName(s.alone) {
 		delete(s.alone, t)
-		if t.visible(st.view) != nil && s.wants(t) {
+		if st.visible(t) != nil && s.wants(t) {
 			out = append(out, st.respond(s, []*topic{t}, nil, now))
 		}
 	}
@@ -116,8 +117,8 @@ func (st *stream) respond(s *subscription, set, absent []*topic, now time.Time) 
 	slices.SortFunc(set, compareNames)
 	slices.SortFunc(absent, compareNames)
 	for _, t := range set {
-		resource := t.visible(st.view)
-		if s.kind == clusters && s.known[t].serial < firstSerial {
+		resource := st.visible(t)
+		if have, _ := s.known.get(t); s.kind == clusters && have.serial < firstSerial {
 			st.warming = warming{nonce: r.nonce, until: now.Add(st.server.warmUp)}
 		}
 		if resource.source.View != "" {

@@ -26,6 +26,11 @@ const (
 	// versions (33 at most), and 1 MiB for the node and Envoy's words come to less.
 	// gRPC's own default, 4 MiB, is too small for them.
 	maxRequest = 8 << 20
+	// requestRate and requestBurst bound the requests of a stream in a second,
+	// and at once. What is more waits unread, so that TCP holds the proxy back.
+	// An honest proxy sends one for each response, and one for each name that it
+	// comes to want.
+	requestRate, requestBurst = 1000, 20_000
 )
 
 const wildcard = "*"
@@ -41,9 +46,12 @@ func (s *Server) handle(st *stream, request *discovery.DeltaDiscoveryRequest) er
 		s.mu.Unlock()
 		return status.Error(codes.Aborted, "the stream has ended")
 	}
-	changed, err := st.take(k, request)
+	changed, refused, err := st.take(k, request)
 	view := st.view
 	s.mu.Unlock()
+	if refused != nil && s.options.Refused != nil {
+		s.options.Refused(*refused)
+	}
 	if changed {
 		s.notify(view)
 	}
@@ -51,10 +59,10 @@ func (s *Server) handle(st *stream, request *discovery.DeltaDiscoveryRequest) er
 }
 
 // take records a request, and tells whether the stream's ack state may have
-// changed.
-func (st *stream) take(k kind, request *discovery.DeltaDiscoveryRequest) (bool, error) {
+// changed, and what was refused.
+func (st *stream) take(k kind, request *discovery.DeltaDiscoveryRequest) (changed bool, refused *Nack, err error) {
 	s, first := st.subscribe(k)
-	changed := st.answer(s, request)
+	changed, refused = st.answer(s, request)
 	names, all := split(request.GetResourceNamesSubscribe())
 	gone, nothing := split(request.GetResourceNamesUnsubscribe())
 	// A first request that names nothing asks for everything ("How the client
@@ -65,11 +73,11 @@ func (st *stream) take(k kind, request *discovery.DeltaDiscoveryRequest) (bool, 
 	if !k.takesWildcard() {
 		all = false
 	}
-	if len(s.known)+len(names) > maxNames || len(request.GetInitialResourceVersions()) > maxNames {
-		return changed, status.Errorf(codes.ResourceExhausted, "more than %d names of type %s on one stream", maxNames, k.label())
+	if s.known.n+len(names) > maxNames || len(request.GetInitialResourceVersions()) > maxNames {
+		return changed, refused, status.Errorf(codes.ResourceExhausted, "more than %d names of type %s on one stream", maxNames, k.label())
 	}
 	if err := checkNames(request); err != nil {
-		return changed, err
+		return changed, refused, err
 	}
 	var have map[string]string
 	if first {
@@ -88,10 +96,10 @@ func (st *stream) take(k kind, request *discovery.DeltaDiscoveryRequest) (bool, 
 		st.addName(s, name, have[name])
 	}
 	if !all && !nothing && len(names)+len(gone) == 0 {
-		return changed, nil
+		return changed, refused, nil
 	}
 	st.markedNow()
-	return true, nil
+	return true, refused, nil
 }
 
 // checkNames refuses names that no resource has: they would be kept.

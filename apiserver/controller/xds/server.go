@@ -37,6 +37,10 @@ import (
 // shutdownGrace is how long streams have to end by themselves.
 const shutdownGrace = 5 * time.Second
 
+// ErrNotConfigured is what Identify returns while this server cannot read any
+// certificate, whoever's it is: the proxy is to try again.
+var ErrNotConfigured = errors.New("the mesh is not configured")
+
 // Options are what a Server needs of others.
 type Options struct {
 	// Identify reads who a proxy is from its verified leaf. Required.
@@ -45,6 +49,12 @@ type Options struct {
 	// by what a stream did: connect, subscribe, ACK, NACK, move, disconnect.
 	// It must not block, and may be called by many at once.
 	Notify func(view string)
+	// Refused, if set, is called with a NACK of one resource, at the rate at
+	// which NACKs of a proxy are logged. It must not block.
+	Refused func(Nack)
+	// Register, if set, adds services to those that proxies may call. view gives
+	// the view of the peer of a call, by its certificate.
+	Register func(to grpc.ServiceRegistrar, view func(context.Context) (string, error))
 	// Logger defaults to klog's.
 	Logger klog.Logger
 }
@@ -59,8 +69,8 @@ type Peer struct {
 type Server struct {
 	options Options
 	log     klog.Logger
-	// hold and warmUp are constants but in tests.
-	hold, warmUp time.Duration
+	// hold, warmUp and unread are constants but in tests.
+	hold, warmUp, unread time.Duration
 	// ready is closed when the first full picture is there.
 	ready chan struct{}
 
@@ -72,6 +82,8 @@ type Server struct {
 	streams  map[model.ProxyID]*stream
 	serving  bool
 	stopping bool
+	// known is how many of the proxies there are by view.
+	known map[string]int
 	// nackLimits bound what each known proxy can make the log say.
 	nackLimits map[model.ProxyID]*rate.Limiter
 }
@@ -87,11 +99,13 @@ func New(options Options) *Server {
 		log:     klog.LoggerWithName(log, "xds"),
 		hold:    holdUnknown,
 		warmUp:  warmUp,
+		unread:  maxUnread,
 		ready:   make(chan struct{}),
 		store:   newStore(),
 		proxies: map[model.ProxyID]model.Proxy{},
 		streams: map[model.ProxyID]*stream{},
 
+		known:      map[string]int{},
 		nackLimits: map[model.ProxyID]*rate.Limiter{},
 	}
 }
@@ -155,6 +169,9 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener, tlsConfig *tl
 		grpc.ReadBufferSize(4<<10),
 	)
 	discovery.RegisterAggregatedDiscoveryServiceServer(g, ads{server: s})
+	if s.options.Register != nil {
+		s.options.Register(g, s.viewOfPeer)
+	}
 	s.setServing()
 	failed := make(chan error, 1)
 	go func() { failed <- g.Serve(listener) }()
@@ -211,7 +228,7 @@ func (a ads) DeltaAggregatedResources(conn discovery.AggregatedDiscoveryService_
 	s := a.server
 	who, leaf, err := s.identify(conn.Context())
 	if err != nil {
-		refusals.WithLabelValues("certificate").Inc()
+		refusals.WithLabelValues(refusalOf(err)).Inc()
 		return err
 	}
 	st := newStream(s, who, s.log)
@@ -227,6 +244,30 @@ func (a ads) DeltaAggregatedResources(conn discovery.AggregatedDiscoveryService_
 	return st.run(conn)
 }
 
+// refusalOf is the reason for which a stream is counted whose peer was not
+// identified: the server's own trouble is not the certificate's.
+func refusalOf(err error) string {
+	if status.Code(err) == codes.Unavailable {
+		return "configuration"
+	}
+	return "certificate"
+}
+
+// viewOfPeer gives the view of a known proxy, by its certificate.
+func (s *Server) viewOfPeer(ctx context.Context) (string, error) {
+	who, _, err := s.identify(ctx)
+	if err != nil {
+		return "", err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	proxy, ok := s.proxies[who.ID]
+	if !ok || proxy.ServiceAccount != who.ServiceAccount {
+		return "", status.Errorf(codes.PermissionDenied, "no proxy %s with this account is known", who.ID)
+	}
+	return proxy.View, nil
+}
+
 // identify reads who the peer is from the leaf of its verified chain.
 func (s *Server) identify(ctx context.Context) (Peer, *x509.Certificate, error) {
 	p, ok := peer.FromContext(ctx)
@@ -239,6 +280,9 @@ func (s *Server) identify(ctx context.Context) (Peer, *x509.Certificate, error) 
 	}
 	leaf := info.State.VerifiedChains[0][0]
 	who, err := s.options.Identify(leaf)
+	if errors.Is(err, ErrNotConfigured) {
+		return Peer{}, nil, status.Errorf(codes.Unavailable, "proxies cannot be told apart yet: %v", err)
+	}
 	if err != nil {
 		return Peer{}, nil, status.Errorf(codes.PermissionDenied, "client certificate: %v", err)
 	}

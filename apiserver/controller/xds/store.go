@@ -17,7 +17,9 @@ import (
 // known by (type, name, view). The Server's lock guards it.
 type store struct {
 	topics [kinds]map[string]*topic
-	views  map[string]*viewIndex
+	// indexes number the topics.
+	indexes [kinds]index
+	views   map[string]*viewIndex
 	// serial is the last number given to a version of a resource.
 	serial serial
 }
@@ -26,6 +28,8 @@ type store struct {
 type topic struct {
 	kind kind
 	name string
+	// id is its number among those of its kind.
+	id uint32
 	// shared is what every proxy may see, nil if there is none.
 	shared *resource
 	// own is what proxies of one view see in its place, by view.
@@ -52,8 +56,10 @@ type resource struct {
 type serial uint32
 
 const (
+	// unheld: nothing is kept of the topic.
+	unheld serial = iota
 	// unknown: the proxy has not been told anything.
-	unknown serial = iota
+	unknown
 	// missing: the proxy has been told that there is no such resource.
 	missing
 	firstSerial
@@ -90,14 +96,16 @@ func (s *store) topic(k kind, name string) *topic {
 	if !ok {
 		t = &topic{kind: k, name: name}
 		s.topics[k][name] = t
+		s.indexes[k].add(t)
 	}
 	return t
 }
 
 // release forgets a topic that has no resource and that no stream knows of.
 func (s *store) release(t *topic) {
-	if t.shared == nil && len(t.own) == 0 && t.holders == 0 {
+	if t.shared == nil && len(t.own) == 0 && t.holders == 0 && s.topics[t.kind][t.name] == t {
 		delete(s.topics[t.kind], t.name)
+		s.indexes[t.kind].remove(t)
 	}
 }
 
@@ -130,10 +138,20 @@ func (s *store) releaseView(name string) {
 }
 
 // apply sets and removes resources and says what is different afterwards. What
-// cannot be set is left out, and is the error.
+// cannot be set is left out, and is the error. Removals come last, so that what
+// only goes to another view stays the same version.
 func (s *store) apply(set []envoy.Resource, remove []envoy.Key) ([]change, error) {
 	var changes []change
 	var failed []error
+	for _, source := range set {
+		k, ok := kindOf(source.TypeURL)
+		if !ok {
+			failed = append(failed, fmt.Errorf("set %q: type %q is not served", source.Name, source.TypeURL))
+			continue
+		}
+		c, err := s.put(s.topic(k, source.Name), source)
+		changes, failed = append(changes, c...), append(failed, err)
+	}
 	for _, key := range remove {
 		k, ok := kindOf(key.TypeURL)
 		if !ok {
@@ -144,15 +162,6 @@ func (s *store) apply(set []envoy.Resource, remove []envoy.Key) ([]change, error
 			s.drop(t, key.View)
 			changes = append(changes, change{t, key.View})
 		}
-	}
-	for _, source := range set {
-		k, ok := kindOf(source.TypeURL)
-		if !ok {
-			failed = append(failed, fmt.Errorf("set %q: type %q is not served", source.Name, source.TypeURL))
-			continue
-		}
-		c, err := s.put(s.topic(k, source.Name), source)
-		changes, failed = append(changes, c...), append(failed, err)
 	}
 	followed, err := s.followClusters(changes)
 	return append(changes, followed...), errors.Join(append(failed, err)...)
@@ -191,10 +200,24 @@ func (s *store) put(t *topic, source envoy.Resource) ([]change, error) {
 		s.release(t)
 		return nil, fmt.Errorf("encode %s %q: %w", t.kind.label(), t.name, err)
 	}
-	s.serial++
 	s.view(source.View).topics[t.kind][t] = struct{}{}
-	t.set(source.View, &resource{source: source, version: version, serial: s.serial, frame: frame})
+	t.set(source.View, &resource{source: source, version: version, serial: s.serialOf(t, version), frame: frame})
 	return []change{{t, source.View}}, nil
+}
+
+// serialOf numbers a version. One that is there in another view keeps its number,
+// so that a proxy which sees it by that view now is not sent it again.
+func (s *store) serialOf(t *topic, version string) serial {
+	if t.shared != nil && t.shared.version == version {
+		return t.shared.serial
+	}
+	for _, r := range t.own {
+		if r.version == version {
+			return r.serial
+		}
+	}
+	s.serial++
+	return s.serial
 }
 
 // versionOf is the version that proxies are told.
@@ -237,10 +260,19 @@ func (t *topic) variant(view string) *resource {
 	return t.own[view]
 }
 
-// visible gives what a proxy of this view sees under the topic's name, or nil.
-func (t *topic) visible(view string) *resource {
-	if r, ok := t.own[view]; ok {
+// visible gives what a proxy sees under the topic's name, or nil: of the views
+// that it belongs to the first that has it, its own before those that it shares.
+func (st *stream) visible(t *topic) *resource {
+	if len(t.own) == 0 {
+		return t.shared
+	}
+	if r, ok := t.own[st.view]; ok {
 		return r
+	}
+	for _, view := range st.sees {
+		if r, ok := t.own[view]; ok {
+			return r
+		}
 	}
 	return t.shared
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	discovery "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
+	"golang.org/x/time/rate"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"k8s.io/klog/v2"
@@ -23,7 +24,9 @@ type stream struct {
 	log    klog.Logger
 
 	// view is the proxy's own view, known once the stream is admitted.
-	view          string
+	view string
+	// sees are further views that it shares with others, known as well then.
+	sees          []string
 	subscriptions [kinds]*subscription
 	lastNonce     nonce
 	// warming is set while the proxy has not ACKed new clusters.
@@ -75,12 +78,22 @@ func (st *stream) poke() {
 	}
 }
 
-// views are the views that the stream belongs to: everybody's, and its own.
+// views are the views that the stream belongs to: everybody's, its own, and
+// those that it shares with some.
 func (st *stream) views() []*viewIndex {
-	if st.view == "" {
-		return []*viewIndex{st.server.store.view("")}
+	var views []*viewIndex
+	for _, name := range st.names() {
+		views = append(views, st.server.store.view(name))
 	}
-	return []*viewIndex{st.server.store.view(""), st.server.store.view(st.view)}
+	return views
+}
+
+func (st *stream) names() []string {
+	names := make([]string, 1, 2+len(st.sees))
+	if st.view != "" {
+		names = append(names, st.view)
+	}
+	return append(names, st.sees...)
 }
 
 // markChanged puts a changed topic in the stream's slot.
@@ -120,10 +133,9 @@ func (st *stream) send(conn deltaStream) error {
 	for {
 		responses, marked, wait := st.server.collect(st)
 		for _, r := range responses {
-			if err := conn.SendMsg(r); err != nil {
+			if err := st.write(conn, r); err != nil {
 				return err
 			}
-			countPush(r)
 		}
 		if len(responses) > 0 && !marked.IsZero() {
 			pushSeconds.Observe(time.Since(marked).Seconds())
@@ -141,9 +153,32 @@ func (st *stream) send(conn deltaStream) error {
 	}
 }
 
+// maxUnread is how long one response may wait for the proxy to read. Keepalive
+// ends connections that are dead; this ends those that only answer pings, for
+// which the transport would keep a response for ever.
+const maxUnread = time.Minute
+
+// write sends one response. It waits for the proxy: while it does, what changes
+// is kept as names in the slot, so that a slow reader costs no more memory.
+func (st *stream) write(conn deltaStream, r *response) error {
+	timer := time.AfterFunc(st.server.unread, func() {
+		st.end(status.Error(codes.DeadlineExceeded, "the proxy does not read what it is sent"))
+	})
+	defer timer.Stop()
+	if err := conn.SendMsg(r); err != nil {
+		return err
+	}
+	countPush(r)
+	return nil
+}
+
 // receive takes requests until the proxy goes away or breaks the rules.
 func (st *stream) receive(conn deltaStream) error {
+	limit := rate.NewLimiter(requestRate, requestBurst)
 	for first := true; ; first = false {
+		if err := limit.Wait(conn.Context()); err != nil {
+			return status.FromContextError(err).Err()
+		}
 		request, err := conn.Recv()
 		if errors.Is(err, io.EOF) {
 			return nil

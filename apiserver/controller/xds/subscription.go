@@ -14,10 +14,12 @@ type subscription struct {
 	// is not used: every known topic is then one that was asked for.
 	explicit map[*topic]struct{}
 	// known is what the proxy has, or has been told.
-	known map[*topic]knowledge
+	known holdings
 	// dirty is the stream's slot: what may have to be sent. The latest version
 	// wins, for versions are looked up when the send begins.
 	dirty map[*topic]struct{}
+	// peak is how many dirty has had at once since it was made.
+	peak int
 	// alone are topics to be sent again, each in a response of its own.
 	alone map[*topic]struct{}
 	// rejected holds Envoy's words about topics whose current version it refused.
@@ -27,6 +29,8 @@ type subscription struct {
 	// lastOwn is the newest nonce of this type that carried a resource of the
 	// stream's own view.
 	lastOwn nonce
+	// counts are what has gone over the stream.
+	counts Counts
 	// owed: the proxy waits for a first answer, be it empty.
 	owed bool
 }
@@ -45,29 +49,42 @@ func (s *subscription) wants(t *topic) bool {
 	if s.wildcard {
 		return true
 	}
-	_, ok := s.known[t]
+	_, ok := s.known.get(t)
 	return ok
 }
 
 // mark puts a topic in the slot.
 func (s *subscription) mark(t *topic) {
 	s.dirty[t] = struct{}{}
+	s.peak = max(s.peak, len(s.dirty))
+}
+
+// roomy is the size up to which an empty slot keeps its memory.
+const roomy = 64
+
+// shrink gives back the memory of a slot that was full and is empty now, as
+// after the first picture: a map keeps its size whatever is deleted from it, and
+// every stream would keep room for every resource.
+func (s *subscription) shrink() {
+	if len(s.dirty) == 0 && s.peak > roomy {
+		s.dirty, s.peak = map[*topic]struct{}{}, 0
+	}
 }
 
 // remember records what the proxy has of a topic.
 func (s *subscription) remember(t *topic, k knowledge) {
-	if _, ok := s.known[t]; !ok {
+	if _, ok := s.known.get(t); !ok {
 		t.holders++
 	}
-	s.known[t] = k
+	s.known.set(t, k)
 }
 
 // forget drops all that is held about a topic.
 func (st *stream) forget(s *subscription, t *topic) {
-	if _, ok := s.known[t]; !ok {
+	if _, ok := s.known.get(t); !ok {
 		return
 	}
-	delete(s.known, t)
+	s.known.remove(t)
 	delete(s.dirty, t)
 	delete(s.alone, t)
 	delete(s.rejected, t)
@@ -84,7 +101,7 @@ func (st *stream) subscribe(k kind) (*subscription, bool) {
 	}
 	s := &subscription{
 		kind:     k,
-		known:    map[*topic]knowledge{},
+		known:    holdings{index: &st.server.store.indexes[k]},
 		dirty:    map[*topic]struct{}{},
 		alone:    map[*topic]struct{}{},
 		rejected: map[*topic]string{},
@@ -136,13 +153,13 @@ func (st *stream) removeName(s *subscription, name string) {
 // the proxy says it has; those no longer visible are removed.
 func (st *stream) addWildcard(s *subscription, have map[string]string) {
 	if s.wildcard {
-		for t, k := range s.known {
+		for t, k := range s.known.all() {
 			k.serial = stale
-			s.known[t] = k
+			s.known.set(t, k)
 		}
-	} else if len(s.known) > 0 {
+	} else if s.known.n > 0 {
 		s.explicit = map[*topic]struct{}{}
-		for t := range s.known {
+		for t := range s.known.all() {
 			s.explicit[t] = struct{}{}
 		}
 	}
@@ -169,7 +186,7 @@ func (st *stream) removeWildcard(s *subscription) {
 	for _, view := range st.views() {
 		delete(view.wildcards[s.kind], st)
 	}
-	for t := range s.known {
+	for t := range s.known.all() {
 		if _, ok := s.explicit[t]; !ok {
 			st.forget(s, t)
 		}
@@ -186,7 +203,7 @@ func (st *stream) serialOf(t *topic, version string) serial {
 	if version == "" {
 		return unknown
 	}
-	if r := t.visible(st.view); r != nil && r.version == version {
+	if r := st.visible(t); r != nil && r.version == version {
 		return r.serial
 	}
 	return stale

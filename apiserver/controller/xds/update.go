@@ -4,8 +4,7 @@
 package xds
 
 import (
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
+	"slices"
 
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/envoy"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
@@ -35,7 +34,7 @@ func (s *Server) Apply(u Update) {
 	}
 }
 
-// apply returns the views whose ack state changed by the update itself.
+// apply returns the views whose state the update itself changed.
 func (s *Server) apply(u Update) []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -55,19 +54,16 @@ func (s *Server) apply(u Update) []string {
 		views = append(views, s.know(p)...)
 	}
 	for _, id := range u.GoneProxies {
-		delete(s.proxies, id)
-		delete(s.nackLimits, id)
-		if st, ok := s.streams[id]; ok {
-			st.end(status.Errorf(codes.NotFound, "pod %s is gone", id))
-		}
+		views = append(views, s.unknow(id)...)
 	}
-	return views
+	slices.Sort(views)
+	return slices.Compact(views)
 }
 
 // markWanting puts a change in the slot of the streams that want it and may see it.
 func (s *Server) markWanting(c change) {
 	for st := range c.topic.subscribers {
-		if c.view == "" || c.view == st.view {
+		if slices.Contains(st.names(), c.view) {
 			st.markChanged(c.topic)
 		}
 	}

@@ -12,7 +12,9 @@ import (
 
 // ViewState is how far the proxies of a view are.
 type ViewState struct {
-	// Connected are the proxies with a stream.
+	// Known are the proxies that there are, connected or not.
+	Known int
+	// Connected are those with a stream.
 	Connected int
 	// Acked are those of them that have ACKed the current version of every
 	// resource of the view (those with its name as Key.View) that they want.
@@ -27,6 +29,8 @@ type ViewState struct {
 type Nack struct {
 	Proxy         model.ProxyID
 	TypeURL, Name string
+	// View of the resource, as in envoy.Key.
+	View string
 	// Message is Envoy's, cut at 2048 bytes.
 	Message string
 }
@@ -36,7 +40,10 @@ type Nack struct {
 func (s *Server) View(view string) ViewState {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var state ViewState
+	state := ViewState{Known: s.known[view]}
+	if view == "" {
+		state.Known = len(s.proxies)
+	}
 	v, ok := s.store.views[view]
 	if !ok {
 		return state
@@ -63,14 +70,12 @@ func (st *stream) hasAcked(v *viewIndex, view string) bool {
 			continue
 		}
 		for t := range v.topics[k] {
-			r := t.visible(st.view)
+			r := st.visible(t)
 			if !s.wants(t) || r.source.View != view {
 				continue
 			}
 			wanted++
-			have := s.known[t]
-			_, refused := s.rejected[t]
-			if refused || have.serial != r.serial || have.nonce > s.answered {
+			if !s.hasAcked(t, r) {
 				return false
 			}
 		}
@@ -86,8 +91,8 @@ func (st *stream) nacks(view string) []Nack {
 			continue
 		}
 		for t, message := range s.rejected {
-			if t.variant(view) != nil && t.visible(st.view) == t.variant(view) {
-				out = append(out, Nack{Proxy: st.peer.ID, TypeURL: kind(k).typeURL(), Name: t.name, Message: message})
+			if t.variant(view) != nil && st.visible(t) == t.variant(view) {
+				out = append(out, Nack{Proxy: st.peer.ID, TypeURL: kind(k).typeURL(), Name: t.name, View: view, Message: message})
 			}
 		}
 	}

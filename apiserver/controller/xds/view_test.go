@@ -57,19 +57,53 @@ func TestProxyThatChangesItsViewLosesTheOldOneLast(t *testing.T) {
 	}
 }
 
+// A namespace that hides itself takes its resources from "" to a view of those
+// that see it, and may let others in later.
+func TestStreamSeesTheViewsThatItSharesWithSome(t *testing.T) {
+	h := newHarness(t)
+	a, b := pod("a", "v1"), pod("b", "v1")
+	cluster := func(view, content string) envoy.Resource {
+		return encoded(t, clusters, "out/shop/web:80", view, content)
+	}
+	h.start([]model.Proxy{a, b}, cluster("", "1"), encoded(t, clusters, "marker", "", "1"))
+	one, two := h.connect(a), h.connect(b)
+	one.subscribe(clusters)
+	two.subscribe(clusters)
+	one.expectAck("Cluster marker out/shop/web:80")
+	two.expectAck("Cluster marker out/shop/web:80")
+
+	a.Sees = []string{"namespace/shop"}
+	h.Apply(Update{Set: []envoy.Resource{cluster("namespace/shop", "1")}, Remove: []envoy.Key{cluster("", "").Key}, Proxies: []model.Proxy{a}})
+	two.expectAck("Cluster -out/shop/web:80")
+	h.Apply(Update{Set: []envoy.Resource{cluster("namespace/shop", "2")}})
+	one.expectAck("Cluster out/shop/web:80")
+
+	b.Sees = []string{"namespace/shop"}
+	h.Apply(Update{Proxies: []model.Proxy{b}})
+	two.expectAck("Cluster out/shop/web:80")
+	a.Sees = nil
+	h.Apply(Update{Proxies: []model.Proxy{a}})
+	one.expectAck("Cluster -out/shop/web:80")
+	h.Apply(Update{Set: []envoy.Resource{cluster("namespace/shop", "3")}})
+	two.expectAck("Cluster out/shop/web:80")
+	h.Apply(Update{Set: []envoy.Resource{encoded(t, clusters, "marker", "", "2")}})
+	one.expectAck("Cluster marker")
+	two.expectAck("Cluster marker")
+}
+
 func TestViewCountsConnectedAndAcked(t *testing.T) {
 	h := newHarness(t)
 	a, b := pod("a", "v1"), pod("b", "v1")
 	h.start([]model.Proxy{a, b}, encoded(t, routes, "in/v1/80", "v1", "1"), encoded(t, clusters, "x", "", "1"))
 	one, two := h.connect(a), h.connect(b)
-	h.eventually("connected", func() bool { return cmp.Equal(h.View("v1"), ViewState{Connected: 2}) })
+	h.eventually("connected", func() bool { return cmp.Equal(h.View("v1"), ViewState{Known: 2, Connected: 2}) })
 	one.subscribe(routes, "in/v1/80")
 	two.subscribe(routes, "in/v1/80")
 	one.expectAck("RouteConfiguration in/v1/80")
 	pending := two.expect("RouteConfiguration in/v1/80")
-	h.eventually("one has ACKed", func() bool { return cmp.Equal(h.View("v1"), ViewState{Connected: 2, Acked: 1}) })
+	h.eventually("one has ACKed", func() bool { return cmp.Equal(h.View("v1"), ViewState{Known: 2, Connected: 2, Acked: 1}) })
 	two.ack(pending)
-	h.eventually("both have ACKed", func() bool { return cmp.Equal(h.View("v1"), ViewState{Connected: 2, Acked: 2}) })
+	h.eventually("both have ACKed", func() bool { return cmp.Equal(h.View("v1"), ViewState{Known: 2, Connected: 2, Acked: 2}) })
 
 	// Resources of others are not counted against a view.
 	h.Apply(Update{Set: []envoy.Resource{encoded(t, clusters, "x", "", "2")}})
@@ -92,7 +126,7 @@ func TestNackIsKeptAndCleared(t *testing.T) {
 	c := h.connect(a)
 	c.subscribe(listeners)
 	c.nack(c.expect("Listener inbound"), "no such filter")
-	want := ViewState{Connected: 1, Nacks: []Nack{{Proxy: a.ID, TypeURL: listeners.typeURL(), Name: "inbound", Message: "no such filter"}}}
+	want := ViewState{Known: 1, Connected: 1, Nacks: []Nack{{Proxy: a.ID, TypeURL: listeners.typeURL(), Name: "inbound", View: "v1", Message: "no such filter"}}}
 	h.eventually("the NACK is shown", func() bool { return cmp.Equal(h.View("v1"), want) })
 
 	// Another type's ACK changes nothing.
@@ -103,7 +137,7 @@ func TestNackIsKeptAndCleared(t *testing.T) {
 	}
 	h.Apply(Update{Set: []envoy.Resource{encoded(t, listeners, "inbound", "v1", "good")}})
 	c.expectAck("Listener inbound")
-	h.eventually("the NACK is cleared", func() bool { return cmp.Equal(h.View("v1"), ViewState{Connected: 1, Acked: 1}) })
+	h.eventually("the NACK is cleared", func() bool { return cmp.Equal(h.View("v1"), ViewState{Known: 1, Connected: 1, Acked: 1}) })
 }
 
 func TestNackOfSeveralIsNarrowedToTheBadOne(t *testing.T) {
@@ -116,7 +150,7 @@ func TestNackOfSeveralIsNarrowedToTheBadOne(t *testing.T) {
 	c.nack(c.expect("Listener bad good"), "one of them is bad")
 	c.nack(c.expect("Listener bad"), "bad is bad")
 	c.expectAck("Listener good")
-	want := []Nack{{Proxy: a.ID, TypeURL: listeners.typeURL(), Name: "bad", Message: "bad is bad"}}
+	want := []Nack{{Proxy: a.ID, TypeURL: listeners.typeURL(), Name: "bad", View: "v1", Message: "bad is bad"}}
 	h.eventually("the bad one alone is shown", func() bool { return cmp.Equal(h.View("v1").Nacks, want) })
 
 	h.Apply(Update{Set: []envoy.Resource{encoded(t, listeners, "good", "v1", "2")}})

@@ -7,23 +7,18 @@ package meshconfig
 import (
 	"context"
 
-	apiequality "k8s.io/apimachinery/pkg/api/equality"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	"k8s.io/apiserver/pkg/registry/rest"
-	"k8s.io/apiserver/pkg/storage/names"
 	"sigs.k8s.io/structured-merge-diff/v6/fieldpath"
 
 	"github.com/openservicemesh/mesh-apiserver/apis/mesh"
-	"github.com/openservicemesh/mesh-apiserver/apis/mesh/v1alpha1"
 	"github.com/openservicemesh/mesh-apiserver/apis/mesh/validation"
-	"github.com/openservicemesh/mesh-apiserver/apis/scheme"
+	base "github.com/openservicemesh/mesh-apiserver/registry/strategy"
 )
 
 type strategy struct {
-	rest.DeclarativeValidation
-	names.NameGenerator
+	base.Base
 }
 
 var (
@@ -34,32 +29,17 @@ var (
 )
 
 func newStrategy() strategy {
-	return strategy{rest.DeclarativeValidation{Scheme: scheme.Scheme}, names.SimpleNameGenerator}
-}
-
-func (strategy) NamespaceScoped() bool { return false }
-
-// GetResetFields says that server-side apply to the object owns no status.
-func (strategy) GetResetFields() map[fieldpath.APIVersion]*fieldpath.Set {
-	return map[fieldpath.APIVersion]*fieldpath.Set{
-		fieldpath.APIVersion(v1alpha1.SchemeGroupVersion.String()): fieldpath.NewSet(
-			fieldpath.MakePathOrDie("status"),
-		),
-	}
+	return strategy{base.New(false)}
 }
 
 func (strategy) PrepareForCreate(_ context.Context, obj runtime.Object) {
 	config := obj.(*mesh.MeshConfig)
-	config.Status = mesh.MeshConfigStatus{}
-	config.Generation = 1
+	base.PrepareForCreate(&config.ObjectMeta, &config.Status)
 }
 
 func (strategy) PrepareForUpdate(_ context.Context, obj, old runtime.Object) {
 	config, oldConfig := obj.(*mesh.MeshConfig), old.(*mesh.MeshConfig)
-	config.Status = oldConfig.Status
-	if !apiequality.Semantic.DeepEqual(config.Spec, oldConfig.Spec) {
-		config.Generation = oldConfig.Generation + 1
-	}
+	base.PrepareForUpdate(&config.ObjectMeta, &oldConfig.ObjectMeta, &config.Spec, &oldConfig.Spec, &config.Status, &oldConfig.Status)
 }
 
 func (strategy) Validate(_ context.Context, obj runtime.Object) field.ErrorList {
@@ -76,28 +56,16 @@ func (strategy) WarningsOnUpdate(context.Context, runtime.Object, runtime.Object
 	return nil
 }
 
-func (strategy) Canonicalize(runtime.Object) {}
-
-func (strategy) AllowCreateOnUpdate(context.Context) bool { return false }
-
-func (strategy) AllowUnconditionalUpdate(context.Context) bool { return false }
-
 type statusStrategy struct{ strategy }
 
 // GetResetFields says that server-side apply to the status owns nothing else.
 func (statusStrategy) GetResetFields() map[fieldpath.APIVersion]*fieldpath.Set {
-	return map[fieldpath.APIVersion]*fieldpath.Set{
-		fieldpath.APIVersion(v1alpha1.SchemeGroupVersion.String()): fieldpath.NewSet(
-			fieldpath.MakePathOrDie("metadata"),
-			fieldpath.MakePathOrDie("spec"),
-		),
-	}
+	return base.StatusResetFields()
 }
 
 func (statusStrategy) PrepareForUpdate(_ context.Context, obj, old runtime.Object) {
 	config, oldConfig := obj.(*mesh.MeshConfig), old.(*mesh.MeshConfig)
-	config.Spec = oldConfig.Spec
-	metav1.ResetObjectMetaForStatus(&config.ObjectMeta, &oldConfig.ObjectMeta)
+	base.PrepareForStatusUpdate(&config.ObjectMeta, &oldConfig.ObjectMeta, &config.Spec, &oldConfig.Spec)
 }
 
 func (statusStrategy) ValidateUpdate(_ context.Context, obj, _ runtime.Object) field.ErrorList {

@@ -74,9 +74,13 @@ func TestInvalidSettings(t *testing.T) {
 			`metadata.name: "other": must be "default": there is one MeshConfig`}},
 		"a finalizer": {`{"name": "default", "finalizers": ["example.com/hold"]}`, `{}`, []string{
 			"metadata.finalizers: deleting the MeshConfig sets it back to the defaults at once"}},
-		"modes": {named, `{"traffic": {"access": "Closed", "mtls": "Permissive", "unmeshed": "Deny", "egress": "Deny"}}`, []string{
+		"modes": {named, `{"traffic": {"access": "Closed", "mtls": "Off", "unmeshed": "Deny", "egress": "Deny",
+			"podsMayLoosen": ["egress"], "escapedSlashes": "Keep", "minimumTLSVersion": "TLSv1_1"}}`, []string{
 			`spec.traffic.access: Unsupported value: "Closed": supported values: "DefaultDeny", "Open"`,
-			`spec.traffic.mtls: Unsupported value: "Permissive": supported values: "Strict"`,
+			`spec.traffic.mtls: Unsupported value: "Off": supported values: "Permissive", "Strict"`,
+			`spec.traffic.podsMayLoosen[0]: Unsupported value: "egress": supported values: "access", "mtls"`,
+			`spec.traffic.escapedSlashes: Unsupported value: "Keep": supported values: "Decode", "Reject"`,
+			`spec.traffic.minimumTLSVersion: Unsupported value: "TLSv1_1": supported values: "TLSv1_2", "TLSv1_3"`,
 			`spec.traffic.unmeshed: Unsupported value: "Deny": supported values: "Allow", "Refuse"`,
 			`spec.traffic.egress: Unsupported value: "Deny": supported values: "Passthrough", "Refuse"`}},
 		"the sidecar": {named, `{"sidecar": {"image": "envoy 1.40", "logLevel": "loud", "concurrency": 0, "drainTime": "1500ms", "terminationDrain": "2h"}}`, []string{

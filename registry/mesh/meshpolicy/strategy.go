@@ -7,18 +7,14 @@ package meshpolicy
 import (
 	"context"
 
-	apiequality "k8s.io/apimachinery/pkg/api/equality"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	"k8s.io/apiserver/pkg/registry/rest"
-	"k8s.io/apiserver/pkg/storage/names"
 	"sigs.k8s.io/structured-merge-diff/v6/fieldpath"
 
 	"github.com/openservicemesh/mesh-apiserver/apis/mesh"
-	"github.com/openservicemesh/mesh-apiserver/apis/mesh/v1alpha1"
 	"github.com/openservicemesh/mesh-apiserver/apis/mesh/validation"
-	"github.com/openservicemesh/mesh-apiserver/apis/scheme"
+	base "github.com/openservicemesh/mesh-apiserver/registry/strategy"
 )
 
 // Config is what the strategy must know beside the objects themselves.
@@ -30,8 +26,7 @@ type Config struct {
 }
 
 type strategy struct {
-	rest.DeclarativeValidation
-	names.NameGenerator
+	base.Base
 	config Config
 }
 
@@ -43,40 +38,25 @@ var (
 )
 
 func newStrategy(config Config) strategy {
-	return strategy{rest.DeclarativeValidation{Scheme: scheme.Scheme}, names.SimpleNameGenerator, config}
-}
-
-func (strategy) NamespaceScoped() bool { return true }
-
-// GetResetFields says that server-side apply to the object owns no status.
-func (strategy) GetResetFields() map[fieldpath.APIVersion]*fieldpath.Set {
-	return map[fieldpath.APIVersion]*fieldpath.Set{
-		fieldpath.APIVersion(v1alpha1.SchemeGroupVersion.String()): fieldpath.NewSet(
-			fieldpath.MakePathOrDie("status"),
-		),
-	}
+	return strategy{base.New(true), config}
 }
 
 func (strategy) PrepareForCreate(_ context.Context, obj runtime.Object) {
 	policy := obj.(*mesh.MeshPolicy)
-	policy.Status = mesh.MeshPolicyStatus{}
-	policy.Generation = 1
+	base.PrepareForCreate(&policy.ObjectMeta, &policy.Status)
 }
 
 func (strategy) PrepareForUpdate(_ context.Context, obj, old runtime.Object) {
 	policy, oldPolicy := obj.(*mesh.MeshPolicy), old.(*mesh.MeshPolicy)
-	policy.Status = oldPolicy.Status
-	if !apiequality.Semantic.DeepEqual(policy.Spec, oldPolicy.Spec) {
-		policy.Generation = oldPolicy.Generation + 1
-	}
+	base.PrepareForUpdate(&policy.ObjectMeta, &oldPolicy.ObjectMeta, &policy.Spec, &oldPolicy.Spec, &policy.Status, &oldPolicy.Status)
 }
 
 func (s strategy) Validate(_ context.Context, obj runtime.Object) field.ErrorList {
 	return validation.ValidateMeshPolicy(obj.(*mesh.MeshPolicy), s.config.SystemNamespace)
 }
 
-func (strategy) ValidateUpdate(_ context.Context, obj, old runtime.Object) field.ErrorList {
-	return validation.ValidateMeshPolicyUpdate(obj.(*mesh.MeshPolicy), old.(*mesh.MeshPolicy))
+func (s strategy) ValidateUpdate(_ context.Context, obj, old runtime.Object) field.ErrorList {
+	return validation.ValidateMeshPolicyUpdate(obj.(*mesh.MeshPolicy), old.(*mesh.MeshPolicy), s.config.SystemNamespace)
 }
 
 func (s strategy) WarningsOnCreate(_ context.Context, obj runtime.Object) []string {
@@ -90,28 +70,16 @@ func (s strategy) WarningsOnUpdate(_ context.Context, obj, old runtime.Object) [
 	return warnings(obj.(*mesh.MeshPolicy), s.config.References)
 }
 
-func (strategy) Canonicalize(runtime.Object) {}
-
-func (strategy) AllowCreateOnUpdate(context.Context) bool { return false }
-
-func (strategy) AllowUnconditionalUpdate(context.Context) bool { return false }
-
 type statusStrategy struct{ strategy }
 
 // GetResetFields says that server-side apply to the status owns nothing else.
 func (statusStrategy) GetResetFields() map[fieldpath.APIVersion]*fieldpath.Set {
-	return map[fieldpath.APIVersion]*fieldpath.Set{
-		fieldpath.APIVersion(v1alpha1.SchemeGroupVersion.String()): fieldpath.NewSet(
-			fieldpath.MakePathOrDie("metadata"),
-			fieldpath.MakePathOrDie("spec"),
-		),
-	}
+	return base.StatusResetFields()
 }
 
 func (statusStrategy) PrepareForUpdate(_ context.Context, obj, old runtime.Object) {
 	policy, oldPolicy := obj.(*mesh.MeshPolicy), old.(*mesh.MeshPolicy)
-	policy.Spec = oldPolicy.Spec
-	metav1.ResetObjectMetaForStatus(&policy.ObjectMeta, &oldPolicy.ObjectMeta)
+	base.PrepareForStatusUpdate(&policy.ObjectMeta, &oldPolicy.ObjectMeta, &policy.Spec, &oldPolicy.Spec)
 }
 
 func (statusStrategy) ValidateUpdate(_ context.Context, obj, _ runtime.Object) field.ErrorList {

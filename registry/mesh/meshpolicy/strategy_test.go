@@ -36,7 +36,7 @@ func stored() *mesh.MeshPolicy {
 				Type: "Accepted", Status: metav1.ConditionTrue, Reason: "Compiled",
 				ObservedGeneration: 2, LastTransitionTime: metav1.Now(),
 			}},
-			Proxies: &mesh.ProxyCounts{Affected: 3, Acked: 2},
+			Proxies: &mesh.ProxyCounts{Affected: 3, Acked: 2, Disconnected: 1},
 		},
 	}
 }

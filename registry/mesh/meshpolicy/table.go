@@ -5,6 +5,7 @@ package meshpolicy
 
 import (
 	"fmt"
+	"strconv"
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -24,6 +25,7 @@ var tableConvertor = table.Convertor{
 		{Name: "Accepted", Type: "string", Description: "Whether the policy can be compiled, and all that it names exists."},
 		{Name: "Proxies", Type: "string", Description: "Connected proxies that have acknowledged the policy, of those that it affects."},
 		{Name: "Programmed", Type: "string", Description: "Whether every connected proxy that it affects has acknowledged this generation.", Wide: true},
+		{Name: "Disconnected", Type: "string", Description: "Proxies that it affects and that are not connected, which nobody waits for.", Wide: true},
 	},
 	Cells: func(obj runtime.Object) []any {
 		policy := obj.(*mesh.MeshPolicy)
@@ -35,6 +37,7 @@ var tableConvertor = table.Convertor{
 			condition(policy.Status, v1alpha1.ConditionAccepted),
 			proxies(policy.Status.Proxies),
 			condition(policy.Status, v1alpha1.ConditionProgrammed),
+			disconnected(policy.Status.Proxies),
 		}
 	},
 }
@@ -68,4 +71,12 @@ func proxies(counts *mesh.ProxyCounts) string {
 		return ""
 	}
 	return fmt.Sprintf("%d/%d", counts.Acked, counts.Affected)
+}
+
+// disconnected is their number, or empty while nobody has counted.
+func disconnected(counts *mesh.ProxyCounts) string {
+	if counts == nil {
+		return ""
+	}
+	return strconv.Itoa(int(counts.Disconnected))
 }

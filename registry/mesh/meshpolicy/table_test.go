@@ -43,11 +43,11 @@ func TestTable(t *testing.T) {
 	for _, row := range table.Rows {
 		rows = append(rows, row.Cells)
 	}
-	wantColumns := []string{"Name", "Action", "Mode", "Targets", "Rules", "Accepted", "Proxies", "Programmed", "Age"}
+	wantColumns := []string{"Name", "Action", "Mode", "Targets", "Rules", "Accepted", "Proxies", "Programmed", "Disconnected", "Age"}
 	wantRows := [][]any{
-		{"readers", "Allow", "Enforce", "Service/bookstore + 1 more", int64(1), "True", "2/3", "Unknown", "5m"},
-		{"fresh", "Deny", "Enforce", "app=bookstore", int64(0), "Unknown", "", "Unknown", "<unknown>"},
-		{"whole", "Deny", "Enforce", "*", int64(0), "Unknown", "", "Unknown", "<unknown>"},
+		{"readers", "Allow", "Enforce", "Service/bookstore + 1 more", int64(1), "True", "2/3", "Unknown", "1", "5m"},
+		{"fresh", "Deny", "Enforce", "app=bookstore", int64(0), "Unknown", "", "Unknown", "", "<unknown>"},
+		{"whole", "Deny", "Enforce", "*", int64(0), "Unknown", "", "Unknown", "", "<unknown>"},
 	}
 	if diff := cmp.Diff(wantColumns, columns); diff != "" {
 		t.Errorf("columns, -want +got:\n%s", diff)

@@ -182,7 +182,9 @@ func (k *Kube) startAPIServer(ctx context.Context) error {
 func (k *Kube) startControllers(context.Context) error {
 	_, err := k.start("kube-controller-manager",
 		"--kubeconfig="+k.AdminKubeconfig, "--leader-elect=false", "--bind-address=127.0.0.1", "--cert-dir="+k.dir,
-		"--controllers=namespace-controller,clusterrole-aggregation-controller,serviceaccount-controller,garbage-collector-controller")
+		"--controllers=namespace-controller,clusterrole-aggregation-controller,serviceaccount-controller,garbage-collector-controller,resourcequota-controller",
+		// A quota that is older than what it counts is looked at anew only then.
+		"--resource-quota-sync-period=5s")
 	return err
 }
 

@@ -13,9 +13,9 @@ import (
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	endpointv3 "github.com/envoyproxy/go-control-plane/envoy/config/endpoint/v3"
 	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
-	rbacconfigv3 "github.com/envoyproxy/go-control-plane/envoy/config/rbac/v3"
+	rbacv3 "github.com/envoyproxy/go-control-plane/envoy/config/rbac/v3"
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
-	rbacv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/rbac/v3"
+	httprbacv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/rbac/v3"
 	routerv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/router/v3"
 	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
 	tcpproxyv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/tcp_proxy/v3"
@@ -93,10 +93,10 @@ func embed(static *bootstrapv3.Bootstrap_StaticResources, name string, body *any
 func serve(static *bootstrapv3.Bootstrap_StaticResources, name string, routes *routev3.RouteConfiguration) error {
 	manager := &hcmv3.HttpConnectionManager{StatPrefix: "static", RouteSpecifier: &hcmv3.HttpConnectionManager_RouteConfig{RouteConfig: routes}}
 	for _, of := range slices.Sorted(maps.Keys(routes.TypedPerFilterConfig)) {
-		if config := routes.TypedPerFilterConfig[of]; !config.MessageIs(&rbacv3.RBACPerRoute{}) {
+		if config := routes.TypedPerFilterConfig[of]; !config.MessageIs(&httprbacv3.RBACPerRoute{}) {
 			return fmt.Errorf("do not know the filter of %s", config.TypeUrl)
 		}
-		if err := addHTTPFilter(manager, of, &rbacv3.RBAC{Rules: &rbacconfigv3.RBAC{}}); err != nil {
+		if err := addHTTPFilter(manager, of, &httprbacv3.RBAC{Rules: &rbacv3.RBAC{}}); err != nil {
 			return err
 		}
 	}

@@ -80,6 +80,9 @@ func (w *Watch) Ready() error {
 }
 
 func (w *Watch) check(ctx context.Context) {
+	// Both informers call: who reads last must be who writes last.
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	policy, err := w.policies.Get(PolicyName)
 	if err != nil && !apierrors.IsNotFound(err) {
 		return
@@ -89,9 +92,6 @@ func (w *Watch) check(ctx context.Context) {
 		return
 	}
 	fault := Check(policy, binding)
-
-	w.mu.Lock()
-	defer w.mu.Unlock()
 	changed := (fault == nil) != (w.fault == nil)
 	w.fault = fault
 	if fault == nil {

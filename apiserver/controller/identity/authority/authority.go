@@ -8,6 +8,7 @@ package authority
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"slices"
@@ -54,14 +55,15 @@ type state struct {
 	// root is nil while fault says why nothing can be signed.
 	root  *root.Root
 	fault error
-	// bundle is what the ClusterTrustBundle holds, PEM.
+	// bundle is what the ClusterTrustBundle holds, PEM; trust is the same, parsed.
 	bundle []byte
+	trust  *x509.CertPool
 }
 
 // New makes an Authority for the root in a system namespace. Changes for the
 // worse are told to the recorder as Events on the root's Secret.
 func New(client kubernetes.Interface, systemNamespace string, recorder events.EventRecorder) *Authority {
-	return &Authority{client: client, namespace: systemNamespace, recorder: recorder, state: state{fault: errNotRead}}
+	return &Authority{client: client, namespace: systemNamespace, recorder: recorder, state: state{fault: errNotRead, trust: x509.NewCertPool()}}
 }
 
 // Issuer is what signs leaves now, or the reason why nothing may be signed.
@@ -80,6 +82,14 @@ func (a *Authority) Roots() []byte {
 	a.mu.RLock()
 	defer a.mu.RUnlock()
 	return a.state.bundle
+}
+
+// Trust holds what Roots does, for verifying; it is empty before the first
+// reconciliation, and never changed.
+func (a *Authority) Trust() *x509.CertPool {
+	a.mu.RLock()
+	defer a.mu.RUnlock()
+	return a.state.trust
 }
 
 // OnRoots calls f with the roots, PEM, after every change of them, and at once if
@@ -138,6 +148,9 @@ func (a *Authority) Reconcile(ctx context.Context) error {
 
 // enter makes a state the present one and tells those who listen.
 func (a *Authority) enter(ctx context.Context, next state) {
+	next.trust = x509.NewCertPool()
+	next.trust.AppendCertsFromPEM(next.bundle)
+
 	a.telling.Lock()
 	defer a.telling.Unlock()
 	a.mu.Lock()
@@ -158,6 +171,15 @@ func (a *Authority) enter(ctx context.Context, next state) {
 		secret := &corev1.ObjectReference{APIVersion: "v1", Kind: "Secret", Namespace: a.namespace, Name: root.SecretName}
 		a.recorder.Eventf(secret, nil, corev1.EventTypeWarning, "IssuingStopped", "Issue", "%v", next.fault)
 	}
+}
+
+// Known is an error until root and bundle have been read once. A root that was
+// read and cannot sign is known: only its owner can put that right.
+func (a *Authority) Known() error {
+	if _, err := a.Issuer(); errors.Is(err, errNotRead) {
+		return err
+	}
+	return nil
 }
 
 // Ready tells why no certificate can be issued, nil if they can.

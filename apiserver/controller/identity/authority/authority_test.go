@@ -78,3 +78,17 @@ func TestListenersHearOfEveryChangeOfTheRootsAlone(t *testing.T) {
 		t.Errorf("late: -want +got:\n%s", diff)
 	}
 }
+
+func TestALostRootIsKnownAndNotReady(t *testing.T) {
+	a := New(nil, "mesh-system", events.NewFakeRecorder(1))
+	if a.Known() == nil {
+		t.Error("known before it is read")
+	}
+	a.enter(context.Background(), state{fault: ErrRootLost})
+	if err := a.Known(); err != nil {
+		t.Errorf("lost: got %v, want it known", err)
+	}
+	if err := a.Ready(); !errors.Is(err, ErrRootLost) {
+		t.Errorf("lost: got %v, want ErrRootLost", err)
+	}
+}

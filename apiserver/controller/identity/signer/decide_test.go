@@ -132,7 +132,7 @@ func TestReasonsAreCamelCase(t *testing.T) {
 }
 
 // sound is a new pod of the mesh and the request that its kubelet makes.
-func sound(t *testing.T) (*world, *ecdsa.PrivateKey) {
+func sound(t testing.TB) (*world, *ecdsa.PrivateKey) {
 	t.Helper()
 	key := ecdsaKey(t, elliptic.P256())
 	always := corev1.ContainerRestartPolicyAlways
@@ -197,7 +197,7 @@ func bendStub(t *testing.T, template x509.CertificateRequest) func(*world) {
 	}
 }
 
-func stub(t *testing.T, key crypto.Signer, template x509.CertificateRequest) []byte {
+func stub(t testing.TB, key crypto.Signer, template x509.CertificateRequest) []byte {
 	t.Helper()
 	der, err := x509.CreateCertificateRequest(rand.Reader, &template, key)
 	if err != nil {
@@ -206,7 +206,7 @@ func stub(t *testing.T, key crypto.Signer, template x509.CertificateRequest) []b
 	return der
 }
 
-func ecdsaKey(t *testing.T, curve elliptic.Curve) *ecdsa.PrivateKey {
+func ecdsaKey(t testing.TB, curve elliptic.Curve) *ecdsa.PrivateKey {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(curve, rand.Reader)
 	if err != nil {

@@ -75,7 +75,7 @@ func refreshAt(v leaf.Validity, uid string) time.Time {
 // issue signs what a verdict allows and gives the status that carries it. The
 // chain is verified against the published roots first: a certificate that nobody
 // would believe is an error of ours, and nothing to hand out.
-func issue(v Verdict, settings Settings, maxExpirationSeconds *int32, issuer leaf.Issuer, roots []byte, now time.Time) (certificatesv1.PodCertificateRequestStatus, error) {
+func issue(v Verdict, settings Settings, maxExpirationSeconds *int32, issuer leaf.Issuer, roots *x509.CertPool, now time.Time) (certificatesv1.PodCertificateRequestStatus, error) {
 	none := certificatesv1.PodCertificateRequestStatus{}
 	if settings.TrustDomain == "" {
 		return none, errors.New("the trust domain is not known yet")
@@ -107,14 +107,12 @@ func issue(v Verdict, settings Settings, maxExpirationSeconds *int32, issuer lea
 }
 
 // verify reads a leaf as its peers will: by the published roots, by Parse.
-func verify(der []byte, name leaf.Name, trustDomain string, roots []byte, now time.Time) error {
+func verify(der []byte, name leaf.Name, trustDomain string, roots *x509.CertPool, now time.Time) error {
 	certificate, err := x509.ParseCertificate(der)
 	if err != nil {
 		return err
 	}
-	pool := x509.NewCertPool()
-	pool.AppendCertsFromPEM(roots)
-	if _, err := certificate.Verify(x509.VerifyOptions{Roots: pool, CurrentTime: now, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}}); err != nil {
+	if _, err := certificate.Verify(x509.VerifyOptions{Roots: roots, CurrentTime: now, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}}); err != nil {
 		return err
 	}
 	got, err := leaf.Parse(certificate, trustDomain)

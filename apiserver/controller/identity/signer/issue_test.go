@@ -24,7 +24,7 @@ var (
 func TestIssueGivesAStatusThatTheAPIServerTakes(t *testing.T) {
 	r := generate(t, now)
 	v := verdict(t)
-	status, err := issue(v, settings, seconds(7200), r.Issuer(), r.PEM(), now)
+	status, err := issue(v, settings, seconds(7200), r.Issuer(), trust(r.PEM()), now)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,7 +66,7 @@ func TestIssueRefuses(t *testing.T) {
 		"a root that ends within hours": {settings, old, old.PEM(), "the API server takes none under"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := issue(verdict(t), tc.settings, nil, tc.issuer.Issuer(), tc.roots, now)
+			_, err := issue(verdict(t), tc.settings, nil, tc.issuer.Issuer(), trust(tc.roots), now)
 			if err == nil || !strings.Contains(err.Error(), tc.want) {
 				t.Errorf("got error %v, want one with %q", err, tc.want)
 			}
@@ -131,7 +131,13 @@ func verdict(t *testing.T) Verdict {
 	return Verdict{Outcome: Issue, Key: &key.PublicKey, Name: leaf.Name{Namespace: "a", ServiceAccount: "b", Pod: "c", UID: "d"}}
 }
 
-func generate(t *testing.T, at time.Time) *root.Root {
+func trust(roots []byte) *x509.CertPool {
+	pool := x509.NewCertPool()
+	pool.AppendCertsFromPEM(roots)
+	return pool
+}
+
+func generate(t testing.TB, at time.Time) *root.Root {
 	t.Helper()
 	r, err := root.Generate(at)
 	if err != nil {

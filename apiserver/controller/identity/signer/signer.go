@@ -88,7 +88,7 @@ func (s *Signer) judge(ctx context.Context, request *certificatesv1.PodCertifica
 	verdict := Decide(request, live, s.systemNamespace)
 	switch verdict.Outcome {
 	case Issue:
-		status, err := issue(verdict, s.settings(), request.Spec.MaxExpirationSeconds, issuer, s.authority.Roots(), time.Now())
+		status, err := issue(verdict, s.settings(), request.Spec.MaxExpirationSeconds, issuer, s.authority.Trust(), time.Now())
 		return verdict, status, err
 	case Deny:
 		return verdict, denial(verdict, time.Now()), nil

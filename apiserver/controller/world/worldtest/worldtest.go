@@ -78,6 +78,7 @@ func DecodeOne(document []byte) (metav1.Object, error) {
 // World gives a world that holds the objects.
 func World(objects ...metav1.Object) *world.World {
 	w := world.New("cluster.local")
+	w.SetSystemNamespace("mesh-system")
 	for _, object := range objects {
 		Set(w, object)
 	}

@@ -26,7 +26,7 @@ func main() {
 		SilenceErrors: false,
 	}
 	root.AddCommand(newStoreCommand(), newWarehouseCommand(), newVisitorCommand(),
-		newEchoCommand(), newReflectCommand(), newGetCommand(), newGRPCCommand(), newProbeCommand(), newHoldCommand(), newStreamCommand())
+		newEchoCommand(), newAdmitCommand(), newReflectCommand(), newGetCommand(), newGRPCCommand(), newProbeCommand(), newHoldCommand(), newStreamCommand())
 	if err := root.ExecuteContext(ctx); err != nil {
 		os.Exit(1)
 	}

@@ -27,12 +27,15 @@ type MeshPolicySpecApplyConfiguration struct {
 	// action says what happens to a call that a rule matches: Allow admits it
 	// and closes the target to everybody else, Deny refuses it.
 	Action *meshv1alpha1.PolicyAction `json:"action,omitempty"`
-	// mode is Enforce: the policy decides about calls. Audit is not available
-	// yet and is refused. Default Enforce.
+	// mode is Enforce: the policy decides about calls; or Audit: it changes no
+	// verdict and closes nothing, and status and metrics say what would happen
+	// were all Audit policies enforced. Default Enforce.
 	Mode *meshv1alpha1.PolicyMode `json:"mode,omitempty"`
-	// onAnonymous says, in a Deny, whether callers without an identity match
-	// every identity. Not available yet: without mtls Permissive there are no
-	// such callers, so any value is refused.
+	// onAnonymous says what an item of from that names identities is to a caller
+	// without one, who calls in plaintext where mtls is Permissive: Match, it
+	// matches every identity; or Ignore, it matches none. Deny only. A rule
+	// without from, and items of ipBlocks alone, match such a caller in any case.
+	// Default Match.
 	OnAnonymous *meshv1alpha1.AnonymousHandling `json:"onAnonymous,omitempty"`
 	// rules are alternatives: a call that matches one of them is matched by the
 	// policy. 1 to 64. Together they name at most 64 different ports, and hold

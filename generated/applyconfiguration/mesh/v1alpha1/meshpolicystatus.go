@@ -20,6 +20,8 @@ type MeshPolicyStatusApplyConfiguration struct {
 	Conditions []v1.ConditionApplyConfiguration `json:"conditions,omitempty"`
 	// proxies counts the proxies that the policy affects.
 	Proxies *ProxyCountsApplyConfiguration `json:"proxies,omitempty"`
+	// audit counts what an Audit policy would have done.
+	Audit *AuditCountsApplyConfiguration `json:"audit,omitempty"`
 }
 
 // MeshPolicyStatusApplyConfiguration constructs a declarative configuration of the MeshPolicyStatus type for use with
@@ -46,5 +48,13 @@ func (b *MeshPolicyStatusApplyConfiguration) WithConditions(values ...*v1.Condit
 // If called multiple times, the Proxies field is set to the value of the last call.
 func (b *MeshPolicyStatusApplyConfiguration) WithProxies(value *ProxyCountsApplyConfiguration) *MeshPolicyStatusApplyConfiguration {
 	b.Proxies = value
+	return b
+}
+
+// WithAudit sets the Audit field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Audit field is set to the value of the last call.
+func (b *MeshPolicyStatusApplyConfiguration) WithAudit(value *AuditCountsApplyConfiguration) *MeshPolicyStatusApplyConfiguration {
+	b.Audit = value
 	return b
 }

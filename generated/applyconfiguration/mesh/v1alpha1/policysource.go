@@ -24,12 +24,12 @@ type PolicySourceApplyConfiguration struct {
 	Principals []string `json:"principals,omitempty"`
 	// ipBlocks are compared with the address that the connection comes from,
 	// never with a header. In an Allow the caller must have an identity as
-	// well. At most 64.
+	// well, unless anonymous is set beside them. At most 64.
 	IPBlocks []IPBlockApplyConfiguration `json:"ipBlocks,omitempty"`
 	// authenticated stands for every caller with an identity of this mesh. Write {}.
 	Authenticated *meshv1alpha1.Authenticated `json:"authenticated,omitempty"`
-	// anonymous stands for callers without an identity. Not available yet:
-	// without mtls Permissive there are none, so it is refused.
+	// anonymous stands for callers without an identity, who call in plaintext
+	// where mtls is Permissive. Only ipBlocks may be set beside it. Write {}.
 	Anonymous *meshv1alpha1.Anonymous `json:"anonymous,omitempty"`
 }
 

@@ -8,12 +8,16 @@ package v1alpha1
 // ProxyCountsApplyConfiguration represents a declarative configuration of the ProxyCounts type for use
 // with apply.
 //
-// ProxyCounts counts connected proxies.
+// ProxyCounts counts proxies, connected ones and others apart.
 type ProxyCountsApplyConfiguration struct {
 	// affected is the number of connected proxies that the object affects.
 	Affected *int32 `json:"affected,omitempty"`
 	// acked is how many of them have acknowledged the observed generation.
 	Acked *int32 `json:"acked,omitempty"`
+	// disconnected is the number of proxies of running pods that the object
+	// affects and that have no connection to the control plane: they go on with
+	// what they had. Nobody waits for them.
+	Disconnected *int32 `json:"disconnected,omitempty"`
 }
 
 // ProxyCountsApplyConfiguration constructs a declarative configuration of the ProxyCounts type for use with
@@ -35,5 +39,13 @@ func (b *ProxyCountsApplyConfiguration) WithAffected(value int32) *ProxyCountsAp
 // If called multiple times, the Acked field is set to the value of the last call.
 func (b *ProxyCountsApplyConfiguration) WithAcked(value int32) *ProxyCountsApplyConfiguration {
 	b.Acked = &value
+	return b
+}
+
+// WithDisconnected sets the Disconnected field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Disconnected field is set to the value of the last call.
+func (b *ProxyCountsApplyConfiguration) WithDisconnected(value int32) *ProxyCountsApplyConfiguration {
+	b.Disconnected = &value
 	return b
 }

@@ -18,8 +18,8 @@ type TrafficConfigApplyConfiguration struct {
 	// everybody in the mesh; or DefaultDeny: it takes calls from nobody.
 	// Default Open.
 	Access *meshv1alpha1.AccessMode `json:"access,omitempty"`
-	// mtls is Strict: workloads take calls over mutual TLS alone. Permissive,
-	// which takes plaintext as well, is not available yet and is refused.
+	// mtls is Strict: workloads take calls over mutual TLS alone; or Permissive:
+	// they take plaintext as well, from callers that then have no identity.
 	// Default Strict.
 	MTLS *meshv1alpha1.MTLSMode `json:"mtls,omitempty"`
 	// unmeshed says whether meshed callers may reach, in plaintext, endpoints of
@@ -28,6 +28,24 @@ type TrafficConfigApplyConfiguration struct {
 	// egress says what happens to a connection to an address that no Service
 	// names: Passthrough or Refuse. Default Passthrough.
 	Egress *meshv1alpha1.EgressMode `json:"egress,omitempty"`
+	// visibility says to whom the Services and pods of a namespace of the mesh
+	// are visible whose annotation mesh.openservicemesh.io/visibility says
+	// nothing else: Mesh, to all of it; or Namespace, to that namespace alone.
+	// Proxies are sent only what they see, and refuse calls to the rest. Default
+	// Mesh.
+	Visibility *meshv1alpha1.VisibilityMode `json:"visibility,omitempty"`
+	// podsMayLoosen are the settings that annotations of a pod may make less
+	// strict than its namespace has them: mtls, access. Without it they may
+	// tighten alone. Default none.
+	PodsMayLoosen []meshv1alpha1.TrafficAxis `json:"podsMayLoosen,omitempty"`
+	// escapedSlashes says what becomes of a request to a workload whose path has
+	// a slash or backslash in percent-encoding, which applications read
+	// differently: Reject answers 400; Decode makes a slash of it, before any
+	// rule is looked at. Default Reject.
+	EscapedSlashes *meshv1alpha1.EscapedSlashes `json:"escapedSlashes,omitempty"`
+	// minimumTLSVersion is the oldest TLS that workloads take calls by: TLSv1_3 or
+	// TLSv1_2. Proxies of the mesh call by TLS 1.3 in any case. Default TLSv1_3.
+	MinimumTLSVersion *meshv1alpha1.TLSVersion `json:"minimumTLSVersion,omitempty"`
 }
 
 // TrafficConfigApplyConfiguration constructs a declarative configuration of the TrafficConfig type for use with
@@ -65,5 +83,39 @@ func (b *TrafficConfigApplyConfiguration) WithUnmeshed(value meshv1alpha1.Unmesh
 // If called multiple times, the Egress field is set to the value of the last call.
 func (b *TrafficConfigApplyConfiguration) WithEgress(value meshv1alpha1.EgressMode) *TrafficConfigApplyConfiguration {
 	b.Egress = &value
+	return b
+}
+
+// WithVisibility sets the Visibility field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Visibility field is set to the value of the last call.
+func (b *TrafficConfigApplyConfiguration) WithVisibility(value meshv1alpha1.VisibilityMode) *TrafficConfigApplyConfiguration {
+	b.Visibility = &value
+	return b
+}
+
+// WithPodsMayLoosen adds the given value to the PodsMayLoosen field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the PodsMayLoosen field.
+func (b *TrafficConfigApplyConfiguration) WithPodsMayLoosen(values ...meshv1alpha1.TrafficAxis) *TrafficConfigApplyConfiguration {
+	for i := range values {
+		b.PodsMayLoosen = append(b.PodsMayLoosen, values[i])
+	}
+	return b
+}
+
+// WithEscapedSlashes sets the EscapedSlashes field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the EscapedSlashes field is set to the value of the last call.
+func (b *TrafficConfigApplyConfiguration) WithEscapedSlashes(value meshv1alpha1.EscapedSlashes) *TrafficConfigApplyConfiguration {
+	b.EscapedSlashes = &value
+	return b
+}
+
+// WithMinimumTLSVersion sets the MinimumTLSVersion field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the MinimumTLSVersion field is set to the value of the last call.
+func (b *TrafficConfigApplyConfiguration) WithMinimumTLSVersion(value meshv1alpha1.TLSVersion) *TrafficConfigApplyConfiguration {
+	b.MinimumTLSVersion = &value
 	return b
 }

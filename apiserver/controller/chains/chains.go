@@ -1,0 +1,162 @@
+// Copyright The mesh-apiserver Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package chains keeps the names of filter chains through a restart of the
+// server, in etcd beside its objects, so that a restart ends no connection. A
+// record that is lost costs the TCP connections of the ports it speaks of, once;
+// it never admits anybody.
+package chains
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"strings"
+	"sync"
+	"time"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
+	"k8s.io/klog/v2"
+
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/envoy"
+)
+
+const (
+	// prefix is apart from the objects', which are protobuf with Kubernetes' magic.
+	prefix = "/mesh-apiserver/filter-chains/"
+	// pageSize bounds an answer of etcd while the records are read.
+	pageSize = 500
+	// retryAfter is how long a write waits that etcd did not take.
+	retryAfter = time.Second
+	timeout    = 5 * time.Second
+)
+
+// Store reads the records at the start, and writes what changes.
+type Store struct {
+	client *clientv3.Client
+
+	mu sync.Mutex
+	// pending are the records to write, by view; nil for one to delete.
+	pending map[string][]byte
+	wake    chan struct{}
+	// stored are the views that have a record. Run and Load use it.
+	stored map[string]struct{}
+}
+
+// New makes a Store on the server's etcd.
+func New(client *clientv3.Client) *Store {
+	return &Store{client: client, pending: map[string][]byte{}, wake: make(chan struct{}, 1), stored: map[string]struct{}{}}
+}
+
+// Load gives the recorded generations of all views. It is called before Run.
+// A record that cannot be read is left out, with a log line.
+func (s *Store) Load(ctx context.Context) (map[string]envoy.Generations, error) {
+	generations := map[string]envoy.Generations{}
+	from := prefix
+	for {
+		page, err := s.page(ctx, from)
+		if err != nil {
+			return nil, fmt.Errorf("read the records of filter chains: %w", err)
+		}
+		for _, kv := range page.Kvs {
+			view := strings.TrimPrefix(string(kv.Key), prefix)
+			s.stored[view] = struct{}{}
+			if generations[view], err = envoy.ReadRecord(kv.Value); err != nil {
+				klog.FromContext(ctx).Error(err, "A view's TCP connections will end", "view", view)
+				delete(generations, view)
+			}
+		}
+		if !page.More {
+			return generations, nil
+		}
+		from = string(page.Kvs[len(page.Kvs)-1].Key) + "\x00"
+	}
+}
+
+func (s *Store) page(ctx context.Context, from string) (*clientv3.GetResponse, error) {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	return s.client.Get(ctx, from, clientv3.WithRange(clientv3.GetPrefixRangeEnd(prefix)), clientv3.WithLimit(pageSize))
+}
+
+// Keep records the generations of a view, soon; nil forgets the view. It does
+// not wait for etcd.
+func (s *Store) Keep(ctx context.Context, view string, generations envoy.Generations) {
+	record, err := generations.Record()
+	if err != nil {
+		klog.FromContext(ctx).Error(err, "Cannot record the filter chains of a view", "view", view)
+		return
+	}
+	s.mu.Lock()
+	s.pending[view] = record
+	s.mu.Unlock()
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Run writes until ctx ends, and then once more what is pending.
+func (s *Store) Run(ctx context.Context) error {
+	logger := klog.FromContext(ctx).WithName("chains")
+	for {
+		select {
+		case <-ctx.Done():
+			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), timeout)
+			defer cancel()
+			if err := s.write(last); err != nil {
+				logger.Error(err, "Some TCP connections will end at the next start")
+			}
+			return nil
+		case <-s.wake:
+		}
+		if err := s.write(ctx); err != nil && ctx.Err() == nil {
+			logger.Error(err, "Cannot record filter chains; trying again", "after", retryAfter)
+			time.AfterFunc(retryAfter, func() {
+				select {
+				case s.wake <- struct{}{}:
+				default:
+				}
+			})
+		}
+	}
+}
+
+// write writes what is pending. What fails is pending again, unless newer came.
+func (s *Store) write(ctx context.Context) error {
+	s.mu.Lock()
+	batch := s.pending
+	s.pending = map[string][]byte{}
+	s.mu.Unlock()
+	for view, record := range batch {
+		if err := s.writeOne(ctx, view, record); err != nil {
+			s.mu.Lock()
+			maps.Copy(batch, s.pending)
+			s.pending = batch
+			s.mu.Unlock()
+			return fmt.Errorf("write the record of filter chains of view %s: %w", view, err)
+		}
+		delete(batch, view)
+	}
+	return nil
+}
+
+func (s *Store) writeOne(ctx context.Context, view string, record []byte) error {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	if record != nil {
+		_, err := s.client.Put(ctx, prefix+view, string(record))
+		if err == nil {
+			s.stored[view] = struct{}{}
+		}
+		return err
+	}
+	if _, ok := s.stored[view]; !ok {
+		return nil
+	}
+	_, err := s.client.Delete(ctx, prefix+view)
+	if err == nil {
+		delete(s.stored, view)
+	}
+	return err
+}

@@ -1,0 +1,83 @@
+// Copyright The mesh-apiserver Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package compile
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+
+	"github.com/openservicemesh/mesh-apiserver/apis/mesh/v1alpha1"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/world"
+)
+
+// compiledPolicy is what is the same of a policy for every view. It is made once
+// a generation, so that a view costs no more than to look at it.
+type compiledPolicy struct {
+	trustDomain string
+	rules       []rule
+	// selector is nil if the policy has none.
+	selector    labels.Selector
+	selectorErr error
+	// bytes is about what the rules take at one port in a proxy.
+	bytes int
+}
+
+func compiledOf(w *world.World, policy *v1alpha1.MeshPolicy) *compiledPolicy {
+	domain := w.Settings().TrustDomain
+	return world.Derived(w, policy,
+		func(c *compiledPolicy) bool { return c.trustDomain == domain },
+		func() *compiledPolicy { return newCompiled(domain, policy) })
+}
+
+func newCompiled(trustDomain string, policy *v1alpha1.MeshPolicy) *compiledPolicy {
+	out := &compiledPolicy{trustDomain: trustDomain, rules: rules(trustDomain, policy)}
+	if policy.Spec.Selector != nil {
+		out.selector, out.selectorErr = metav1.LabelSelectorAsSelector(policy.Spec.Selector)
+	}
+	for _, r := range out.rules {
+		out.bytes += r.bytes()
+	}
+	return out
+}
+
+// itemBytes is about what a message spends on an item beside its strings.
+const itemBytes = 32
+
+func (r rule) bytes() int {
+	size := itemBytes + len(r.name)
+	for _, s := range r.from {
+		size += itemBytes
+		for _, p := range s.Principals {
+			size += itemBytes + len(p.ID)
+		}
+		for _, b := range s.IPBlocks {
+			size += itemBytes * (1 + len(b.Except))
+		}
+	}
+	for _, to := range r.to {
+		size += matchBytes(to.match)
+	}
+	return size
+}
+
+func matchBytes(m model.Match) int {
+	size := itemBytes
+	for _, method := range m.Methods {
+		size += itemBytes + len(method)
+	}
+	for _, p := range m.Paths {
+		size += itemBytes + 2*len(p.Value)
+	}
+	for _, h := range m.Headers {
+		size += itemBytes + len(h.Name) + len(h.Value)
+	}
+	for _, h := range m.Hosts {
+		size += itemBytes + len(h)
+	}
+	for _, g := range m.GRPCMethods {
+		size += itemBytes + len(g.Service) + len(g.Method)
+	}
+	return size
+}

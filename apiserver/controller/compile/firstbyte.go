@@ -1,0 +1,61 @@
+// Copyright The mesh-apiserver Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package compile
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/openservicemesh/mesh-apiserver/apis/mesh/v1alpha1"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/world"
+)
+
+// firstByte names a port at which a Deny acts on the first byte that a caller
+// sends: the handshake of an open port accepts everybody in the mesh, and only
+// that of a closed one tells callers apart.
+func firstByte(w *world.World, policy *v1alpha1.MeshPolicy, affected []reach) string {
+	rules := denyingCallers(w, policy)
+	if len(rules) == 0 {
+		return ""
+	}
+	for _, r := range affected {
+		ports := portsOf(w, r.view, nil)
+		ports[everyOther] = declared{}
+		for _, number := range slices.Sorted(maps.Keys(ports)) {
+			if ports[number].protocol.IsHTTP() || !r.scope.has(number) || closes(w, r.view, number) {
+				continue
+			}
+			if slices.ContainsFunc(rules, func(rule rule) bool { return len(rule.at(r.view, number)) > 0 }) {
+				return portName(number) + " is open and not HTTP: a caller that is denied there hears a server that speaks first until it sends a byte itself; an Allow would close the port"
+			}
+		}
+	}
+	return ""
+}
+
+// denyingCallers are the rules of a Deny that refuse some callers and not others.
+func denyingCallers(w *world.World, policy *v1alpha1.MeshPolicy) []rule {
+	if policy.Spec.Action != v1alpha1.PolicyActionDeny {
+		return nil
+	}
+	return slices.DeleteFunc(slices.Clone(compiledOf(w, policy).rules), func(r rule) bool { return len(r.from) == 0 })
+}
+
+// closes tells whether a port takes calls only from those whom an Allow admits.
+func closes(w *world.World, view *world.View, number uint16) bool {
+	if open, _ := newSetting(w, axisAccess, view).at(number); !open {
+		return true
+	}
+	return slices.ContainsFunc(w.PoliciesFor(view.Namespace), func(p *v1alpha1.MeshPolicy) bool {
+		return p.Spec.Action != v1alpha1.PolicyActionDeny && p.Spec.Mode != v1alpha1.PolicyModeAudit && scopeOf(w, p, view).has(number)
+	})
+}
+
+func portName(number uint16) string {
+	if number == everyOther {
+		return "every port that nothing names"
+	}
+	return fmt.Sprintf("port %d", number)
+}

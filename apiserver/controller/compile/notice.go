@@ -1,0 +1,100 @@
+// Copyright The mesh-apiserver Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package compile
+
+import (
+	"fmt"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/world"
+)
+
+// Reasons of notices about Services.
+const (
+	ReasonAddressTaken    = "AddressTaken"
+	ReasonUnknownProtocol = "UnknownProtocol"
+	ReasonEndpointTaken   = "EndpointTaken"
+)
+
+// Notice is something that the author of an object must see, where the object
+// has no status of ours.
+type Notice struct {
+	// Reason is CamelCase, Message one sentence without a full stop.
+	Reason, Message string
+}
+
+// ServiceNotices gives what there is to say of a Service, in a fixed order.
+func ServiceNotices(w *world.World, key world.Key) []Notice {
+	service := w.Service(key)
+	if service == nil {
+		return nil
+	}
+	var out []Notice
+	for _, address := range world.Addresses(service) {
+		switch owner := w.Owner(address); owner {
+		case key:
+		case world.Key{}:
+			out = append(out, Notice{ReasonAddressTaken, fmt.Sprintf("%s is the address of a pod; calls to it are not calls to this Service", address)})
+		default:
+			out = append(out, Notice{ReasonAddressTaken, fmt.Sprintf("%s belongs to %s; calls to it do not come here", address, another(key, owner))})
+		}
+	}
+	for _, port := range tcpPorts(service) {
+		if port.AppProtocol != nil && !known(*port.AppProtocol) {
+			out = append(out, Notice{ReasonUnknownProtocol, fmt.Sprintf("port %d: appProtocol %q is not known; the port is TCP", port.Port, *port.AppProtocol)})
+		}
+	}
+	return append(out, endpointNotices(w, service)...)
+}
+
+// another names a Service to the owner of a second one; those of other
+// namespaces may not be his to know.
+func another(own, other world.Key) string {
+	if own.Namespace == other.Namespace {
+		return "the Service " + other.Name
+	}
+	return "a Service of another namespace"
+}
+
+func known(appProtocol string) bool {
+	_, ok := protocols[strings.ToLower(appProtocol)]
+	return ok
+}
+
+// endpointNotices says, once a port, that a headless Service shares endpoints
+// with an older one, whose protocol counts.
+func endpointNotices(w *world.World, service *corev1.Service) []Notice {
+	if !world.Headless(service) {
+		return nil
+	}
+	var out []Notice
+	own := world.Key{Namespace: service.Namespace, Name: service.Name}
+	for _, port := range tcpPorts(service) {
+		for _, other := range w.HeadlessServicesIn(service.Namespace) {
+			if other.Name == service.Name {
+				break
+			}
+			if shareEndpoints(w, service, port, other) {
+				key := world.Key{Namespace: other.Namespace, Name: other.Name}
+				out = append(out, Notice{ReasonEndpointTaken, fmt.Sprintf("port %d has endpoints that belong to %s, which is older: its protocol counts", port.Port, another(own, key))})
+				break
+			}
+		}
+	}
+	return out
+}
+
+func shareEndpoints(w *world.World, service *corev1.Service, port *corev1.ServicePort, older *corev1.Service) bool {
+	mine := headlessPeers(w, service, port)
+	for _, p := range tcpPorts(older) {
+		for at := range headlessPeers(w, older, p) {
+			if _, ok := mine[at]; ok && headlessProtocol(p) != headlessProtocol(port) {
+				return true
+			}
+		}
+	}
+	return false
+}

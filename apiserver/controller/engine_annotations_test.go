@@ -1,0 +1,102 @@
+// Copyright The mesh-apiserver Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controller
+
+import (
+	"strings"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/tools/events"
+
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/envoy"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/world/worldtest"
+)
+
+func TestAnAnnotationThatDoesNotParseIsWarnedOfOnce(t *testing.T) {
+	e := loaded(worldtest.Load(t, "compile/testdata/unreadable-annotations.in.yaml"))
+	got := map[annotated]string{}
+	for _, w := range e.step(t.Context()).warnings {
+		got[w.about] = w.message
+	}
+	for about, want := range map[annotated]string{
+		{Namespace: "shop"}: `annotation mesh.openservicemesh.io/access: "Closed" is neither DefaultDeny nor Open; it counts as DefaultDeny`,
+		{Namespace: "shop", Pod: "mode", UID: "uid-mode"}:       `annotation mesh.openservicemesh.io/mtls: "permissive" is neither Strict nor Permissive; it counts as Strict`,
+		{Namespace: "shop", Pod: "port", UID: "uid-port"}:       `annotation mesh.openservicemesh.io/mtls-ports: "8080=Off" is neither Strict nor Permissive; it counts as Strict`,
+		{Namespace: "shop", Pod: "no-port", UID: "uid-no-port"}: `annotation mesh.openservicemesh.io/mtls-ports: "web=Permissive" is not a list such as "9090=Permissive"; every port counts as Strict`,
+	} {
+		if got[about] != want {
+			t.Errorf("%s %s/%s: got %q, want %q", about.kind(), about.Namespace, about.Pod, got[about], want)
+		}
+	}
+	if len(got) != 4 {
+		t.Errorf("%d warnings: %v", len(got), got)
+	}
+	e.everything = true
+	if again := e.step(t.Context()).warnings; len(again) != 0 {
+		t.Errorf("warned again: %v", again)
+	}
+	worldtest.Set(e.world, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "shop", UID: "u", Annotations: map[string]string{model.AccessAnnotation: "closed"}}})
+	again := e.step(t.Context()).warnings
+	if len(again) != 1 || again[0].about != (annotated{Namespace: "shop", UID: "u"}) {
+		t.Errorf("another wrong value: warned of %v", again)
+	}
+}
+
+func TestLooseningThatIsNotForPodsIsWarnedOf(t *testing.T) {
+	e := loaded(worldtest.Load(t, "compile/testdata/loosening-is-not-for-pods.in.yaml"))
+	warnings := e.step(t.Context()).warnings
+	if len(warnings) != 1 || warnings[0].about.Pod != "mtls" || !strings.Contains(warnings[0].message, "podsMayLoosen does not name mtls") {
+		t.Errorf("warned of %v", warnings)
+	}
+}
+
+func TestWarningsAreEvents(t *testing.T) {
+	recorder := events.NewFakeRecorder(2)
+	warn(recorder, []warning{{annotated{Namespace: "shop"}, "why " + strings.Repeat("x", 2*maxNote)}})
+	event := <-recorder.Events
+	if !strings.HasPrefix(event, "Warning TrafficAnnotation why x") || len(event) > maxNote+100 {
+		t.Errorf("got %d bytes: %.60s", len(event), event)
+	}
+}
+
+// An edited annotation keeps the names of all that is of a port, so that Envoy
+// changes the listener in place and keeps the chains that stay the same.
+func TestAnEditedAnnotationOfAPodChangesItsListenerAlone(t *testing.T) {
+	objects := worldtest.Load(t, "compile/testdata/mtls-levels.in.yaml")
+	e := loaded(objects)
+	before := bodies(e.step(t.Context()).update.Set)
+	for _, o := range objects {
+		if pod, ok := o.(*corev1.Pod); ok && pod.Name == "as-the-namespace" {
+			pod = pod.DeepCopy()
+			pod.Annotations = map[string]string{model.MTLSPortsAnnotation: "8080=Permissive"}
+			worldtest.Set(e.world, pod)
+		}
+	}
+	var changed []string
+	for name, versions := range bodies(e.step(t.Context()).update.Set) {
+		for version := range versions {
+			if !before[name][version] {
+				changed = append(changed, name)
+			}
+		}
+	}
+	if len(changed) != 1 || changed[0] != "inbound" {
+		t.Errorf("%v have contents that nobody had before, want the listener alone", changed)
+	}
+}
+
+// bodies are the versions of resources by their names.
+func bodies(resources []envoy.Resource) map[string]map[string]bool {
+	out := map[string]map[string]bool{}
+	for _, r := range resources {
+		if out[r.Name] == nil {
+			out[r.Name] = map[string]bool{}
+		}
+		out[r.Name][r.Version] = true
+	}
+	return out
+}

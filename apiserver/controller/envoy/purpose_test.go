@@ -1,0 +1,155 @@
+// Copyright The mesh-apiserver Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package envoy
+
+import (
+	"os"
+	"strings"
+	"testing"
+
+	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
+)
+
+// Each case is what DATAPLANE.md, "Set on purpose", says, in its words; the
+// golden that shows it; and what is there.
+func TestEverythingSetOnPurposeIsInAGolden(t *testing.T) {
+	const http1, http2 = "service-http1-travels-as-http2", "service-grpc-dual-stack"
+	const open, tcp = "workload-open", "workload-tcp-ends-with-its-certificate"
+	for _, c := range []struct {
+		line, golden string
+		want         []string
+	}{
+		{"route timeout 0 unless asked", http1, []string{"timeout: 0s"}},
+		{"route timeout 0 unless asked, inbound", open, []string{"        cluster: inbound/http1\n        timeout: 0s"}},
+		{"x-envoy-* headers suppressed", http1, []string{"suppress_envoy_headers: true"}},
+		{"x-envoy-* headers suppressed, inbound", open, []string{"suppress_envoy_headers: true"}},
+		{"stream idle timeout off for gRPC and WebSocket", open, []string{
+			"name: grpc\n      route:\n        cluster: inbound/http1\n        idle_timeout: 0s",
+			"name: websocket\n      route:\n        cluster: inbound/http1\n        idle_timeout: 0s",
+			"stream_idle_timeout: 300s",
+		}},
+		{"circuit breakers at their maximum unless asked", http1, []string{
+			"max_connections: 4294967295", "max_pending_requests: 4294967295", "max_requests: 4294967295", "max_retries: 4294967295",
+			"priority: HIGH",
+		}},
+		{"healthy_panic_threshold 0", http1, []string{"healthy_panic_threshold: {}"}},
+		{"update_merge_window 0", http1, []string{"update_merge_window: 0s"}},
+		{"websocket upgrade", open, []string{"upgrade_type: websocket", "allow_connect: true"}},
+		{"websocket upgrade, outbound", http1, []string{"upgrade_type: websocket"}},
+		{"server header passed through", open, []string{"server_header_transformation: PASS_THROUGH"}},
+		{"HTTP/1.0 and trailers", open, []string{"accept_http_10: true", "enable_trailers: true"}},
+		{"request id and trace headers kept", open, []string{"preserve_external_request_id: true"}},
+		{"header case kept for HTTP/1.1", open, []string{"envoy.http.stateful_header_formatters.preserve_case"}},
+		{"header case kept for HTTP/1.1, towards the application", "common", []string{"envoy.http.stateful_header_formatters.preserve_case"}},
+		{"default retry only on connect-failure and refused-stream", http2, []string{"retry_on: connect-failure,refused-stream"}},
+		{"normalize_path", open, []string{"normalize_path: true"}},
+		{"merge_slashes", open, []string{"merge_slashes: true"}},
+		{"escaped slashes rejected", open, []string{"path_with_escaped_slashes_action: REJECT_REQUEST"}},
+		{"escaped slashes decoded by MeshConfig", "workload-by-what-meshconfig-says", []string{"path_with_escaped_slashes_action: UNESCAPE_AND_FORWARD"}},
+		{"header count and size limits", open, []string{"max_headers_count: 100", "max_request_headers_kb: 60"}},
+		{"buffer limits", open, []string{"per_connection_buffer_limit_bytes: 262144"}},
+		{"buffer limits, outbound", http1, []string{"per_connection_buffer_limit_bytes: 262144"}},
+		{"max_connection_duration ≤ certificate lifetime", open, []string{"max_connection_duration: 3600s"}},
+		{"max_connection_duration ≤ certificate lifetime, TCP", tcp, []string{"max_downstream_connection_duration: "}},
+		{"overload manager", "bootstrap", []string{"envoy.resource_monitors.fixed_heap", "envoy.overload_actions.stop_accepting_requests"}},
+		{"global connection limit", "bootstrap", []string{"max_active_downstream_connections: "}},
+		{"admin on a unix socket", "bootstrap", []string{"admin:\n  address:\n    pipe:\n      path: /var/run/mesh/admin.sock"}},
+		{"TLS 1.3, X25519MLKEM768 then X25519", open, []string{
+			"ecdh_curves:\n            - X25519MLKEM768\n            - X25519\n            tls_maximum_protocol_version: TLSv1_3\n            tls_minimum_protocol_version: TLSv1_3",
+		}},
+		{"lower only if MeshConfig says", "workload-by-what-meshconfig-says", []string{"tls_minimum_protocol_version: TLSv1_2"}},
+		{"Strict: timeout 15 s, do not continue", open, []string{"listener_filters_timeout: 15s"}},
+		{"Permissive ports: 5 s", "workload-permissive", []string{"listener_filters_timeout: 5s", "continue_on_listener_filters_timeout: true"}},
+		{"a declared server-first port switches the TLS inspector off for itself", "workload-permissive-server-first", []string{
+			"- filter_disabled:\n      or_match:\n        rules:\n        - destination_port_range:\n            end: 26\n            start: 25\n",
+		}},
+		{"upstream of inbound from source 127.0.0.6 or ::6", "common", []string{"address: 127.0.0.6", "address: ::6", "type: ORIGINAL_DST"}},
+	} {
+		t.Run(c.line, func(t *testing.T) {
+			golden, err := os.ReadFile("testdata/" + c.golden + ".out.yaml")
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, want := range c.want {
+				if !strings.Contains(string(golden), want) {
+					t.Errorf("%s.out.yaml does not have\n%s", c.golden, want)
+				}
+			}
+		})
+	}
+}
+
+func TestStrictDoesNotContinueAfterTheTimeout(t *testing.T) {
+	for name, want := range map[string]bool{"workload-open": false, "workload-permissive": true} {
+		in := readInputs(t)[name]
+		l := inboundListener(in.Mesh, *in.Workload, NextGenerations(nil, *in.Workload))
+		if l.ContinueOnListenerFiltersTimeout != want {
+			t.Errorf("%s: continue_on_listener_filters_timeout is %v", name, l.ContinueOnListenerFiltersTimeout)
+		}
+	}
+}
+
+// HTTP filter order: deny RBAC → allow RBAC → router; what comes between them
+// has its place in the plan. Paths are normalised before any.
+func TestHTTPFilterOrder(t *testing.T) {
+	managers := 0
+	for name, in := range readInputs(t) {
+		for _, r := range in.resources(t, []byte(testRoots)) {
+			if r.Name != ListenerInbound {
+				continue
+			}
+			walk(t, r.Body.ProtoReflect(), func(m protoreflect.Message) {
+				manager, ok := m.Interface().(*hcmv3.HttpConnectionManager)
+				if !ok {
+					return
+				}
+				managers++
+				var order []string
+				for _, f := range manager.HttpFilters {
+					order = append(order, f.Name)
+				}
+				if got := strings.Join(order, " → "); got != "mesh.rbac.deny → mesh.rbac.allow → envoy.filters.http.router" {
+					t.Errorf("%s: %s", name, got)
+				}
+				if !manager.NormalizePath.GetValue() || !manager.MergeSlashes {
+					t.Errorf("%s: paths are not normalised", name)
+				}
+			})
+		}
+	}
+	if managers == 0 {
+		t.Error("no inbound connection manager seen")
+	}
+}
+
+// The application speaks what its Service declares; the caller's ALPN does not
+// choose it.
+func TestTheCallersALPNDoesNotChooseTheApplicationsProtocol(t *testing.T) {
+	for protocol, want := range map[model.Protocol]string{
+		model.ProtocolHTTP1: ClusterInboundHTTP1,
+		model.ProtocolHTTP2: ClusterInboundHTTP2,
+		model.ProtocolGRPC:  ClusterInboundHTTP2,
+	} {
+		w := model.Workload{View: "0123456789abcdef", Ports: []model.InboundPort{{Number: 8080, Protocol: protocol}}}
+		l := inboundListener(model.Mesh{TrustDomain: "cluster.local"}, w, NextGenerations(nil, w))
+		chain := l.FilterChains[len(l.FilterChains)-1]
+		if got := strings.Join(chain.FilterChainMatch.ApplicationProtocols, " "); got != "mesh-h2 mesh-http/1.1" {
+			t.Errorf("%s: the chain of requests takes %q", protocol, got)
+		}
+		r, err := inboundRoutes(model.Mesh{TrustDomain: "cluster.local"}, w, w.Ports[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		out, err := YAML([]Resource{r})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(string(out), "cluster: "+want+"\n") {
+			t.Errorf("%s: requests do not go to %s:\n%s", protocol, want, out)
+		}
+	}
+}

@@ -1,0 +1,99 @@
+// Copyright The mesh-apiserver Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package controller
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/informers"
+
+	"github.com/openservicemesh/mesh-apiserver/apis/mesh/v1alpha1"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/envoy"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/xds"
+)
+
+// recorded keeps Events as "Kind namespace/name uid reason: note".
+type recorded []string
+
+func (r *recorded) Eventf(regarding, _ runtime.Object, _, reason, _, note string, args ...any) {
+	o := regarding.(*corev1.ObjectReference)
+	*r = append(*r, fmt.Sprintf("%s %s/%s %s %s: %s", o.Kind, o.Namespace, o.Name, o.UID, reason, fmt.Sprintf(note, args...)))
+}
+
+func TestRefusalIsToldOnTheServiceThatCausedItElseOnThePod(t *testing.T) {
+	host := informers.NewSharedInformerFactory(nil, 0)
+	service := &corev1.Service{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "books", UID: "7"}}
+	if err := host.Core().V1().Services().Informer().GetIndexer().Add(service); err != nil {
+		t.Fatal(err)
+	}
+	l := newLedger()
+	listener := envoy.Key{TypeURL: "listener", Name: "out/10.0.0.1:80"}
+	gone := envoy.Key{TypeURL: "listener", Name: "out/10.0.0.2:80"}
+	inbound := envoy.Key{TypeURL: "listener", Name: "inbound", View: "v"}
+	for u, key := range map[unit]envoy.Key{
+		{kindService, "shop/books"}: listener, {kindService, "shop/gone"}: gone, {kindWorkload, "v"}: inbound,
+	} {
+		l.put(u, []envoy.Resource{{Key: key, Version: "1"}})
+	}
+	nack := func(key envoy.Key, message string) xds.Nack {
+		return xds.Nack{
+			Proxy:   model.ProxyID{Namespace: "buyers", Pod: "ann", UID: "9"},
+			TypeURL: key.TypeURL, Name: key.Name, View: key.View, Message: message,
+		}
+	}
+	for name, test := range map[string]struct {
+		nack xds.Nack
+		want string
+	}{
+		"a Service's listener": {
+			nack(listener, "address in use"),
+			"Service shop/books 7 RejectedByProxy: buyers/ann/9 refused out/10.0.0.1:80, and keeps what it had: address in use",
+		},
+		"that of a Service which has gone": {
+			nack(gone, "no"),
+			"Pod buyers/ann 9 RejectedByProxy: buyers/ann/9 refused out/10.0.0.2:80, and keeps what it had: no",
+		},
+		"the pod's own": {
+			nack(inbound, "no"),
+			"Pod buyers/ann 9 RejectedByProxy: buyers/ann/9 refused inbound, and keeps what it had: no",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var got recorded
+			newRefusals(host, &got).tell(l.owner(test.nack), test.nack)
+			if len(got) != 1 || got[0] != test.want {
+				t.Errorf("got %q, want %q", got, test.want)
+			}
+		})
+	}
+	t.Run("Envoy's words are cut at what an Event takes", func(t *testing.T) {
+		var got recorded
+		n := nack(inbound, strings.Repeat("long ", 1000))
+		newRefusals(host, &got).tell(l.owner(n), n)
+		if _, note, _ := strings.Cut(got[0], ": "); len(note) > maxNote {
+			t.Errorf("the note has %d bytes", len(note))
+		}
+	})
+}
+
+func TestSettingsThatCannotBeCompiledAreNotCalledInUse(t *testing.T) {
+	e := newEngine("cluster.local")
+	e.world.SetConfig(&v1alpha1.MeshConfig{ObjectMeta: metav1.ObjectMeta{Name: "default"}})
+	if out := e.step(t.Context()); out.config == nil || out.unusable == nil {
+		t.Errorf("without roots: config %v, unusable %v", out.config, out.unusable)
+	}
+	e.setRoots(testRoots)
+	if out := e.step(t.Context()); out.config == nil || out.unusable != nil {
+		t.Errorf("with roots: config %v, unusable %v", out.config, out.unusable)
+	}
+	if out := e.step(t.Context()); out.config != nil {
+		t.Error("told twice")
+	}
+}

@@ -1,0 +1,128 @@
+// Copyright The mesh-apiserver Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+// Package telemetry takes in what proxies push. Today that are the counters of
+// shadow rules: what Audit policies would have done. They come by OTLP
+// (opentelemetry.proto.collector.metrics.v1) over the connection by which the
+// proxy gets its configuration; who counts is read from its certificate, and a
+// proxy's word is taken only for the policies that have it as target.
+package telemetry
+
+import (
+	"context"
+	"sync"
+
+	collector "go.opentelemetry.io/proto/otlp/collector/metrics/v1"
+	metrics "go.opentelemetry.io/proto/otlp/metrics/v1"
+	"google.golang.org/grpc"
+
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
+)
+
+// Counts are of one Audit policy, since this process started.
+type Counts struct {
+	// Allowed and Denied are requests, or connections that are not HTTP.
+	Allowed, Denied int64
+}
+
+// Options are what a Server needs of others.
+type Options struct {
+	// View tells to which view the peer of a call belongs, by its certificate.
+	View func(context.Context) (string, error)
+	// Audited gives the Audit policies of a view by inbound port.
+	Audited func(view string) map[uint16]model.Audit
+	// Counted, if set, is called with "<namespace>/<name>" when a policy's counts
+	// have changed. It must not block.
+	Counted func(policy string)
+}
+
+// Server adds up what proxies push.
+type Server struct {
+	collector.UnimplementedMetricsServiceServer
+	options Options
+
+	mu     sync.Mutex
+	counts map[string]Counts
+}
+
+// New makes a Server.
+func New(options Options) *Server {
+	registerMetrics()
+	return &Server{options: options, counts: map[string]Counts{}}
+}
+
+// SetView replaces Options.View, before Register.
+func (s *Server) SetView(view func(context.Context) (string, error)) { s.options.View = view }
+
+// Register serves it.
+func (s *Server) Register(to grpc.ServiceRegistrar) { collector.RegisterMetricsServiceServer(to, s) }
+
+// Counts gives what an Audit policy would have done, zero for one that is not known.
+func (s *Server) Counts(policy string) Counts {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.counts[policy]
+}
+
+// Forget drops what is known of a policy that is gone, or audits no more.
+func (s *Server) Forget(policy string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.counts, policy)
+	forget(policy)
+}
+
+// Export takes in one flush of a proxy. Counters are deltas.
+func (s *Server) Export(ctx context.Context, in *collector.ExportMetricsServiceRequest) (*collector.ExportMetricsServiceResponse, error) {
+	view, err := s.options.View(ctx)
+	if err != nil {
+		return nil, err
+	}
+	audited := s.options.Audited(view)
+	for _, resource := range in.GetResourceMetrics() {
+		for _, scope := range resource.GetScopeMetrics() {
+			for _, metric := range scope.GetMetrics() {
+				s.add(audited, metric)
+			}
+		}
+	}
+	return &collector.ExportMetricsServiceResponse{}, nil
+}
+
+func (s *Server) add(audited map[uint16]model.Audit, metric *metrics.Metric) {
+	sum := metric.GetSum()
+	if sum.GetAggregationTemporality() != metrics.AggregationTemporality_AGGREGATION_TEMPORALITY_DELTA {
+		return
+	}
+	var n int64
+	for _, point := range sum.GetDataPoints() {
+		n += max(0, point.GetAsInt())
+	}
+	counter, ok := parse(metric.GetName())
+	if !ok || n == 0 {
+		return
+	}
+	audit, ok := audited[counter.port]
+	if !ok {
+		return
+	}
+	for _, policy := range counter.policies(audit) {
+		s.count(policy, counter.denied, n)
+	}
+}
+
+func (s *Server) count(policy string, denied bool, n int64) {
+	s.mu.Lock()
+	counts := s.counts[policy]
+	if denied {
+		counts.Denied += n
+	} else {
+		counts.Allowed += n
+	}
+	s.counts[policy] = counts
+	observe(policy, denied, n)
+	s.mu.Unlock()
+	if s.options.Counted != nil {
+		s.options.Counted(policy)
+	}
+}

@@ -1,0 +1,70 @@
+// Copyright The mesh-apiserver Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package world
+
+import (
+	"maps"
+	"slices"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
+)
+
+// trafficAnnotations are those of an object that model.TrafficAnnotations names;
+// nil if it has none.
+func trafficAnnotations(object metav1.Object) map[string]string {
+	var found map[string]string
+	for _, name := range model.TrafficAnnotations {
+		value, ok := object.GetAnnotations()[name]
+		if !ok {
+			continue
+		}
+		if found == nil {
+			found = map[string]string{}
+		}
+		found[name] = value
+	}
+	return found
+}
+
+// namespaceTraffic is what a Namespace says of traffic.
+type namespaceTraffic struct {
+	uid         string
+	annotations map[string]string
+}
+
+// setNamespaceTraffic takes in the annotations of a Namespace; none if it is gone.
+func (w *World) setNamespaceTraffic(namespace string, traffic namespaceTraffic) {
+	if maps.Equal(w.traffic[namespace].annotations, traffic.annotations) {
+		return
+	}
+	if traffic.annotations == nil {
+		delete(w.traffic, namespace)
+	} else {
+		w.traffic[namespace] = traffic
+	}
+	w.dirty.Namespaces[namespace] = struct{}{}
+	for view := range w.viewsByNamespace[namespace] {
+		w.dirty.Views[view] = struct{}{}
+	}
+}
+
+// NamespaceTraffic is what annotations of a Namespace say of traffic, by
+// annotation; only those of model.TrafficAnnotations.
+func (w *World) NamespaceTraffic(namespace string) map[string]string {
+	return w.traffic[namespace].annotations
+}
+
+// NamespaceUID is the UID of a Namespace that NamespaceTraffic is about.
+func (w *World) NamespaceUID(namespace string) string { return w.traffic[namespace].uid }
+
+// PodsIn gives the pods that belong to a view, sorted by name.
+func (w *World) PodsIn(view string) []*Pod {
+	var pods []*Pod
+	for _, key := range slices.SortedFunc(maps.Keys(w.podsByView[view]), compareKeys) {
+		pods = append(pods, w.pods[key])
+	}
+	return pods
+}

@@ -1,0 +1,36 @@
+// Copyright The mesh-apiserver Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package integration
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+)
+
+func TestAnAnnotationThatDoesNotParseHasAnEventAndAMetric(t *testing.T) {
+	namespace := newNamespace(t)
+	patch := []byte(`{"metadata":{"annotations":{"mesh.openservicemesh.io/mtls":"permissive"}}}`)
+	if _, err := host.CoreV1().Namespaces().Patch(t.Context(), namespace, types.MergePatchType, patch, metav1.PatchOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, 10*time.Second, "an Event on the Namespace", func(ctx context.Context) error {
+		events, err := host.EventsV1().Events(metav1.NamespaceDefault).List(ctx, metav1.ListOptions{})
+		if err != nil {
+			return err
+		}
+		for _, event := range events.Items {
+			if event.Regarding.Kind == "Namespace" && event.Regarding.Name == namespace && strings.Contains(event.Note, "it counts as Strict") {
+				return nil
+			}
+		}
+		return fmt.Errorf("none of %d", len(events.Items))
+	})
+	eventually(t, 10*time.Second, "a metric saying so", shows(`mesh_controller_wrong_annotations{kind="Namespace"} 1`))
+}
