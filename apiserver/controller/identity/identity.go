@@ -35,6 +35,7 @@ type Identity struct {
 
 	authority    *authority.Authority
 	admission    *admission.Watch
+	pods         *admission.Watch
 	signer       *signer.Signer
 	controlPlane *controlplane.Server
 }
@@ -57,6 +58,7 @@ func New(config *rest.Config, systemNamespace string, settings func() Settings, 
 		client:       client,
 		authority:    a,
 		admission:    w,
+		pods:         admission.NewPodsWatch(client),
 		signer:       signer.New(client, a, w, systemNamespace, settings),
 		controlPlane: controlplane.New(systemNamespace, a.Issuer, a.Roots),
 	}, nil
@@ -82,6 +84,7 @@ func (i *Identity) Run(ctx context.Context) {
 	var running sync.WaitGroup
 	running.Go(func() { i.authority.Run(ctx) })
 	running.Go(func() { i.admission.Run(ctx) })
+	running.Go(func() { i.pods.Run(ctx) })
 	running.Go(func() { i.signer.Run(ctx) })
 	running.Wait()
 }

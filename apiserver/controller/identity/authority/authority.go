@@ -33,6 +33,10 @@ import (
 var ErrRootLost = errors.New("Secret " + root.SecretName + " is gone but ClusterTrustBundle " + model.TrustBundle +
 	" still publishes its certificate: restore the Secret, or delete the ClusterTrustBundle to begin again with a new root")
 
+// errNotServed says that the host has no place to publish the root. Listeners get
+// it all the same: the mesh's objects have a status without any pod in the mesh.
+var errNotServed = errors.New("the host does not serve ClusterTrustBundle in certificates.k8s.io/v1")
+
 var errNotRead = errors.New("the root has not been read yet")
 
 // Authority is safe for concurrent use.
@@ -134,7 +138,13 @@ func (a *Authority) Reconcile(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	fresh := bundle == nil
 	bundle, err = trustbundle.Publish(ctx, a.client, bundle, r)
+	if fresh && apierrors.IsNotFound(err) {
+		// There is nothing that could be missing but the kind itself.
+		a.enter(ctx, state{fault: errNotServed, bundle: r.PEM()})
+		return err
+	}
 	if errors.Is(err, trustbundle.ErrRootExchanged) {
 		a.enter(ctx, state{fault: err, bundle: published})
 		return nil
