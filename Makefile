@@ -10,6 +10,7 @@ BIN     := bin
 -include hack/cluster/cluster.mk
 -include hack/images/images.mk
 -include hack/codegen.mk
+-include hack/bench/bench.mk
 -include test/test.mk
 -include artifacts/bookstore/demo.mk
 

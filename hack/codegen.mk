@@ -8,7 +8,7 @@ generate: ## Generate code from the types in apis/ (installs protoc if missing).
 	hack/update-protobuf.sh
 
 .PHONY: verify
-verify: verify-codegen verify-protobuf verify-modules lint ## Check generated code, go.mod, formatting, lint and the walls.
+verify: verify-codegen verify-protobuf verify-modules verify-test-table lint ## Check generated code, go.mod, formatting, lint and the walls.
 
 .PHONY: verify-codegen
 verify-codegen: ## Check what hack/update-codegen.sh writes.
@@ -17,6 +17,10 @@ verify-codegen: ## Check what hack/update-codegen.sh writes.
 .PHONY: verify-protobuf
 verify-protobuf: ## Check what hack/update-protobuf.sh writes.
 	hack/verify-protobuf.sh
+
+.PHONY: verify-test-table
+verify-test-table: ## Check that the tests that test/README.md names exist.
+	hack/verify-test-table.sh
 
 .PHONY: verify-modules
 verify-modules: ## Check that each module's go.mod and go.sum are tidy.

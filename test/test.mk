@@ -8,6 +8,8 @@ test: test-unit test-integration test-e2e ## Run all tests: unit, integration, e
 test-unit: ## Run the unit tests; they need neither root nor a cluster.
 	$(GO) test $$($(GO) list ./... | grep -v /apiserver/redirect$$)
 	$(GO) -C hack/cluster test ./boundlog
+	$(GO) -C hack/bench vet .
+	$(GO) -C hack/bench test .
 	$(GO) -C hack/images test .
 	$(GO) vet -tags envoy ./apiserver/controller ./apiserver/controller/envoy ./apiserver/controller/xds
 	$(GO) -C test vet ./...

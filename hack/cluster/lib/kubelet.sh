@@ -42,6 +42,9 @@ containerLogMaxFiles: 2
 syncFrequency: 5s
 # No registry would bring back an image that was collected.
 imageGCHighThresholdPercent: 100
+# Images are imported, not pulled. One of the same content that was once pulled
+# by another name would else be asked for at a registry (KEP-2535).
+imagePullCredentialsVerificationPolicy: NeverVerify
 evictionHard: {memory.available: 50Mi, nodefs.available: 1%, nodefs.inodesFree: 1%, imagefs.available: 1%}
 YAML
 }

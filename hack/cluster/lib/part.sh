@@ -22,9 +22,10 @@ start() {
   if running "$name" && [ "$fingerprint" = "$(cat "$STATE/run/$name.fingerprint")" ]; then return; fi
   stop "$name"
   STARTED="${STARTED:-} $name"
-  # 9 is the lock, which must not live on in what is started.
-  MESH_CLUSTER_PART="$STATE/$name" setsid "$@" </dev/null 9<&- \
-    > >(exec setsid "$STATE/bin/boundlog" "$STATE/log/$name.log" $LOG_BYTES >/dev/null 2>&1 9<&-) 2>&1 &
+  # 9 is the lock, which must not live on in what is started, nor may a lock of
+  # whoever called this script.
+  MESH_CLUSTER_PART="$STATE/$name" setsid "$@" </dev/null 3<&- 4<&- 5<&- 6<&- 7<&- 8<&- 9<&- \
+    > >(exec setsid "$STATE/bin/boundlog" "$STATE/log/$name.log" $LOG_BYTES >/dev/null 2>&1 3<&- 4<&- 5<&- 6<&- 7<&- 8<&- 9<&-) 2>&1 &
   local pid=$!
   echo "$pid" >"$STATE/run/$name.pid"
   # On a busy machine the child may not have become the part yet, and must not

@@ -47,6 +47,9 @@ func start(dir, name, binary string, args ...string) (*Process, error) {
 	return p, nil
 }
 
+// PID is the process's id, by which the kernel tells what it uses.
+func (p *Process) PID() int { return p.cmd.Process.Pid }
+
 // Stop asks the process to end, and waits until it has.
 func (p *Process) Stop(ctx context.Context) error {
 	return p.signalAndWait(ctx, syscall.SIGTERM)
