@@ -4,7 +4,8 @@
 // Package admission makes sure that the ValidatingAdmissionPolicy
 // mesh-podcertificate stands between tenants and our signer. A
 // PodCertificateRequest does not say who made it; without the policy whoever may
-// create one gets a certificate for another's pod.
+// create one gets a certificate for another's pod. It also looks whether mesh-pods
+// is bound, which keeps pods of the mesh as the webhook made them.
 package admission
 
 import (
