@@ -6,12 +6,10 @@ package server
 import (
 	"context"
 	"crypto/tls"
-	"fmt"
 	"net/http"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apiserver/pkg/server/dynamiccertificates"
-	"k8s.io/client-go/kubernetes"
 
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/inject"
 )
@@ -22,17 +20,17 @@ func (s *Server) addWebhook() error {
 	if err != nil {
 		return err
 	}
-	podIdentity, err := servesPodIdentity(s.clients.host)
-	if err != nil {
-		return err
-	}
 	// While no certificate can be issued a pod would wait for one unseen; a refusal
 	// tells its owner why.
 	settings := func() (inject.Settings, error) {
-		if err := s.identity.Ready(); err != nil {
+		served, err := s.identity.Served()
+		if err == nil && served {
+			err = s.identity.Ready()
+		}
+		if err != nil {
 			return inject.Settings{}, err
 		}
-		return s.injectSettings(podIdentity)
+		return s.injectSettings(served)
 	}
 	mux := http.NewServeMux()
 	mux.Handle("/inject", inject.NewHandler(settings, newNamespaces(s.clients).labels))
@@ -55,20 +53,6 @@ func (s *Server) servingTLS() *dynamiccertificates.DynamicServingCertificateCont
 
 func webhookTLS() *tls.Config {
 	return &tls.Config{MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"}}
-}
-
-// servesPodIdentity asks whether the host issues certificates to pods (KEP-4317).
-func servesPodIdentity(client kubernetes.Interface) (bool, error) {
-	resources, err := client.Discovery().ServerResourcesForGroupVersion("certificates.k8s.io/v1")
-	if err != nil {
-		return false, fmt.Errorf("ask the host for PodCertificateRequest: %w", err)
-	}
-	for _, resource := range resources.APIResources {
-		if resource.Name == "podcertificaterequests" {
-			return true, nil
-		}
-	}
-	return false, nil
 }
 
 // injectSettings are what MeshConfig and the flags say about sidecars.

@@ -46,7 +46,7 @@ func (s *session) start(ctx context.Context) error {
 	if s.host, err = kubernetes.NewForConfig(s.kube.Admin); err != nil {
 		return err
 	}
-	mesh, err := harness.Install(ctx, s.kube)
+	mesh, err := harness.Install(ctx, s.kube, harness.MeshAddress)
 	if err != nil {
 		return err
 	}

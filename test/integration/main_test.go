@@ -65,7 +65,7 @@ func runAll(m *testing.M) (code int, err error) {
 		return 1, err
 	}
 	defer kube.Stop(ctx)
-	if server, err = harness.Install(ctx, kube); err != nil {
+	if server, err = harness.Install(ctx, kube, harness.MeshAddress); err != nil {
 		return 1, err
 	}
 	defer server.Stop(ctx)

@@ -10,13 +10,14 @@ import (
 	"context"
 	"crypto/tls"
 	"fmt"
-	"net/http"
 	"sync"
+	"sync/atomic"
 
 	"k8s.io/apiserver/pkg/server/healthz"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/events"
+	"k8s.io/klog/v2"
 
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/identity/admission"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/identity/authority"
@@ -32,8 +33,12 @@ type Renewal = authority.Renewal
 
 // Identity is the mesh's certificate authority.
 type Identity struct {
+	client kubernetes.Interface
+	served atomic.Bool
+
 	authority    *authority.Authority
 	admission    *admission.Watch
+	pods         *admission.Watch
 	signer       *signer.Signer
 	controlPlane *controlplane.Server
 }
@@ -54,16 +59,27 @@ func New(config *rest.Config, systemNamespace string, settings func() Settings, 
 	a := authority.New(client, systemNamespace, renewal, recorder)
 	w := admission.NewWatch(client)
 	return &Identity{
+		client:       client,
 		authority:    a,
 		admission:    w,
+		pods:         admission.NewPodsWatch(client),
 		signer:       signer.New(client, a, w, systemNamespace, settings),
 		controlPlane: controlplane.New(systemNamespace, a.Issuer, a.Roots),
 	}, nil
 }
 
 // Start reads or creates the root and publishes it; call it before the listeners
-// open. A root that was lost is no error: the server runs, and Checks say so.
+// open. A root that was lost is no error: the server runs, and Checks say so. On a
+// host that serves no pod identity there is nothing to publish; Run tries again.
 func (i *Identity) Start(ctx context.Context) error {
+	served, err := i.Served()
+	if err != nil {
+		return err
+	}
+	if !served {
+		klog.FromContext(ctx).Info("The host does not serve PodCertificateRequest and ClusterTrustBundle in certificates.k8s.io/v1: no pod can be in the mesh")
+		return nil
+	}
 	return i.authority.Start(ctx)
 }
 
@@ -72,6 +88,7 @@ func (i *Identity) Run(ctx context.Context) {
 	var running sync.WaitGroup
 	running.Go(func() { i.authority.Run(ctx) })
 	running.Go(func() { i.admission.Run(ctx) })
+	running.Go(func() { i.pods.Run(ctx) })
 	running.Go(func() { i.signer.Run(ctx) })
 	running.Wait()
 }
@@ -88,16 +105,14 @@ func (i *Identity) Ready() error { return i.authority.Ready() }
 
 // Checks are for /readyz: the root was read, the control plane has its certificate
 // if there is a root to sign it, the signer sees requests, and admission protects
-// them. A root that was lost keeps nobody from the rest of the server.
+// them. A root that was lost keeps nobody from the rest of the server, nor does a
+// host that serves no pod identity.
 func (i *Identity) Checks() []healthz.HealthChecker {
-	check := func(name string, ready func() error) healthz.HealthChecker {
-		return healthz.NamedCheck(name, func(*http.Request) error { return ready() })
-	}
 	return []healthz.HealthChecker{
-		check("mesh-root", i.authority.Known),
-		check("mesh-control-plane-certificate", i.controlPlaneReady),
-		check("mesh-signer", i.signer.Ready),
-		check("mesh-podcertificate-admission", i.admission.Ready),
+		i.ifServed("mesh-root", i.authority.Known),
+		i.ifServed("mesh-control-plane-certificate", i.controlPlaneReady),
+		i.ifServed("mesh-signer", i.signer.Ready),
+		i.ifServed("mesh-podcertificate-admission", i.admission.Ready),
 	}
 }
 

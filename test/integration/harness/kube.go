@@ -30,6 +30,8 @@ const meshUser = "system:serviceaccount:mesh-system:mesh-apiserver"
 // and the controllers that namespaces need.
 type Kube struct {
 	dir, bin       string
+	address        string
+	flags          []string
 	root           string
 	processes      []*Process
 	front, cluster *authority
@@ -47,7 +49,7 @@ func StartKube(ctx context.Context, dir, root string) (*Kube, error) {
 	if err != nil {
 		return nil, err
 	}
-	k := &Kube{dir: dir, bin: bin, root: root}
+	k := &Kube{dir: dir, bin: bin, root: root, address: KubeAddress}
 	if err := k.writePKI(); err != nil {
 		return nil, fmt.Errorf("make certificates: %w", err)
 	}
@@ -57,6 +59,26 @@ func StartKube(ctx context.Context, dir, root string) (*Kube, error) {
 		}
 	}
 	return k, nil
+}
+
+// WithoutPodIdentity starts another kube-apiserver, with an empty store of its
+// own, that does not serve what pods get certificates by. It has no controllers.
+func (k *Kube) WithoutPodIdentity(ctx context.Context) (*Kube, error) {
+	other := &Kube{dir: k.path("without-pod-identity"), bin: k.bin, root: k.root, address: ThirdAddress, flags: []string{
+		"--etcd-prefix=/without-pod-identity",
+		"--feature-gates=PodCertificateRequest=false",
+		"--runtime-config=certificates.k8s.io/v1/podcertificaterequests=false,certificates.k8s.io/v1/clustertrustbundles=false",
+	}}
+	if err := os.Mkdir(other.dir, 0o755); err != nil {
+		return nil, err
+	}
+	if err := other.writePKI(); err != nil {
+		return nil, fmt.Errorf("make certificates: %w", err)
+	}
+	if err := other.startAPIServer(ctx); err != nil {
+		return nil, errors.Join(err, other.Stop(ctx))
+	}
+	return other, nil
 }
 
 // kubeBinaries finds Kubernetes's programs, and builds them if need be.
@@ -80,7 +102,7 @@ func (k *Kube) writePKI() error {
 	if k.front, err = newAuthority(k.dir, "front-proxy-ca"); err != nil {
 		return err
 	}
-	if _, err = k.cluster.issue("apiserver", "kube-apiserver", nil, KubeAddress); err != nil {
+	if _, err = k.cluster.issue("apiserver", "kube-apiserver", nil, k.address); err != nil {
 		return err
 	}
 	if _, err = k.front.issue("front-proxy", "front-proxy", nil); err != nil {
@@ -114,7 +136,7 @@ func (k *Kube) kubeconfig(file, user string, groups ...string) (string, error) {
 	}
 	path := k.path(file + ".kubeconfig")
 	return path, clientcmd.WriteToFile(clientcmdapi.Config{
-		Clusters:       map[string]*clientcmdapi.Cluster{"kube": {Server: "https://" + KubeAddress + ":6443", CertificateAuthority: k.cluster.File}},
+		Clusters:       map[string]*clientcmdapi.Cluster{"kube": {Server: "https://" + k.address + ":6443", CertificateAuthority: k.cluster.File}},
 		AuthInfos:      map[string]*clientcmdapi.AuthInfo{file: {ClientCertificate: client.Cert, ClientKey: client.Key}},
 		Contexts:       map[string]*clientcmdapi.Context{"kube": {Cluster: "kube", AuthInfo: file}},
 		CurrentContext: "kube",
@@ -155,21 +177,23 @@ func (k *Kube) startEtcd(ctx context.Context) error {
 }
 
 func (k *Kube) startAPIServer(ctx context.Context) error {
-	p, err := k.start("kube-apiserver",
-		"--etcd-servers="+EtcdURL,
-		"--bind-address="+KubeAddress, "--advertise-address="+KubeAddress, "--secure-port=6443",
-		"--tls-cert-file="+k.path("apiserver.crt"), "--tls-private-key-file="+k.path("apiserver.key"), "--cert-dir="+k.dir,
-		"--client-ca-file="+k.cluster.File,
+	args := append([]string{
+		"--etcd-servers=" + EtcdURL,
+		"--bind-address=" + k.address, "--advertise-address=" + k.address, "--secure-port=6443",
+		"--tls-cert-file=" + k.path("apiserver.crt"), "--tls-private-key-file=" + k.path("apiserver.key"), "--cert-dir=" + k.dir,
+		"--client-ca-file=" + k.cluster.File,
 		"--authorization-mode=Node,RBAC", "--enable-admission-plugins=NodeRestriction",
 		"--service-cluster-ip-range=198.19.0.0/16",
 		"--service-account-issuer=https://kubernetes.default.svc",
-		"--service-account-key-file="+k.path("service-account.key"), "--service-account-signing-key-file="+k.path("service-account.key"),
-		"--requestheader-client-ca-file="+k.front.File, "--requestheader-allowed-names=front-proxy",
+		"--service-account-key-file=" + k.path("service-account.key"), "--service-account-signing-key-file=" + k.path("service-account.key"),
+		"--requestheader-client-ca-file=" + k.front.File, "--requestheader-allowed-names=front-proxy",
 		"--requestheader-username-headers=X-Remote-User", "--requestheader-group-headers=X-Remote-Group",
 		"--requestheader-extra-headers-prefix=X-Remote-Extra-", "--requestheader-uid-headers=X-Remote-Uid",
-		"--proxy-client-cert-file="+k.path("front-proxy.crt"), "--proxy-client-key-file="+k.path("front-proxy.key"),
+		"--proxy-client-cert-file=" + k.path("front-proxy.crt"), "--proxy-client-key-file=" + k.path("front-proxy.key"),
 		// There is no kube-proxy: the aggregator goes to the endpoints itself.
-		"--enable-aggregator-routing=true")
+		"--enable-aggregator-routing=true",
+	}, k.flags...)
+	p, err := k.start("kube-apiserver", args...)
 	if err != nil {
 		return err
 	}

@@ -41,7 +41,7 @@ metadata:
   labels: {kubernetes.io/service-name: mesh-apiserver}
 addressType: IPv4
 endpoints:
-- addresses: [` + MeshAddress + `]
+- addresses: [%s]
   conditions: {ready: true}
 ports:
 - {name: https, port: 8443, protocol: TCP}
@@ -62,8 +62,8 @@ type Mesh struct {
 }
 
 // Install applies the manifests as users do, starts the server with the rights
-// that they give, and waits until the aggregator reaches it.
-func Install(ctx context.Context, kube *Kube) (*Mesh, error) {
+// that they give, at an address, and waits until the aggregator reaches it.
+func Install(ctx context.Context, kube *Kube, address string) (*Mesh, error) {
 	binary, err := meshBinary(ctx, kube)
 	if err != nil {
 		return nil, err
@@ -71,10 +71,10 @@ func Install(ctx context.Context, kube *Kube) (*Mesh, error) {
 	if _, err := kube.Kubectl(ctx, "", "apply", "-k", kube.Manifest("")); err != nil {
 		return nil, fmt.Errorf("apply manifests: %w", err)
 	}
-	if _, err := kube.Kubectl(ctx, endpoints, "apply", "-f", "-"); err != nil {
+	if _, err := kube.Kubectl(ctx, fmt.Sprintf(endpoints, address), "apply", "-f", "-"); err != nil {
 		return nil, fmt.Errorf("apply endpoints: %w", err)
 	}
-	m := &Mesh{kube: kube, binary: binary, name: "mesh-apiserver", Address: MeshAddress, DataDir: kube.path("mesh"),
+	m := &Mesh{kube: kube, binary: binary, name: "mesh-apiserver", Address: address, DataDir: kube.path("mesh"),
 		flags: []string{"--shutdown-delay-duration=0s", "--root-publish-for=3s"}}
 	return m, m.Start(ctx)
 }

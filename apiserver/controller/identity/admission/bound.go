@@ -4,7 +4,8 @@
 // Package admission makes sure that the ValidatingAdmissionPolicy
 // mesh-podcertificate stands between tenants and our signer. A
 // PodCertificateRequest does not say who made it; without the policy whoever may
-// create one gets a certificate for another's pod.
+// create one gets a certificate for another's pod. It also looks whether mesh-pods
+// is bound, which keeps pods of the mesh as the webhook made them.
 package admission
 
 import (
@@ -45,31 +46,39 @@ func Check(policy *admissionregistrationv1.ValidatingAdmissionPolicy, binding *a
 	if err := checkPolicy(policy.Spec); err != nil {
 		return fmt.Errorf("ValidatingAdmissionPolicy %s: %w", PolicyName, err)
 	}
-	if err := checkBinding(binding.Spec); err != nil {
+	if err := checkBinding(binding.Spec, PolicyName); err != nil {
 		return fmt.Errorf("ValidatingAdmissionPolicyBinding %s: %w", PolicyName, err)
 	}
 	return nil
 }
 
 func checkPolicy(spec admissionregistrationv1.ValidatingAdmissionPolicySpec) error {
+	if err := checkStrict(spec, ofOurSigner); err != nil {
+		return err
+	}
+	if err := checkConstraints(spec.MatchConstraints); err != nil {
+		return err
+	}
+	for _, want := range []string{byTheNode, ofTheNodes} {
+		says := func(v admissionregistrationv1.Validation) bool { return v.Expression == want }
+		if !slices.ContainsFunc(spec.Validations, says) {
+			return fmt.Errorf("does not validate %q", want)
+		}
+	}
+	return nil
+}
+
+// checkStrict refuses what lets requests by that the condition matches.
+func checkStrict(spec admissionregistrationv1.ValidatingAdmissionPolicySpec, condition string) error {
 	if spec.FailurePolicy != nil && *spec.FailurePolicy != admissionregistrationv1.Fail {
 		return fmt.Errorf("failurePolicy is %s, want Fail", *spec.FailurePolicy)
 	}
 	if spec.ParamKind != nil {
 		return errors.New("has a paramKind, want none")
 	}
-	if err := checkConstraints(spec.MatchConstraints); err != nil {
-		return err
-	}
 	for _, c := range spec.MatchConditions {
-		if c.Expression != ofOurSigner {
+		if c.Expression != condition {
 			return fmt.Errorf("match condition %q leaves requests out", c.Name)
-		}
-	}
-	for _, want := range []string{byTheNode, ofTheNodes} {
-		says := func(v admissionregistrationv1.Validation) bool { return v.Expression == want }
-		if !slices.ContainsFunc(spec.Validations, says) {
-			return fmt.Errorf("does not validate %q", want)
 		}
 	}
 	return nil
@@ -101,8 +110,8 @@ func coversRequests(r admissionregistrationv1.NamedRuleWithOperations) bool {
 		(r.Scope == nil || *r.Scope == admissionregistrationv1.AllScopes || *r.Scope == admissionregistrationv1.NamespacedScope)
 }
 
-func checkBinding(spec admissionregistrationv1.ValidatingAdmissionPolicyBindingSpec) error {
-	if spec.PolicyName != PolicyName {
+func checkBinding(spec admissionregistrationv1.ValidatingAdmissionPolicyBindingSpec, policy string) error {
+	if spec.PolicyName != policy {
 		return fmt.Errorf("binds policy %q", spec.PolicyName)
 	}
 	if !slices.Contains(spec.ValidationActions, admissionregistrationv1.Deny) {

@@ -17,7 +17,7 @@ import (
 const manifest = "../../../../artifacts/deploy/podcertificate-admission.yaml"
 
 func TestCheckAcceptsTheManifest(t *testing.T) {
-	if err := Check(load(t)); err != nil {
+	if err := Check(load(t, manifest)); err != nil {
 		t.Error(err)
 	}
 }
@@ -67,7 +67,7 @@ func TestCheckRefuses(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			policy, binding := load(t)
+			policy, binding := load(t, manifest)
 			if tc.policy != nil {
 				tc.policy(&policy.Spec)
 			}
@@ -80,14 +80,14 @@ func TestCheckRefuses(t *testing.T) {
 }
 
 func TestCheckRefusesWhatIsMissing(t *testing.T) {
-	policy, binding := load(t)
+	policy, binding := load(t, manifest)
 	wantError(t, Check(nil, binding), "ValidatingAdmissionPolicy mesh-podcertificate is missing")
 	wantError(t, Check(policy, nil), "ValidatingAdmissionPolicyBinding mesh-podcertificate is missing")
 }
 
 // The API server fills in empty selectors; they select everything.
 func TestCheckAcceptsDefaultedSelectors(t *testing.T) {
-	policy, binding := load(t)
+	policy, binding := load(t, manifest)
 	policy.Spec.MatchConstraints.NamespaceSelector = &metav1.LabelSelector{}
 	policy.Spec.MatchConstraints.ObjectSelector = &metav1.LabelSelector{}
 	if err := Check(policy, binding); err != nil {
@@ -95,7 +95,7 @@ func TestCheckAcceptsDefaultedSelectors(t *testing.T) {
 	}
 }
 
-func load(t *testing.T) (*admissionregistrationv1.ValidatingAdmissionPolicy, *admissionregistrationv1.ValidatingAdmissionPolicyBinding) {
+func load(t *testing.T, manifest string) (*admissionregistrationv1.ValidatingAdmissionPolicy, *admissionregistrationv1.ValidatingAdmissionPolicyBinding) {
 	t.Helper()
 	data, err := os.ReadFile(manifest)
 	if err != nil {

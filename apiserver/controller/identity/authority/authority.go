@@ -35,6 +35,10 @@ import (
 var ErrRootLost = errors.New("Secret " + root.SecretName + " is gone but ClusterTrustBundle " + model.TrustBundle +
 	" still publishes its certificate: restore the Secret, or delete the ClusterTrustBundle to begin again with a new root")
 
+// errNotServed says that the host has no place to publish the root. Listeners get
+// it all the same: the mesh's objects have a status without any pod in the mesh.
+var errNotServed = errors.New("the host does not serve ClusterTrustBundle in certificates.k8s.io/v1")
+
 var errNotRead = errors.New("the root has not been read yet")
 
 // Authority is safe for concurrent use.
@@ -176,7 +180,13 @@ func (a *Authority) Reconcile(ctx context.Context) error {
 			return renewing
 		}
 	}
+	fresh := bundle == nil
 	bundle, err = trustbundle.Publish(ctx, a.client, bundle, k.Keyring)
+	if fresh && apierrors.IsNotFound(err) {
+		// There is nothing that could be missing but the kind itself.
+		a.enter(ctx, state{fault: errNotServed, bundle: k.PEM()})
+		return err
+	}
 	if errors.Is(err, trustbundle.ErrRootExchanged) {
 		a.enter(ctx, state{fault: err, bundle: published})
 		return nil

@@ -1,0 +1,121 @@
+// Copyright The mesh-apiserver Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package integration
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// TestPodWithACertificateMustBeInTheMesh is about a pod made by hand, kept back
+// by a gate to be labelled later.
+func TestPodWithACertificateMustBeInTheMesh(t *testing.T) {
+	pod := &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{Name: "late"},
+		Spec: corev1.PodSpec{
+			ServiceAccountName: "app",
+			SchedulingGates:    []corev1.PodSchedulingGate{{Name: "example.com/later"}},
+			Containers:         []corev1.Container{{Name: "app", Image: "app"}},
+			Volumes: []corev1.Volume{{Name: "mine", VolumeSource: corev1.VolumeSource{Projected: &corev1.ProjectedVolumeSource{
+				Sources: []corev1.VolumeProjection{{PodCertificate: &corev1.PodCertificateProjection{
+					SignerName: "mesh.openservicemesh.io/workload", KeyType: "ECDSAP256", CredentialBundlePath: "bundle.pem",
+				}}},
+			}}}},
+		},
+	}
+	namespace := newNamespace(t)
+	newAccount(t, namespace, "app")
+	_, err := host.CoreV1().Pods(namespace).Create(t.Context(), pod, metav1.CreateOptions{})
+	wantRefused(t, err, "asks for a certificate of the mesh without being in the mesh")
+}
+
+func TestPodOfTheMeshStaysWhatTheWebhookMade(t *testing.T) {
+	namespace := newMeshNamespace(t)
+	newAccount(t, namespace, "app")
+	pods := host.CoreV1().Pods(namespace)
+	pod, err := pods.Create(t.Context(), &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{Name: "app"},
+		Spec:       corev1.PodSpec{ServiceAccountName: "app", Containers: []corev1.Container{{Name: "app", Image: "app"}}},
+	}, metav1.CreateOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		name, want string
+		change     func(*corev1.Pod)
+	}{
+		{"another label", "", func(p *corev1.Pod) { p.Labels = map[string]string{"tier": "front"} }},
+		{"the mesh's label", "cannot be changed", func(p *corev1.Pod) { p.Labels = map[string]string{"mesh.openservicemesh.io/inject": "disabled"} }},
+		{"the proxy's image", "images of mesh-init and mesh-proxy cannot be changed", func(p *corev1.Pod) { p.Spec.InitContainers[1].Image = "mine" }},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			live, err := pods.Get(t.Context(), pod.Name, metav1.GetOptions{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			test.change(live)
+			_, err = pods.Update(t.Context(), live, metav1.UpdateOptions{})
+			wantRefused(t, err, test.want)
+		})
+	}
+	uid := int64(1337)
+	for _, test := range []struct {
+		name, want string
+		change     func(*corev1.EphemeralContainer)
+	}{
+		{"debugger", "", func(*corev1.EphemeralContainer) {}},
+		{"reads-key", "cannot mount the mesh's volumes", func(c *corev1.EphemeralContainer) {
+			c.VolumeMounts = []corev1.VolumeMount{{Name: "mesh-identity", MountPath: "/key"}}
+		}},
+		{"joins-proxy", "targets the mesh's proxy", func(c *corev1.EphemeralContainer) { c.TargetContainerName = "mesh-proxy" }},
+		{"is-proxy", "run as uid 1337", func(c *corev1.EphemeralContainer) {
+			c.SecurityContext = &corev1.SecurityContext{RunAsUser: &uid}
+		}},
+		{"edits-rules", "add NET_ADMIN", func(c *corev1.EphemeralContainer) {
+			c.SecurityContext = &corev1.SecurityContext{Capabilities: &corev1.Capabilities{Add: []corev1.Capability{"cap_net_admin"}}}
+		}},
+	} {
+		t.Run("ephemeral container "+test.name, func(t *testing.T) {
+			live, err := pods.Get(t.Context(), pod.Name, metav1.GetOptions{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			c := corev1.EphemeralContainer{EphemeralContainerCommon: corev1.EphemeralContainerCommon{
+				Name: test.name, Image: "debug", ImagePullPolicy: corev1.PullIfNotPresent, TerminationMessagePolicy: corev1.TerminationMessageReadFile,
+			}}
+			test.change(&c)
+			live.Spec.EphemeralContainers = append(live.Spec.EphemeralContainers, c)
+			_, err = pods.UpdateEphemeralContainers(t.Context(), live.Name, live, metav1.UpdateOptions{})
+			wantRefused(t, err, test.want)
+		})
+	}
+}
+
+func TestWhetherThePolicyOfPodsIsBoundIsInAMetric(t *testing.T) {
+	manifest := kube.Manifest("pods-admission.yaml")
+	eventually(t, 10*time.Second, "a metric saying that it is bound", shows("mesh_pods_admission_bound 1"))
+	kubectl(t, "", "delete", "validatingadmissionpolicybinding", "mesh-pods")
+	t.Cleanup(func() {
+		if _, err := kube.Kubectl(context.Background(), "", "apply", "-f", manifest); err != nil {
+			t.Error(err)
+		}
+	})
+	eventually(t, 10*time.Second, "a metric saying that it is not", shows("mesh_pods_admission_bound 0"))
+	serves(t)
+	kubectl(t, "", "apply", "-f", manifest)
+	eventually(t, 10*time.Second, "a metric saying that it is back", shows("mesh_pods_admission_bound 1"))
+}
+
+// wantRefused takes an empty sentence for "not refused".
+func wantRefused(t *testing.T, err error, want string) {
+	t.Helper()
+	if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), "mesh-pods") || !strings.Contains(err.Error(), want)) {
+		t.Errorf("got %v, want a refusal by mesh-pods about %q", err, want)
+	}
+}
