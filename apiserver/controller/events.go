@@ -4,8 +4,6 @@
 package controller
 
 import (
-	"strings"
-
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
@@ -23,11 +21,7 @@ func warn(recorder events.EventRecorder, warnings []warning) {
 		return
 	}
 	for _, w := range warnings {
-		note := w.message
-		if len(note) > maxNote {
-			note = strings.ToValidUTF8(note[:maxNote], "")
-		}
-		recorder.Eventf(w.about.reference(), nil, corev1.EventTypeWarning, reasonAnnotation, "Configure", "%s", note)
+		recorder.Eventf(w.about.reference(), nil, corev1.EventTypeWarning, reasonAnnotation, "Configure", "%s", cutNote(w.message))
 	}
 }
 

@@ -91,7 +91,7 @@ func (c *Controller) record(news []notice) {
 	for i := range news {
 		noticesTotal.WithLabelValues(news[i].Reason).Inc()
 		if c.events != nil {
-			c.events.Eventf(&news[i].about, nil, corev1.EventTypeWarning, news[i].Reason, "Compile", "%s", news[i].Message)
+			c.events.Eventf(&news[i].about, nil, corev1.EventTypeWarning, news[i].Reason, "Compile", "%s", cutNote(news[i].Message))
 		}
 	}
 }

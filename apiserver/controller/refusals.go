@@ -5,6 +5,7 @@ package controller
 
 import (
 	"fmt"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -73,7 +74,7 @@ func cutNote(note string) string {
 	if len(note) < maxNote {
 		return note
 	}
-	return note[:maxNote-4] + "..."
+	return strings.ToValidUTF8(note[:maxNote-4], "") + "..."
 }
 
 // owner is the unit that gave a resource.

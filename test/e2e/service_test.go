@@ -202,7 +202,7 @@ func TestVisibilityOfANamespaceActsWithoutARestart(t *testing.T) {
 		{"Mesh", "200", "200"},
 		{"Namespace", "no answer", "no answer"},
 		{buyer.Namespace, "200", "no answer"},
-		{"mesh, please", "no answer", "no answer"},
+		{"Everybody!", "no answer", "no answer"},
 		{"Mesh", "200", "200"},
 	} {
 		annotate(test.value)

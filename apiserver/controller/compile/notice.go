@@ -22,11 +22,13 @@ const (
 // Notice is something that the author of an object must see, where the object
 // has no status of ours.
 type Notice struct {
-	// Reason is CamelCase, Message one sentence without a full stop.
+	// Reason is CamelCase, Message sentences without a full stop.
 	Reason, Message string
 }
 
-// ServiceNotices gives what there is to say of a Service, in a fixed order.
+// ServiceNotices gives what there is to say of a Service, in a fixed order and
+// once for each reason: Events of one object that differ in their note alone are
+// taken for repetitions (KEP-383).
 func ServiceNotices(w *world.World, key world.Key) []Notice {
 	service := w.Service(key)
 	if service == nil {
@@ -47,7 +49,20 @@ func ServiceNotices(w *world.World, key world.Key) []Notice {
 			out = append(out, Notice{ReasonUnknownProtocol, fmt.Sprintf("port %d: appProtocol %q is not known; the port is TCP", port.Port, *port.AppProtocol)})
 		}
 	}
-	return append(out, endpointNotices(w, service)...)
+	return joined(append(out, endpointNotices(w, service)...))
+}
+
+// joined makes one notice of those with the same reason, which are neighbours.
+func joined(notices []Notice) []Notice {
+	var out []Notice
+	for _, n := range notices {
+		if last := len(out) - 1; last >= 0 && out[last].Reason == n.Reason {
+			out[last].Message += "; " + n.Message
+			continue
+		}
+		out = append(out, n)
+	}
+	return out
 }
 
 // another names a Service to the owner of a second one; those of other

@@ -98,7 +98,7 @@ func startAudited(t *testing.T, server *telemetry.Server, access model.Access) (
 	t.Cleanup(g.Stop)
 
 	m := model.Mesh{TrustDomain: "cluster.local"}
-	manager := inboundManager("in/8080", "in/view/8080")
+	manager := inboundManager(m, "in/8080", "in/view/8080")
 	deny, err := httpDeny(m, access)
 	if err != nil {
 		t.Fatal(err)

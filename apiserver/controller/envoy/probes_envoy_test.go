@@ -8,7 +8,6 @@ package envoy
 import (
 	"context"
 	"fmt"
-	"net"
 	"net/http"
 	"net/netip"
 	"os"
@@ -120,15 +119,3 @@ func runProbes(t *testing.T, probes []ProbeRoute) func(t *testing.T, path string
 		t.Errorf("%s: %s, want %d", path, got, want)
 	}
 }
-
-func listen(t *testing.T) net.Listener {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { l.Close() })
-	return l
-}
-
-func portOf(l net.Listener) uint16 { return uint16(l.Addr().(*net.TCPAddr).Port) }

@@ -31,7 +31,7 @@ func TestEnvoyTakesEveryExpressionThatIsAdmitted(t *testing.T) {
 	}
 	for _, path := range admitted {
 		w := onePort(model.Access{Deny: []model.Rule{{Name: "ns/policy/0", To: []model.Match{{Kind: model.MatchHTTP, Paths: []model.PathMatch{path}}}}}})
-		w.Ports[0].HTTP = true
+		w.Ports[0].Protocol = model.ProtocolHTTP1
 		t.Run(path.Value, func(t *testing.T) { takenByEnvoy(t, w) })
 	}
 }
