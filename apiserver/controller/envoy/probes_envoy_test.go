@@ -74,7 +74,7 @@ func runProbes(t *testing.T, probes []ProbeRoute) func(t *testing.T, path string
 	free := listen(t)
 	port := portOf(free)
 	free.Close()
-	config.DynamicResources = nil
+	config.DynamicResources, config.StatsSinks = nil, nil
 	config.Admin.Address = pipeAddress(filepath.Join(t.TempDir(), "admin.sock"))
 	config.OverloadManager = nil
 	var clusters []*clusterv3.Cluster
