@@ -27,8 +27,8 @@ func meshConfig(t *testing.T) *v1alpha1.MeshConfig {
 func TestMeshConfigIsThereWithItsDefaults(t *testing.T) {
 	spec := meshConfig(t).Spec
 	got := fmt.Sprint(spec.Traffic, spec.Sidecar.LogLevel, *spec.Sidecar.Concurrency, spec.Sidecar.DrainTime.Duration,
-		spec.Sidecar.TerminationDrain.Duration, spec.Certificate.Lifetime.Duration, spec.Certificate.TrustDomain)
-	if want := "{Open Strict Allow Passthrough}warning 2 30s 25s 24h0m0scluster.local"; strings.ReplaceAll(got, " ", "") != strings.ReplaceAll(want, " ", "") {
+		spec.Sidecar.TerminationDrain.Duration, spec.Sidecar.PreStopSleep.Duration, spec.Certificate.Lifetime.Duration, spec.Certificate.TrustDomain)
+	if want := "{Open Strict Allow Passthrough Mesh [] Reject TLSv1_3}warning 2 30s 25s 5s 24h0m0scluster.local"; strings.ReplaceAll(got, " ", "") != strings.ReplaceAll(want, " ", "") {
 		t.Errorf("got %s, want %s", got, want)
 	}
 }

@@ -153,10 +153,10 @@ spec:
   - name: bookstore
     image: bookstore
     readinessProbe: {exec: {command: ["true"]}, periodSeconds: 5}
-    livenessProbe: {tcpSocket: {port: 14001}}
+    securityContext: {runAsUser: 1337}
 `
 	out, err := kube.Kubectl(t.Context(), pod, "create", "-n", namespace, "-f", "-")
-	if err == nil || !strings.Contains(out, "livenessProbe") {
-		t.Errorf("got %v, want a refusal that names the probe", err)
+	if err == nil || !strings.Contains(out, "runAsUser") {
+		t.Errorf("got %v, want a refusal that names the user", err)
 	}
 }
