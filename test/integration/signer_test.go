@@ -164,7 +164,6 @@ func TestForgedRequestsGetNoCertificate(t *testing.T) {
 	newNode(t, "node-b")
 	pod := newPod(t, namespace, "buyer", "bookbuyer")
 	bare := newPod(t, namespace, "bare", "bookbuyer", outsideTheMesh)
-	posing := newPod(t, namespace, "posing", "bookbuyer", outsideTheMesh, withCertificateOfTheMesh)
 	empty := &x509.CertificateRequest{}
 	identify(t, pod) // the honest request is one that is answered
 	tests := []struct {
@@ -196,7 +195,6 @@ func TestForgedRequestsGetNoCertificate(t *testing.T) {
 			s.UnverifiedUserAnnotations = map[string]string{"example.com/name": "admin"}
 		}, certificatesv1.PodCertificateRequestConditionInvalidUserConfig},
 		{"pod without a proxy", bare, empty, nodeName, func(*certificatesv1.PodCertificateRequestSpec) {}, "does not mount"},
-		{"pod that mounts our certificate and has no proxy", posing, empty, nodeName, func(*certificatesv1.PodCertificateRequestSpec) {}, "ProxyNotInjected"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -218,15 +216,6 @@ func TestForgedRequestsGetNoCertificate(t *testing.T) {
 			}
 		})
 	}
-}
-
-func withCertificateOfTheMesh(pod *corev1.Pod) {
-	pod.Spec.Volumes = []corev1.Volume{{Name: "identity", VolumeSource: corev1.VolumeSource{Projected: &corev1.ProjectedVolumeSource{
-		Sources: []corev1.VolumeProjection{{PodCertificate: &corev1.PodCertificateProjection{
-			SignerName: model.Signer, KeyType: "ECDSAP256", CredentialBundlePath: "bundle.pem",
-		}}},
-	}}}}
-	pod.Spec.Containers[0].VolumeMounts = []corev1.VolumeMount{{Name: "identity", MountPath: "/identity"}}
 }
 
 // A role that may create requests is harmless: the admission policy takes those
