@@ -20,7 +20,7 @@ import (
 )
 
 // soon bounds what takes milliseconds in a mesh that works.
-const soon = 10 * time.Second
+const soon = 30 * time.Second
 
 // live is the cluster, and three callers in it: two in the mesh, each in a
 // namespace and with an account of its own, and one outside.
