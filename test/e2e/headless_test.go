@@ -48,7 +48,7 @@ func TestAPodIsReachedByItsAddressOnEveryPort(t *testing.T) {
 	shop := live.Shop(t)
 	for _, ip := range []string{shop.IP, shop.IP6} {
 		address := net.JoinHostPort(ip, fmt.Sprint(cluster.NamelessPort))
-		held := buyer.Watch(t, "hold", "--for=30s", address)
+		held := buyer.Watch(t, "hold", "--for=90s", address)
 		held.Await(t, soon, "echo", "new", "old")
 	}
 	wantGet(t, buyer, "200", "http://"+net.JoinHostPort(shop.IP, "8080")+"/")

@@ -89,7 +89,7 @@ func TestDenyBeatsAllow(t *testing.T) {
 func TestAPolicyOfOneServiceLeavesTheOthersOfThePodAlone(t *testing.T) {
 	t.Parallel()
 	shop := live.Shop(t)
-	other := thief.Watch(t, "hold", "--for=30s", shop.Other())
+	other := thief.Watch(t, "hold", "--for=90s", shop.Other())
 	other.Await(t, soon, "echo", "new", "old")
 	live.Policy(t, shop.Namespace, "readers", admit(buyer))
 	wantGet(t, thief, "403", shop.URL("/books"))

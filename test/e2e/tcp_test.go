@@ -98,7 +98,7 @@ rules: [{from: [{namespaces: [%s]}]}]
 		last := outcomes[len(outcomes)-1]
 		return "new connections: " + last, strings.HasPrefix(last, "closed after")
 	})
-	held := buyer.Watch(t, "hold", "--for=30s", shop.Echo())
+	held := buyer.Watch(t, "hold", "--for=90s", shop.Echo())
 	held.Await(t, soon, "echo", "new", "old")
 }
 
@@ -107,7 +107,7 @@ func TestAnHTTPGrantOpensNoTCPPort(t *testing.T) {
 	shop := live.Shop(t)
 	live.Policy(t, shop.Namespace, "web", "action: Allow\nrules: [{from: [{authenticated: {}}], to: [{http: {methods: [GET]}}]}]")
 	wantGet(t, buyer, "200", shop.URL("/"))
-	held := buyer.Watch(t, "hold", "--for=30s", shop.Echo())
+	held := buyer.Watch(t, "hold", "--for=90s", shop.Echo())
 	held.Await(t, soon, "closed after 0 bytes", "new", "old")
 }
 
