@@ -24,7 +24,7 @@ func (s *Server) addMetrics() error {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", legacyregistry.Handler())
 	s.components.add("metrics", func(ctx context.Context) error {
-		return serveHTTP(ctx, &http.Server{Handler: mux}, listener)
+		return serveHTTP(ctx, &http.Server{Handler: mux}, bounded(listener, "metrics", metricsConnections))
 	})
 	return nil
 }

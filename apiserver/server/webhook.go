@@ -39,7 +39,8 @@ func (s *Server) addWebhook() error {
 		go certificates.Run(1, ctx.Done())
 		config := webhookTLS()
 		config.GetConfigForClient = certificates.GetConfigForClient
-		return serveHTTP(ctx, &http.Server{Handler: mux, TLSConfig: config}, listener)
+		server := &http.Server{Handler: mux, TLSConfig: config, HTTP2: &http.HTTP2Config{MaxConcurrentStreams: webhookStreams}}
+		return serveHTTP(ctx, server, bounded(listener, "webhook", webhookConnections))
 	})
 	return nil
 }

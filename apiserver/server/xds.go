@@ -36,7 +36,7 @@ func (s *Server) addXDS() error {
 		Refused: func(nack xds.Nack) { s.controller.Refused(nack) },
 	})
 	s.components.add("xDS", func(ctx context.Context) error {
-		return s.xds.Serve(ctx, listener, s.identity.XDSServerTLS())
+		return s.xds.Serve(ctx, bounded(listener, "xds", xdsConnections), s.identity.XDSServerTLS())
 	})
 	return nil
 }

@@ -6,12 +6,11 @@ package inject
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
-	"mime"
 	"net/http"
 	"time"
+
+	"golang.org/x/time/rate"
 
 	admissionv1 "k8s.io/api/admission/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -19,22 +18,6 @@ import (
 	utiljson "k8s.io/apimachinery/pkg/util/json"
 	"k8s.io/klog/v2"
 	"k8s.io/utils/ptr"
-)
-
-// Bounds of what is taken from anybody who reaches the port: the API server
-// brings no certificate to a webhook, unless it is configured to.
-const (
-	// maxReview bounds an AdmissionReview of a new pod, in bytes. The API server
-	// takes no object above 3 MiB, twice etcd's limit of 1.5 MiB for a request
-	// (MaxRequestBodyBytes in k8s.io/apiserver/pkg/server/config.go); the rest is
-	// for what a review says beside it.
-	maxReview = 3<<20 + 64<<10
-	// maxInFlight bounds the reviews that are read and answered at one time. One
-	// takes a millisecond.
-	maxInFlight = 64
-	// retryAfter is when to ask again, in seconds. The API server's client does
-	// so by itself (client-go rest.Request).
-	retryAfter = "1"
 )
 
 // SettingsFunc gives the settings as they are now.
@@ -51,13 +34,27 @@ type NamespaceFunc func(ctx context.Context, name string) (labels map[string]str
 type Handler struct {
 	settings   SettingsFunc
 	namespaces NamespaceFunc
-	// inFlight has a place for each review that may be under way.
-	inFlight chan struct{}
+
+	sources, largeSources *lines
+	// large and inFlight have a place for each review that may be under way.
+	large, inFlight chan struct{}
+	complaints      *rate.Limiter
+	// patience is a constant but in tests.
+	patience time.Duration
 }
 
 // NewHandler makes the handler for the path /inject.
 func NewHandler(settings SettingsFunc, namespaces NamespaceFunc) *Handler {
-	return &Handler{settings: settings, namespaces: namespaces, inFlight: make(chan struct{}, maxInFlight)}
+	return &Handler{
+		settings:     settings,
+		namespaces:   namespaces,
+		sources:      newLines(placesOfSource),
+		largeSources: newLines(largeOfSource),
+		large:        make(chan struct{}, maxLarge),
+		inFlight:     make(chan struct{}, maxInFlight),
+		complaints:   rate.NewLimiter(complaintsRate, complaintsBurst),
+		patience:     patience,
+	}
 }
 
 var _ http.Handler = (*Handler)(nil)
@@ -66,54 +63,48 @@ var _ http.Handler = (*Handler)(nil)
 // come again.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	start := time.Now()
-	select {
-	case h.inFlight <- struct{}{}:
-		defer func() { <-h.inFlight }()
-	default:
-		observe(outcomeBusy, start)
-		w.Header().Set("Retry-After", retryAfter)
-		http.Error(w, fmt.Sprintf("%d reviews are under way already", maxInFlight), http.StatusServiceUnavailable)
+	waiting, cancel := context.WithTimeout(r.Context(), h.patience)
+	defer cancel()
+	leave, ok := h.sources.enter(waiting, source(r))
+	if !ok {
+		reject(w, errBusy, start)
 		return
 	}
-	review, status, err := readReview(w, r)
+	defer leave()
+	body, release, err := h.readBody(w, r)
+	defer release()
 	if err != nil {
-		observe(outcomeBadRequest, start)
-		http.Error(w, err.Error(), status)
+		reject(w, err, start)
 		return
 	}
-	response, result := h.admit(r.Context(), review.Request)
-	response.UID = review.Request.UID
+	answer, result, err := h.answer(r.Context(), body)
+	if err != nil {
+		reject(w, err, start)
+		return
+	}
 	observe(result, start)
-
 	w.Header().Set("Content-Type", "application/json")
-	answer := admissionv1.AdmissionReview{TypeMeta: review.TypeMeta, Response: response}
 	if err := json.NewEncoder(w).Encode(answer); err != nil {
-		klog.FromContext(r.Context()).Error(err, "Write admission response", "uid", response.UID)
+		klog.FromContext(r.Context()).V(2).Info("Write admission response", "uid", answer.Response.UID, "err", err)
 	}
 }
 
-func readReview(w http.ResponseWriter, r *http.Request) (admissionv1.AdmissionReview, int, error) {
-	var review admissionv1.AdmissionReview
-	if r.Method != http.MethodPost {
-		return review, http.StatusMethodNotAllowed, fmt.Errorf("method %s: only POST is allowed", r.Method)
+// answer decides about what was read, in its turn. It neither reads from the
+// caller nor writes to him, who may be slow.
+func (h *Handler) answer(ctx context.Context, body []byte) (admissionv1.AdmissionReview, outcome, error) {
+	waiting, cancel := context.WithTimeout(ctx, h.patience)
+	defer cancel()
+	if !take(waiting, h.inFlight) {
+		return admissionv1.AdmissionReview{}, outcomeBusy, errBusy
 	}
-	if media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || media != "application/json" {
-		return review, http.StatusUnsupportedMediaType, fmt.Errorf("content type %q: only application/json is allowed", r.Header.Get("Content-Type"))
-	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxReview))
-	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
-		return review, http.StatusRequestEntityTooLarge, fmt.Errorf("body is larger than %d bytes", maxReview)
-	}
+	defer func() { <-h.inFlight }()
+	review, err := decode(body)
 	if err != nil {
-		return review, http.StatusBadRequest, fmt.Errorf("read body: %w", err)
+		return admissionv1.AdmissionReview{}, outcomeBadRequest, err
 	}
-	if err := utiljson.Unmarshal(body, &review); err != nil {
-		return review, http.StatusBadRequest, fmt.Errorf("decode AdmissionReview: %w", err)
-	}
-	if review.APIVersion != admissionv1.SchemeGroupVersion.String() || review.Kind != "AdmissionReview" || review.Request == nil {
-		return review, http.StatusBadRequest, fmt.Errorf("body is %s %s: want an AdmissionReview of %s with a request", review.APIVersion, review.Kind, admissionv1.SchemeGroupVersion)
-	}
-	return review, http.StatusOK, nil
+	response, result := h.admit(ctx, review.Request)
+	response.UID = review.Request.UID
+	return admissionv1.AdmissionReview{TypeMeta: review.TypeMeta, Response: response}, result, nil
 }
 
 // admit decides, and says how it went for the metrics.
@@ -151,7 +142,9 @@ func (h *Handler) admit(ctx context.Context, request *admissionv1.AdmissionReque
 
 // fail is for what is not the pod's fault: whoever made it tries again.
 func (h *Handler) fail(ctx context.Context, request *admissionv1.AdmissionRequest, err error) (*admissionv1.AdmissionResponse, outcome) {
-	klog.FromContext(ctx).Error(err, "Admit pod", "namespace", request.Namespace, "uid", request.UID)
+	if h.complaints.Allow() {
+		klog.FromContext(ctx).Error(err, "Admit pod", "namespace", request.Namespace, "uid", request.UID)
+	}
 	return deny(http.StatusInternalServerError, err.Error()), outcomeError
 }
 

@@ -7,11 +7,14 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	admissionv1 "k8s.io/api/admission/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -111,6 +114,108 @@ func TestHandlerRefusesWhatIsNoReview(t *testing.T) {
 
 func TestHandlerTurnsAwayWhatIsTooMuchAtOnce(t *testing.T) {
 	entered, leave := make(chan struct{}), make(chan struct{})
+	handler := blocked(entered, leave)
+	body := review(t, request(t, readPod(t, "testdata/plain.in.yaml")))
+	var underWay sync.WaitGroup
+	for i := range maxInFlight {
+		underWay.Go(func() { post(handler, fmt.Sprintf("198.18.0.%d", i), strings.NewReader(body)) })
+		<-entered
+	}
+	if w := post(handler, "198.18.1.1", strings.NewReader(body)); w.Code != http.StatusServiceUnavailable || w.Header().Get("Retry-After") == "" {
+		t.Errorf("answered %d with Retry-After %q, want 503 with one", w.Code, w.Header().Get("Retry-After"))
+	}
+	close(leave)
+	underWay.Wait()
+	go func() { <-entered }()
+	if w := post(handler, "198.18.1.1", strings.NewReader(body)); w.Code != http.StatusOK {
+		t.Errorf("once others are done: answered %d", w.Code)
+	}
+	if len(handler.sources.bySource) != 0 {
+		t.Errorf("%d lines are remembered in which nobody stands", len(handler.sources.bySource))
+	}
+}
+
+func TestHandlerServesOthersWhileOneSourceTakesAllItCan(t *testing.T) {
+	entered, leave := make(chan struct{}), make(chan struct{})
+	handler := blocked(entered, leave)
+	body := review(t, request(t, readPod(t, "testdata/plain.in.yaml")))
+	var underWay sync.WaitGroup
+	for range placesOfSource {
+		underWay.Go(func() { post(handler, "198.18.0.1", strings.NewReader(body)) })
+		<-entered
+	}
+	if w := post(handler, "198.18.0.1", strings.NewReader(body)); w.Code != http.StatusServiceUnavailable {
+		t.Errorf("the source with all its places taken: answered %d, want 503", w.Code)
+	}
+	go func() {
+		<-entered
+		close(leave)
+	}()
+	if w := post(handler, "198.18.0.2", strings.NewReader(body)); w.Code != http.StatusOK {
+		t.Errorf("another source: answered %d, want 200", w.Code)
+	}
+	underWay.Wait()
+}
+
+// TestHandlerIsNotHeldUpByWhoSendsSlowly has many sources send half a body each.
+func TestHandlerIsNotHeldUpByWhoSendsSlowly(t *testing.T) {
+	handler := newHandler()
+	handler.patience = 10 * time.Millisecond
+	body := review(t, request(t, readPod(t, "testdata/plain.in.yaml")))
+	var slow sync.WaitGroup
+	var writers []*io.PipeWriter
+	for source := range 20 {
+		for range placesOfSource {
+			r, w := io.Pipe()
+			writers = append(writers, w)
+			slow.Go(func() { post(handler, fmt.Sprintf("198.18.0.%d", source), r) })
+			if _, err := io.WriteString(w, body[:10]); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if w := post(handler, "198.18.1.1", strings.NewReader(body)); w.Code != http.StatusOK {
+		t.Errorf("answered %d beside %d slow requests, want 200", w.Code, len(writers))
+	}
+	for _, w := range writers {
+		w.Close()
+	}
+	slow.Wait()
+}
+
+func TestHandlerHoldsFewLargeReviewsOfASource(t *testing.T) {
+	handler := newHandler()
+	handler.patience = 10 * time.Millisecond
+	pod := readPod(t, "testdata/plain.in.yaml")
+	pod.Annotations = map[string]string{"example.com/large": strings.Repeat("x", 2*small)}
+	body := review(t, request(t, pod))
+	var slow sync.WaitGroup
+	var writers []*io.PipeWriter
+	for range largeOfSource {
+		r, w := io.Pipe()
+		writers = append(writers, w)
+		slow.Go(func() { post(handler, "198.18.0.1", r) })
+		if _, err := io.WriteString(w, body[:small+1]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if w := post(handler, "198.18.0.1", strings.NewReader(body)); w.Code != http.StatusServiceUnavailable {
+		t.Errorf("the same source: answered %d, want 503", w.Code)
+	}
+	if w := post(handler, "198.18.0.2", strings.NewReader(body)); w.Code != http.StatusOK {
+		t.Errorf("another source: answered %d, want 200", w.Code)
+	}
+	for _, w := range writers {
+		w.Close()
+	}
+	slow.Wait()
+	if w := post(handler, "198.18.0.1", strings.NewReader(body)); w.Code != http.StatusOK {
+		t.Errorf("once the slow ones are gone: answered %d, want 200", w.Code)
+	}
+}
+
+// blocked is a handler that says when it decides about a review, and waits.
+func blocked(entered, leave chan struct{}) *Handler {
 	handler := NewHandler(
 		func() (Settings, error) { return settings, nil },
 		func(context.Context, string) (map[string]string, error) {
@@ -118,28 +223,17 @@ func TestHandlerTurnsAwayWhatIsTooMuchAtOnce(t *testing.T) {
 			<-leave
 			return nil, nil
 		})
-	body := review(t, request(t, readPod(t, "testdata/plain.in.yaml")))
-	post := func() *httptest.ResponseRecorder {
-		r := httptest.NewRequest(http.MethodPost, "/inject", strings.NewReader(body))
-		r.Header.Set("Content-Type", "application/json")
-		w := httptest.NewRecorder()
-		handler.ServeHTTP(w, r)
-		return w
-	}
-	var underWay sync.WaitGroup
-	for range maxInFlight {
-		underWay.Go(func() { post() })
-		<-entered
-	}
-	if w := post(); w.Code != http.StatusServiceUnavailable || w.Header().Get("Retry-After") == "" {
-		t.Errorf("answered %d with Retry-After %q, want 503 with one", w.Code, w.Header().Get("Retry-After"))
-	}
-	close(leave)
-	underWay.Wait()
-	go func() { <-entered }()
-	if w := post(); w.Code != http.StatusOK {
-		t.Errorf("once others are done: answered %d", w.Code)
-	}
+	handler.patience = 10 * time.Millisecond
+	return handler
+}
+
+func post(handler *Handler, source string, body io.Reader) *httptest.ResponseRecorder {
+	r := httptest.NewRequest(http.MethodPost, "/inject", body)
+	r.RemoteAddr = source + ":40000"
+	r.Header.Set("Content-Type", "application/json")
+	w := httptest.NewRecorder()
+	handler.ServeHTTP(w, r)
+	return w
 }
 
 func BenchmarkHandler(b *testing.B) {
