@@ -41,6 +41,10 @@ func (st *stream) answer(s *subscription, request *discovery.DeltaDiscoveryReque
 		st.poke()
 	}
 	if detail := request.GetErrorDetail(); detail != nil {
+		// Said again it changes nothing, and would cost a look at all that is held.
+		if n <= before {
+			return false, nil
+		}
 		nacks.WithLabelValues(s.kind.label()).Inc()
 		s.counts.Nacks++
 		return true, st.reject(s, n, detail.GetMessage())

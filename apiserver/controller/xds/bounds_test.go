@@ -12,6 +12,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/envoy"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
 )
 
@@ -81,4 +82,97 @@ func reconnect(n int) *discovery.DeltaDiscoveryRequest {
 		request.InitialResourceVersions[name] = version
 	}
 	return request
+}
+
+// TestNamesThatNothingHasCostOnlyWhoSaysThem: the holdings of every proxy are as
+// long as the numbers that topics have.
+func TestNamesThatNothingHasCostOnlyWhoSaysThem(t *testing.T) {
+	h := newHarness(t)
+	hostile, honest := pod("hostile", "v1"), pod("honest", "v2")
+	h.start([]model.Proxy{hostile, honest}, encoded(t, clusters, "first", "", "1"))
+	thief := h.connect(hostile)
+	thief.subscribe(clusters, reconnect(maxNames).ResourceNamesSubscribe...)
+	if got := len(thief.next().GetRemovedResources()); got != maxNames {
+		t.Fatalf("told that %d names are missing, want %d", got, maxNames)
+	}
+	if h.mu.Lock(); len(h.store.topics[clusters]) > 1+maxAbsent {
+		t.Errorf("%d names are kept, want at most %d that nothing has", len(h.store.topics[clusters]), maxAbsent)
+	}
+	h.mu.Unlock()
+	c := h.connect(honest)
+	c.subscribe(clusters, wildcard)
+	c.next()
+	h.Apply(Update{Set: []envoy.Resource{encoded(t, clusters, "second", "", "1")}})
+	if got := c.next().GetResources(); len(got) != 1 || got[0].GetName() != "second" {
+		t.Fatalf("was sent %v, want second", got)
+	}
+
+	h.mu.Lock()
+	held := len(h.streams[honest.ID].subscriptions[clusters].known.byID)
+	numbers := len(h.store.indexes[clusters].topics)
+	h.mu.Unlock()
+	if held > 2 || numbers > 2 {
+		t.Errorf("an honest proxy holds room for %d topics, and %d are numbered: want those of the 2 clusters", held, numbers)
+	}
+	thief.cancel()
+	h.eventually("what the other asked for is forgotten", func() bool {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		return len(h.store.topics[clusters]) == 2
+	})
+}
+
+func TestANameThatIsAskedForBeforeItIsThereIsSentWhenItComes(t *testing.T) {
+	h := newHarness(t)
+	a := pod("a", "v1")
+	h.start([]model.Proxy{a})
+	c := h.connect(a)
+	c.subscribe(routes, "x")
+	if got := c.next().GetRemovedResources(); len(got) != 1 || got[0] != "x" {
+		t.Fatalf("told that %v is missing, want x", got)
+	}
+	for _, version := range []string{"1", "2"} {
+		h.Apply(Update{Set: []envoy.Resource{encoded(t, routes, "x", "", version)}})
+		if got := c.next().GetResources(); len(got) != 1 || got[0].GetName() != "x" {
+			t.Fatalf("was sent %v, want x", got)
+		}
+	}
+	h.Apply(Update{Remove: []envoy.Key{{TypeURL: routes.typeURL(), Name: "x"}}})
+	if got := c.next().GetRemovedResources(); len(got) != 1 || got[0] != "x" {
+		t.Fatalf("told that %v is gone, want x", got)
+	}
+	c.send(&discovery.DeltaDiscoveryRequest{TypeUrl: routes.typeURL(), ResourceNamesUnsubscribe: []string{"x"}})
+	h.eventually("nothing is held of it", func() bool {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		return len(h.store.topics[routes]) == 0
+	})
+}
+
+func TestAskingForEverythingAgainAndAgainEndsTheStream(t *testing.T) {
+	h := newHarness(t)
+	a := pod("a", "v1")
+	h.start([]model.Proxy{a}, encoded(t, clusters, "x", "", "1"))
+	c := h.connect(a)
+	for range maxWildcards + 1 {
+		c.subscribe(clusters, wildcard)
+	}
+	expectCode(t, c.ending(), codes.ResourceExhausted)
+}
+
+func TestARefusalThatIsSaidAgainIsNotLookedAt(t *testing.T) {
+	h := newHarness(t)
+	a := pod("a", "v1")
+	h.start([]model.Proxy{a}, encoded(t, clusters, "x", "v1", "1"))
+	c := h.connect(a)
+	c.subscribe(clusters, wildcard)
+	r := c.next()
+	for range 100 {
+		c.nack(r, "no")
+	}
+	c.subscribe(routes, "y")
+	c.next()
+	if n := h.Counts(a.ID)[clusters.typeURL()].Nacks; n != 1 {
+		t.Errorf("%d refusals were looked at, want 1", n)
+	}
 }

@@ -5,8 +5,12 @@ package xds
 
 import (
 	"iter"
+	"math"
 	"slices"
 )
+
+// unnumbered is the id of a topic that only proxies have named.
+const unnumbered = math.MaxUint32
 
 // index numbers the topics of one kind, densely: the number of one that has gone
 // is given again. Nothing is held about a topic that has gone, so no holdings know
@@ -38,10 +42,16 @@ func (x *index) remove(t *topic) {
 type holdings struct {
 	index *index
 	byID  []knowledge
-	n     int
+	// others are of topics without a number.
+	others map[*topic]knowledge
+	n      int
 }
 
 func (h *holdings) get(t *topic) (knowledge, bool) {
+	if t.id == unnumbered {
+		k, ok := h.others[t]
+		return k, ok
+	}
 	if int(t.id) >= len(h.byID) {
 		return knowledge{}, false
 	}
@@ -50,6 +60,10 @@ func (h *holdings) get(t *topic) (knowledge, bool) {
 }
 
 func (h *holdings) set(t *topic, k knowledge) {
+	if t.id == unnumbered {
+		h.setOther(t, k)
+		return
+	}
 	if missing := len(h.index.topics) - len(h.byID); int(t.id) >= len(h.byID) {
 		h.byID = append(slices.Grow(h.byID, missing), make([]knowledge, missing)...)
 	}
@@ -59,11 +73,26 @@ func (h *holdings) set(t *topic, k knowledge) {
 	h.byID[t.id] = k
 }
 
-func (h *holdings) remove(t *topic) {
-	if _, ok := h.get(t); ok {
-		h.byID[t.id] = knowledge{}
-		h.n--
+func (h *holdings) setOther(t *topic, k knowledge) {
+	if h.others == nil {
+		h.others = map[*topic]knowledge{}
 	}
+	if _, ok := h.others[t]; !ok {
+		h.n++
+	}
+	h.others[t] = k
+}
+
+func (h *holdings) remove(t *topic) {
+	if _, ok := h.get(t); !ok {
+		return
+	}
+	h.n--
+	if t.id == unnumbered {
+		delete(h.others, t)
+		return
+	}
+	h.byID[t.id] = knowledge{}
 }
 
 // all goes through them; what it has come to may be removed meanwhile.
@@ -71,6 +100,11 @@ func (h *holdings) all() iter.Seq2[*topic, knowledge] {
 	return func(yield func(*topic, knowledge) bool) {
 		for id, k := range h.byID {
 			if k.serial != unheld && !yield(h.index.topics[id], k) {
+				return
+			}
+		}
+		for t, k := range h.others {
+			if !yield(t, k) {
 				return
 			}
 		}

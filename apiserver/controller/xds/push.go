@@ -84,7 +84,7 @@ func (st *stream) additions(s *subscription, now time.Time) []*response {
 		}
 	}
 	var out []*response
-	if len(set)+len(absent) > 0 || s.owed {
+	if len(set)+len(absent)+len(s.forgotten) > 0 || s.owed {
 		out = append(out, st.respond(s, set, absent, now))
 	}
 	for _, t := range byName(s.alone) {
@@ -132,6 +132,8 @@ func (st *stream) respond(s *subscription, set, absent []*topic, now time.Time) 
 		r.removed = append(r.removed, t.name)
 		st.tellMissing(s, t, r.nonce)
 	}
+	r.removed = append(r.removed, s.forgotten...)
+	s.forgotten = nil
 	return r
 }
 

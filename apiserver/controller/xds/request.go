@@ -19,6 +19,10 @@ const (
 	// maxNames bounds the names of one type that a stream holds, and those that
 	// one request says are held.
 	maxNames = 16_384
+	// maxAbsent bounds the names of one type that a stream holds though nothing has
+	// had them. More are answered and forgotten: a proxy asks again for what a
+	// cluster or listener that is sent to it names.
+	maxAbsent = 2048
 	// maxName bounds one name, in bytes. The longest that there is names a
 	// Service's port: "out/", two labels of 63, and a port.
 	maxName = 192
@@ -26,6 +30,9 @@ const (
 	// versions (33 at most), and 1 MiB for the node and Envoy's words come to less.
 	// gRPC's own default, 4 MiB, is too small for them.
 	maxRequest = 8 << 20
+	// maxWildcards bounds how often a stream asks for everything of one type: each
+	// time costs as much as there is, and an honest proxy does it once.
+	maxWildcards = 8
 	// requestRate and requestBurst bound the requests of a stream in a second,
 	// and at once. What is more waits unread, so that TCP holds the proxy back.
 	// An honest proxy sends one for each response, and one for each name that it
@@ -73,11 +80,16 @@ func (st *stream) take(k kind, request *discovery.DeltaDiscoveryRequest) (change
 	if !k.takesWildcard() {
 		all = false
 	}
-	if s.known.n+len(names) > maxNames || len(request.GetInitialResourceVersions()) > maxNames {
+	if s.known.n+len(s.forgotten)+len(names) > maxNames || len(request.GetInitialResourceVersions()) > maxNames {
 		return changed, refused, status.Errorf(codes.ResourceExhausted, "more than %d names of type %s on one stream", maxNames, k.label())
 	}
 	if err := checkNames(request); err != nil {
 		return changed, refused, err
+	}
+	if all {
+		if s.wildcards++; s.wildcards > maxWildcards {
+			return changed, refused, status.Errorf(codes.ResourceExhausted, "everything of type %s was asked for more than %d times on one stream", k.label(), maxWildcards)
+		}
 	}
 	var have map[string]string
 	if first {

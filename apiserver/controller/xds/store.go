@@ -28,7 +28,7 @@ type store struct {
 type topic struct {
 	kind kind
 	name string
-	// id is its number among those of its kind.
+	// id is its number among those of its kind, or unnumbered.
 	id uint32
 	// shared is what every proxy may see, nil if there is none.
 	shared *resource
@@ -101,11 +101,25 @@ func (s *store) topic(k kind, name string) *topic {
 	return t
 }
 
+// asked gives the topic of a name that a proxy says. One that is not there yet
+// gets no number: every proxy's holdings grow with the numbers that are given, and
+// any proxy can say names that nothing has.
+func (s *store) asked(k kind, name string) *topic {
+	t, ok := s.topics[k][name]
+	if !ok {
+		t = &topic{kind: k, name: name, id: unnumbered}
+		s.topics[k][name] = t
+	}
+	return t
+}
+
 // release forgets a topic that has no resource and that no stream knows of.
 func (s *store) release(t *topic) {
 	if t.shared == nil && len(t.own) == 0 && t.holders == 0 && s.topics[t.kind][t.name] == t {
 		delete(s.topics[t.kind], t.name)
-		s.indexes[t.kind].remove(t)
+		if t.id != unnumbered {
+			s.indexes[t.kind].remove(t)
+		}
 	}
 }
 

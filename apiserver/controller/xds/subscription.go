@@ -31,6 +31,10 @@ type subscription struct {
 	lastOwn nonce
 	// counts are what has gone over the stream.
 	counts Counts
+	// forgotten are names that nothing has, to be called missing and not held.
+	forgotten []string
+	// wildcards is how often everything was asked for.
+	wildcards int
 	// owed: the proxy waits for a first answer, be it empty.
 	owed bool
 }
@@ -114,7 +118,11 @@ func (st *stream) subscribe(k kind) (*subscription, bool) {
 // seems to have it, for it may have forgotten it ("Subscribing to Resources");
 // unless it says, by have, which version it has.
 func (st *stream) addName(s *subscription, name, have string) {
-	t := st.server.store.topic(s.kind, name)
+	if len(s.known.others) >= maxAbsent && st.server.store.topics[s.kind][name] == nil {
+		s.forgotten = append(s.forgotten, name)
+		return
+	}
+	t := st.server.store.asked(s.kind, name)
 	if s.wildcard {
 		if s.explicit == nil {
 			s.explicit = map[*topic]struct{}{}
@@ -166,7 +174,7 @@ func (st *stream) addWildcard(s *subscription, have map[string]string) {
 	s.wildcard = true
 	s.owed = len(have) == 0
 	for name, version := range have {
-		t := st.server.store.topic(s.kind, name)
+		t := st.server.store.asked(s.kind, name)
 		s.remember(t, knowledge{serial: st.serialOf(t, version)})
 		s.mark(t)
 	}
