@@ -10,6 +10,7 @@ package telemetry
 
 import (
 	"context"
+	"math"
 	"sync"
 
 	collector "go.opentelemetry.io/proto/otlp/collector/metrics/v1"
@@ -96,7 +97,7 @@ func (s *Server) add(audited map[uint16]model.Audit, metric *metrics.Metric) {
 	}
 	var n int64
 	for _, point := range sum.GetDataPoints() {
-		n += max(0, point.GetAsInt())
+		n = plus(n, max(0, point.GetAsInt()))
 	}
 	counter, ok := parse(metric.GetName())
 	if !ok || n == 0 {
@@ -115,9 +116,9 @@ func (s *Server) count(policy string, denied bool, n int64) {
 	s.mu.Lock()
 	counts := s.counts[policy]
 	if denied {
-		counts.Denied += n
+		counts.Denied = plus(counts.Denied, n)
 	} else {
-		counts.Allowed += n
+		counts.Allowed = plus(counts.Allowed, n)
 	}
 	s.counts[policy] = counts
 	observe(policy, denied, n)
@@ -125,4 +126,13 @@ func (s *Server) count(policy string, denied bool, n int64) {
 	if s.options.Counted != nil {
 		s.options.Counted(policy)
 	}
+}
+
+// plus adds what is not negative, and stays at the largest number that there is.
+// What a pod sends may be any number.
+func plus(a, b int64) int64 {
+	if a > math.MaxInt64-b {
+		return math.MaxInt64
+	}
+	return a + b
 }
