@@ -13,8 +13,12 @@ import (
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
 )
 
-// grpcContentType is that of gRPC over HTTP/2, in any encoding.
-const grpcContentType = `(?i)application/grpc([+;].*)?`
+// grpcContentType is that of gRPC over HTTP/2, in any encoding. A Deny also means
+// the forms for browsers (gRPC-Web), which lead to the same methods.
+const (
+	grpcContentType       = `(?i)application/grpc([+;].*)?`
+	deniedGRPCContentType = `(?i)application/grpc.*`
+)
 
 // allowConnection: what speaks of requests never admits a connection.
 func allowConnection(t model.Match) *rbacv3.Permission {
@@ -42,7 +46,7 @@ func denyRequest(t model.Match) *rbacv3.Permission {
 		return request(t, deniedPath)
 	}
 	if len(t.GRPCMethods) == 0 {
-		return header("content-type", wholly(grpcContentType))
+		return header("content-type", wholly(deniedGRPCContentType))
 	}
 	return grpcMethods(t.GRPCMethods)
 }

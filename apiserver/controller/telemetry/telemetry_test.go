@@ -18,8 +18,10 @@ import (
 // a counter that is made smaller would end the server.
 func TestNoCountThatAPodSendsIsAnyMoreThanANumber(t *testing.T) {
 	server := New(Options{
-		View:    func(context.Context) (string, error) { return "view", nil },
-		Audited: func(string) map[uint16]model.Audit { return map[uint16]model.Audit{8080: {DenyPolicies: []string{"shop/p"}}} },
+		View: func(context.Context) (string, error) { return "view", nil },
+		Audited: func(string) map[uint16]model.Audit {
+			return map[uint16]model.Audit{8080: {DenyPolicies: []string{"shop/p"}}}
+		},
 	})
 	for _, points := range [][]int64{{math.MaxInt64, 1}, {math.MaxInt64, math.MaxInt64, 3}, {math.MinInt64, -1}, {math.MaxInt64}, {math.MaxInt64}} {
 		if _, err := server.Export(t.Context(), pushed("http.in/8080.rbac.audit_deny.policy.shop/p/0.shadow_denied", points...)); err != nil {

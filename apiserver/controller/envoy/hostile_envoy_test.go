@@ -1,0 +1,268 @@
+//go:build envoy
+
+// Copyright The mesh-apiserver Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package envoy
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	bootstrapv3 "github.com/envoyproxy/go-control-plane/envoy/config/bootstrap/v3"
+	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
+	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
+	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
+	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
+
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/envoy/envoytest"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
+)
+
+// hostile is a real Envoy with the inbound configuration of one HTTP port and
+// the application behind it, for what no honest client sends.
+type hostile struct {
+	address string
+	admin   http.Client
+	// served counts the requests that came to the application.
+	served *atomic.Int64
+	// seen is the last of them.
+	seen *atomic.Pointer[http.Request]
+}
+
+// newHostile starts both. The application answers 500 to /fails, and late
+// to /slow.
+func newHostile(t *testing.T, access model.Access) hostile {
+	t.Helper()
+	h := hostile{served: &atomic.Int64{}, seen: &atomic.Pointer[http.Request]{}}
+	app := listen(t)
+	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h.served.Add(1)
+		h.seen.Store(r)
+		if r.URL.Path == "/slow" {
+			time.Sleep(50 * time.Millisecond)
+		}
+		if r.URL.Path == "/fails" {
+			w.WriteHeader(http.StatusInternalServerError)
+		}
+	})}
+	go server.Serve(app)
+	t.Cleanup(func() { server.Close() })
+
+	m := model.Mesh{TrustDomain: "cluster.local"}
+	port := model.InboundPort{Number: 8080, Protocol: model.ProtocolHTTP1, Access: access}
+	w := model.Workload{View: "0123456789abcdef", Namespace: "shop", Ports: []model.InboundPort{port}}
+	resource, err := inboundRoutes(m, w, port)
+	if err != nil {
+		t.Fatal(err)
+	}
+	routes := &routev3.RouteConfiguration{}
+	if err := resource.Body.UnmarshalTo(routes); err != nil {
+		t.Fatal(err)
+	}
+	manager := inboundManager(m, inboundStatPrefix(port), resource.Name)
+	manager.RouteSpecifier = &hcmv3.HttpConnectionManager_RouteConfig{RouteConfig: routes}
+	to := staticCluster(ClusterInboundHTTP1, socketAddress("127.0.0.1", portOf(app)))
+	to.TypedExtensionProtocolOptions = protocolOptions(model.ProtocolHTTP1)
+	front := freePort(t)
+	socket := filepath.Join(t.TempDir(), "admin.sock")
+	yaml, err := messageYAML(&bootstrapv3.Bootstrap{
+		Admin:       &bootstrapv3.Admin{Address: pipeAddress(socket)},
+		StatsConfig: statsConfig(),
+		StaticResources: &bootstrapv3.Bootstrap_StaticResources{
+			Clusters: []*clusterv3.Cluster{to},
+			Listeners: []*listenerv3.Listener{{
+				Name: "web", Address: socketAddress("127.0.0.1", front),
+				FilterChains: []*listenerv3.FilterChain{{Filters: []*listenerv3.Filter{managerFilter(manager)}}},
+			}},
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "bootstrap.yaml")
+	if err := os.WriteFile(file, yaml, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	command := exec.CommandContext(ctx, envoytest.Binary(t), "-c", file, "--concurrency", "1", "--disable-hot-restart", "--log-level", "warning")
+	command.Stderr = os.Stderr
+	if err := command.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { stop(); _ = command.Wait() })
+	h.address = fmt.Sprintf("127.0.0.1:%d", front)
+	h.admin = http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "unix", socket)
+	}}}
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		if c, err := net.Dial("tcp", h.address); err == nil {
+			c.Close()
+			return h
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("Envoy does not listen")
+		}
+	}
+}
+
+// send writes a request as it is, and gives the status of the answer.
+func (h hostile) send(t *testing.T, request string) string {
+	t.Helper()
+	c, err := net.Dial("tcp", h.address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if err := c.SetDeadline(time.Now().Add(20 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.WriteString(c, request); err != nil {
+		t.Fatal(err)
+	}
+	answer, err := http.ReadResponse(bufio.NewReader(c), nil)
+	if err != nil {
+		return err.Error()
+	}
+	defer answer.Body.Close()
+	return answer.Status
+}
+
+func (h hostile) stats(t *testing.T) string {
+	t.Helper()
+	answer, err := h.admin.Get("http://admin/stats")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	body, err := io.ReadAll(answer.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(body)
+}
+
+// requestFor is a GET with these lines of headers.
+func requestFor(path string, headers ...string) string {
+	return "GET " + path + " HTTP/1.1\r\nHost: shop\r\nConnection: close\r\n" + strings.Join(append(headers, "\r\n"), "\r\n")
+}
+
+// TestDeniedHeaderIsDeniedHoweverOftenItIsSaid: a header may stand in a request
+// several times, and applications take the first or the last.
+func TestDeniedHeaderIsDeniedHoweverOftenItIsSaid(t *testing.T) {
+	h := newHostile(t, denyOf(model.Match{Headers: []model.HeaderMatch{{Name: "x-role", Value: "admin"}}}))
+	if got := h.send(t, requestFor("/", "X-Role: reader")); got != "200 OK" {
+		t.Errorf("another value: %s", got)
+	}
+	before := h.served.Load()
+	for _, headers := range [][]string{
+		{"X-Role: admin"}, {"x-role:admin "}, {"X-Role: admin", "X-Role: reader"}, {"X-Role: reader", "X-Role: admin"}, {"X-Role: admin", "X-Role: "},
+	} {
+		if got := h.send(t, requestFor("/", headers...)); got != "403 Forbidden" {
+			t.Errorf("%q: %s, want 403", headers, got)
+		}
+	}
+	if h.served.Load() != before {
+		t.Error("the application was asked")
+	}
+}
+
+func TestDenyOfGRPCDeniesItsFormForBrowsersToo(t *testing.T) {
+	h := newHostile(t, model.Access{Deny: []model.Rule{{Name: "shop/p/0", To: []model.Match{{Kind: model.MatchGRPC}}}}})
+	for content, served := range map[string]int64{
+		"application/grpc": 0, "application/grpc+proto": 0, "Application/GRPC; x=1": 0,
+		"application/grpc-web+proto": 0, "application/grpc-web-text": 0, "application/json": 1,
+	} {
+		before := h.served.Load()
+		// Refused, a gRPC call is answered 200, with a grpc-status.
+		answer := h.send(t, "POST /shop.Books/Sell HTTP/1.1\r\nHost: shop\r\nContent-Length: 0\r\nContent-Type: "+content+"\r\n\r\n")
+		if n := h.served.Load() - before; n != served {
+			t.Errorf("%s: %d requests came to the application, want %d (%s)", content, n, served, answer)
+		}
+	}
+}
+
+// TestNoRequestSteersTheProxy sends what Envoy obeys from those that it trusts.
+func TestNoRequestSteersTheProxy(t *testing.T) {
+	h := newHostile(t, model.Access{})
+	for _, trust := range []string{"X-Any: 1", "X-Forwarded-For: 10.0.0.1", "X-Forwarded-For: 127.0.0.1", "X-Envoy-Internal: true"} {
+		before := h.served.Load()
+		h.send(t, requestFor("/fails", trust, "x-envoy-retry-on: 5xx,gateway-error", "x-envoy-max-retries: 20"))
+		if n := h.served.Load() - before; n != 1 {
+			t.Errorf("%s: the application was asked %d times for one request", trust, n)
+		}
+		if got := h.send(t, requestFor("/slow", trust, "x-envoy-upstream-rq-timeout-ms: 1")); got != "200 OK" {
+			t.Errorf("%s: a caller sets the timeout: %s", trust, got)
+		}
+		h.send(t, requestFor("/", trust, "x-envoy-upstream-alt-stat-name: mine", "X-Forwarded-Client-Cert: URI=spiffe://cluster.local/ns/a/sa/b"))
+		for _, name := range []string{"X-Forwarded-Client-Cert", "X-Envoy-Internal", "X-Envoy-Upstream-Alt-Stat-Name"} {
+			if got := h.seen.Load().Header.Get(name); got != "" {
+				t.Errorf("%s: the application is told %s: %s", trust, name, got)
+			}
+		}
+	}
+	if strings.Contains(h.stats(t), "mine") {
+		t.Error("callers name statistics, and so fill the proxy's memory")
+	}
+}
+
+// TestRequestsThatTwoServersMayReadDifferentlyGoNoFurther: or they are made one.
+func TestRequestsThatTwoServersMayReadDifferentlyGoNoFurther(t *testing.T) {
+	h := newHostile(t, model.Access{})
+	before := h.served.Load()
+	for request, want := range map[string]string{
+		"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n": "400 Bad Request",
+		"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\nContent-Length: 3\r\n\r\nabc":                "400 Bad Request",
+		"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n":            "501 Not Implemented",
+		"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding : chunked\r\n\r\n0\r\n\r\n":                     "400 Bad Request",
+		"CONNECT 127.0.0.1:1 HTTP/1.1\r\nHost: x\r\n\r\n":                                                "403 Forbidden",
+		"GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n":                       "403 Forbidden",
+		requestFor("/books#/admin"): "400 Bad Request",
+		requestFor("/a%00"):         "400 Bad Request",
+		requestFor("/a/%2e%2e%2fb"): "400 Bad Request",
+		requestFor("/a%5c..%5cb"):   "400 Bad Request",
+		requestFor("/caf\xc3\xa9"):  "400 Bad Request",
+	} {
+		if got := h.send(t, request); got != want {
+			t.Errorf("%q: %s, want %s", request, got, want)
+		}
+	}
+	if h.served.Load() != before {
+		t.Error("the application was asked")
+	}
+	// What follows is served, as what it means.
+	h.send(t, "GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQCAAAAAAIAAAAA\r\n\r\n")
+	if header := h.seen.Load().Header; header.Get("Upgrade") != "" || header.Get("Http2-Settings") != "" {
+		t.Errorf("an upgrade to h2c is handed on: %v", header)
+	}
+	h.send(t, "GET / HTTP/1.1\r\nHost: x\r\nX-A: b\r\n X-Role: admin\r\n\r\n")
+	if header := h.seen.Load().Header; header.Get("X-Role") != "" || header.Get("X-A") != "b X-Role: admin" {
+		t.Errorf("a folded line is handed on as %v", header)
+	}
+	h.send(t, "GET http://other/books HTTP/1.1\r\nHost: shop\r\n\r\n")
+	if r := h.seen.Load(); r.Host != "other" || r.RequestURI != "/books" {
+		t.Errorf("an absolute URI is handed on as %s of host %s", r.RequestURI, r.Host)
+	}
+	for path, want := range map[string]string{`/a\..\b`: "/b", "/a/%2e%2e/b": "/b", "/a/.//./b": "/a/b", "/%61": "/a", "//a": "/a", "/a/%252e%252e/b": "/a/%252e%252e/b"} {
+		h.send(t, requestFor(path))
+		if got := h.seen.Load().RequestURI; got != want {
+			t.Errorf("%s is handed on as %s, want %s", path, got, want)
+		}
+	}
+}
+
+func denyOf(m model.Match) model.Access {
+	m.Kind = model.MatchHTTP
+	return model.Access{Deny: []model.Rule{{Name: "shop/p/0", To: []model.Match{m}}}}
+}
