@@ -158,9 +158,9 @@ func requestFor(path string, headers ...string) string {
 	return "GET " + path + " HTTP/1.1\r\nHost: shop\r\nConnection: close\r\n" + strings.Join(append(headers, "\r\n"), "\r\n")
 }
 
-// TestDeniedHeaderIsDeniedHoweverOftenItIsSaid: a header may stand in a request
+// TestEnvoyDeniesAHeaderHoweverOftenItIsSaid: a header may stand in a request
 // several times, and applications take the first or the last.
-func TestDeniedHeaderIsDeniedHoweverOftenItIsSaid(t *testing.T) {
+func TestEnvoyDeniesAHeaderHoweverOftenItIsSaid(t *testing.T) {
 	h := newHostile(t, denyOf(model.Match{Headers: []model.HeaderMatch{{Name: "x-role", Value: "admin"}}}))
 	if got := h.send(t, requestFor("/", "X-Role: reader")); got != "200 OK" {
 		t.Errorf("another value: %s", got)
@@ -178,7 +178,7 @@ func TestDeniedHeaderIsDeniedHoweverOftenItIsSaid(t *testing.T) {
 	}
 }
 
-func TestDenyOfGRPCDeniesItsFormForBrowsersToo(t *testing.T) {
+func TestEnvoyDeniesGRPCInItsFormForBrowsersToo(t *testing.T) {
 	h := newHostile(t, model.Access{Deny: []model.Rule{{Name: "shop/p/0", To: []model.Match{{Kind: model.MatchGRPC}}}}})
 	for content, served := range map[string]int64{
 		"application/grpc": 0, "application/grpc+proto": 0, "Application/GRPC; x=1": 0,
@@ -193,8 +193,8 @@ func TestDenyOfGRPCDeniesItsFormForBrowsersToo(t *testing.T) {
 	}
 }
 
-// TestNoRequestSteersTheProxy sends what Envoy obeys from those that it trusts.
-func TestNoRequestSteersTheProxy(t *testing.T) {
+// TestEnvoyIsSteeredByNoRequest sends what Envoy obeys from those that it trusts.
+func TestEnvoyIsSteeredByNoRequest(t *testing.T) {
 	h := newHostile(t, model.Access{})
 	for _, trust := range []string{"X-Any: 1", "X-Forwarded-For: 10.0.0.1", "X-Forwarded-For: 127.0.0.1", "X-Envoy-Internal: true"} {
 		before := h.served.Load()
@@ -217,8 +217,8 @@ func TestNoRequestSteersTheProxy(t *testing.T) {
 	}
 }
 
-// TestRequestsThatTwoServersMayReadDifferentlyGoNoFurther: or they are made one.
-func TestRequestsThatTwoServersMayReadDifferentlyGoNoFurther(t *testing.T) {
+// TestEnvoyHandsOnNothingThatTwoServersMayReadDifferently: or they are made one.
+func TestEnvoyHandsOnNothingThatTwoServersMayReadDifferently(t *testing.T) {
 	h := newHostile(t, model.Access{})
 	before := h.served.Load()
 	for request, want := range map[string]string{
