@@ -5,6 +5,8 @@ package envoy
 
 import (
 	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"net/netip"
 
@@ -48,12 +50,29 @@ func HeadlessName(s model.DirectService, peer model.Peer) string {
 	if peer.Plaintext {
 		return name + "/plaintext"
 	}
-	return name + "/sa/" + peer.Account.Name
+	return name + "/sa/" + accountPart(peer.Account.Name)
 }
 
 // AccountName names the filter chain and the cluster of an account's pods,
 // called at their own addresses: pods/<namespace>/<account>.
-func AccountName(a model.Account) string { return "pods/" + a.Namespace + "/" + a.Name }
+func AccountName(a model.Account) string {
+	return "pods/" + a.Namespace + "/" + accountPart(a.Name)
+}
+
+// maxAccountPart bounds what stands for an account in a name, in bytes. An account
+// may have 253, and names are bounded where proxies say them.
+const maxAccountPart = 100
+
+// accountPart is an account's name, or, if it is long, its beginning and a hash of
+// it; "~" is in no account's name.
+func accountPart(account string) string {
+	if len(account) <= maxAccountPart {
+		return account
+	}
+	sum := sha256.Sum256([]byte(account))
+	hash := "~" + hex.EncodeToString(sum[:16])
+	return account[:maxAccountPart-len(hash)] + hash
+}
 
 // ServiceListenerName names the unbound listener of an address that a Service
 // owns: out/<ip>:<port>, an IPv6 address in brackets.

@@ -10,42 +10,46 @@ import (
 
 	discovery "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/protobuf/proto"
 
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/envoy"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
 )
 
-// TestLargestRequestIsReceived sends as much as is allowed, in one message.
-func TestLargestRequestIsReceived(t *testing.T) {
+// TestNoStreamIsRefusedForWhatTheServerHasSentIt: a tenant can make a great many
+// resources, and every proxy holds what it sees.
+func TestNoStreamIsRefusedForWhatTheServerHasSentIt(t *testing.T) {
+	const many = 20_000
 	h := newHarness(t)
 	a := pod("a", "v1")
-	h.start([]model.Proxy{a}, encoded(t, routes, "x", "", "1"))
-	c := h.connect(a)
-	request := reconnect(maxNames - 1)
-	request.ResourceNamesSubscribe = append(request.ResourceNamesSubscribe, "x")
-	if size := proto.Size(request); size > maxRequest-1<<20 {
-		t.Fatalf("%d bytes leave less than 1 MiB of %d for the node and for Envoy's words", size, maxRequest)
+	request := &discovery.DeltaDiscoveryRequest{TypeUrl: routes.typeURL(), InitialResourceVersions: map[string]string{}}
+	var resources []envoy.Resource
+	for i := range many {
+		name := fmt.Sprintf("out/shop/%d:80", i)
+		request.ResourceNamesSubscribe = append(request.ResourceNamesSubscribe, name)
+		request.InitialResourceVersions[name] = "0"
+		resources = append(resources, encoded(t, routes, name, "", "1"))
 	}
+	h.start([]model.Proxy{a}, resources...)
+	c := h.connect(a)
 	c.send(request)
-	if got := c.next().GetResources(); len(got) != 1 || got[0].GetName() != "x" {
-		t.Errorf("was sent %v, want x", got)
+	if got := len(c.next().GetResources()); got != many {
+		t.Errorf("was sent %d resources, want %d", got, many)
 	}
 }
 
-func TestMoreNamesThanAllowedAreRefused(t *testing.T) {
-	for name, request := range map[string]*discovery.DeltaDiscoveryRequest{
-		"subscribed": {TypeUrl: routes.typeURL(), ResourceNamesSubscribe: reconnect(maxNames + 1).ResourceNamesSubscribe},
-		"held":       {TypeUrl: clusters.typeURL(), InitialResourceVersions: reconnect(maxNames + 1).InitialResourceVersions},
+// TestTheLongestNameThatThereIsIsTaken: or every proxy that sees it would be
+// refused for it.
+func TestTheLongestNameThatThereIsIsTaken(t *testing.T) {
+	label, subdomain := strings.Repeat("n", 63), strings.Repeat("a", 253)
+	service := model.DirectService{Key: model.ServiceKey{Namespace: label, Name: label}, Number: 65535}
+	account := model.Account{Namespace: label, Name: subdomain}
+	for _, name := range []string{
+		envoy.HeadlessName(service, model.Peer{Account: account}), envoy.HeadlessName(service, model.Peer{Plaintext: true}),
+		envoy.AccountName(account), envoy.ServicePortName(service.Key, 65535), envoy.InboundPortName(strings.Repeat("f", 32), 65535) + "/allow",
 	} {
-		t.Run(name, func(t *testing.T) {
-			h := newHarness(t)
-			a := pod("a", "v1")
-			h.start([]model.Proxy{a})
-			c := h.connect(a)
-			c.send(request)
-			expectCode(t, c.ending(), codes.ResourceExhausted)
-		})
+		if len(name) > maxName {
+			t.Errorf("%s has %d bytes, and %d are taken", name, len(name), maxName)
+		}
 	}
 }
 
@@ -71,17 +75,13 @@ func TestProxyThatRefusesInALoopFillsNoLog(t *testing.T) {
 	}
 }
 
-// reconnect is the first request of a stream that had n resources, with names and
-// versions as long as they can be.
-func reconnect(n int) *discovery.DeltaDiscoveryRequest {
-	request := &discovery.DeltaDiscoveryRequest{TypeUrl: routes.typeURL(), InitialResourceVersions: map[string]string{}}
-	version := strings.Repeat("v", 33)
+// longNames are n names, as long as they can be.
+func longNames(n int) []string {
+	var names []string
 	for i := range n {
-		name := fmt.Sprintf("%0*d", maxName, i)
-		request.ResourceNamesSubscribe = append(request.ResourceNamesSubscribe, name)
-		request.InitialResourceVersions[name] = version
+		names = append(names, fmt.Sprintf("%0*d", maxName, i))
 	}
-	return request
+	return names
 }
 
 // TestNamesThatNothingHasCostOnlyWhoSaysThem: the holdings of every proxy are as
@@ -91,9 +91,9 @@ func TestNamesThatNothingHasCostOnlyWhoSaysThem(t *testing.T) {
 	hostile, honest := pod("hostile", "v1"), pod("honest", "v2")
 	h.start([]model.Proxy{hostile, honest}, encoded(t, clusters, "first", "", "1"))
 	thief := h.connect(hostile)
-	thief.subscribe(clusters, reconnect(maxNames).ResourceNamesSubscribe...)
-	if got := len(thief.next().GetRemovedResources()); got != maxNames {
-		t.Fatalf("told that %d names are missing, want %d", got, maxNames)
+	thief.subscribe(clusters, longNames(3*maxAbsent)...)
+	if got := len(thief.next().GetRemovedResources()); got != 3*maxAbsent {
+		t.Fatalf("told that %d names are missing, want %d", got, 3*maxAbsent)
 	}
 	if h.mu.Lock(); len(h.store.topics[clusters]) > 1+maxAbsent {
 		t.Errorf("%d names are kept, want at most %d that nothing has", len(h.store.topics[clusters]), maxAbsent)

@@ -12,24 +12,23 @@ import (
 )
 
 // Bounds of what one stream may ask for, so that a proxy cannot fill the
-// server's memory with names that mean nothing. They are what one request can
-// say: the first after a reconnect has every name twice, as wanted and, with its
-// version, as held.
+// server's memory with names that mean nothing. What there is has no bound here:
+// tenants make it, and a proxy that were refused for what it was sent would be
+// refused for ever, as would every other.
 const (
-	// maxNames bounds the names of one type that a stream holds, and those that
-	// one request says are held.
-	maxNames = 16_384
 	// maxAbsent bounds the names of one type that a stream holds though nothing has
 	// had them. More are answered and forgotten: a proxy asks again for what a
 	// cluster or listener that is sent to it names.
 	maxAbsent = 2048
-	// maxName bounds one name, in bytes. The longest that there is names a
-	// Service's port: "out/", two labels of 63, and a port.
-	maxName = 192
-	// maxRequest bounds a request, in bytes: twice maxNames names of maxName, the
-	// versions (33 at most), and 1 MiB for the node and Envoy's words come to less.
-	// gRPC's own default, 4 MiB, is too small for them.
-	maxRequest = 8 << 20
+	// maxForgotten bounds those of them that wait for their answer when another
+	// request comes.
+	maxForgotten = 16_384
+	// maxName bounds one name, in bytes. The longest that there is names a port of
+	// a headless Service and an account (envoy.HeadlessName).
+	maxName = 256
+	// maxRequest bounds a request, in bytes. The first after a reconnect has every
+	// name twice, as wanted and, with its version, as held: 200,000 of usual length.
+	maxRequest = 24 << 20
 	// maxWildcards bounds how often a stream asks for everything of one type: each
 	// time costs as much as there is, and an honest proxy does it once.
 	maxWildcards = 8
@@ -80,8 +79,8 @@ func (st *stream) take(k kind, request *discovery.DeltaDiscoveryRequest) (change
 	if !k.takesWildcard() {
 		all = false
 	}
-	if s.known.n+len(s.forgotten)+len(names) > maxNames || len(request.GetInitialResourceVersions()) > maxNames {
-		return changed, refused, status.Errorf(codes.ResourceExhausted, "more than %d names of type %s on one stream", maxNames, k.label())
+	if len(s.forgotten) > maxForgotten {
+		return changed, refused, status.Errorf(codes.ResourceExhausted, "more than %d names of type %s that nothing has, before the answer was read", maxForgotten, k.label())
 	}
 	if err := checkNames(request); err != nil {
 		return changed, refused, err

@@ -162,9 +162,9 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener, tlsConfig *tl
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: 30 * time.Second, Timeout: 10 * time.Second}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 10 * time.Second, PermitWithoutStream: true}),
 		grpc.ConnectionTimeout(10*time.Second),
-		// One proxy has one stream, and requests are small: no buffer need be
-		// large, and none is kept while nothing is written.
-		grpc.MaxConcurrentStreams(8),
+		// One proxy has one stream, and pushes its counters beside it. Requests are
+		// small: no buffer need be large, and none is kept while nothing is written.
+		grpc.MaxConcurrentStreams(3),
 		grpc.MaxRecvMsgSize(maxRequest),
 		grpc.ReadBufferSize(4<<10),
 	)
