@@ -4,9 +4,12 @@
 package xds
 
 import (
+	"crypto/tls"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	discovery "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
 	"google.golang.org/grpc/codes"
@@ -175,4 +178,49 @@ func TestARefusalThatIsSaidAgainIsNotLookedAt(t *testing.T) {
 	if n := h.Counts(a.ID)[clusters.typeURL()].Nacks; n != 1 {
 		t.Errorf("%d refusals were looked at, want 1", n)
 	}
+}
+
+func TestACertificateHasFewConnectionsAtATime(t *testing.T) {
+	h := newHarness(t)
+	a, b := pod("a", "v1"), pod("b", "v1")
+	h.start([]model.Proxy{a, b})
+	config := h.ca.clientConfig(h.ca.leaf(h, a.ID.String(), a.ServiceAccount, time.Hour))
+	var open []*tls.Conn
+	for range maxConnections {
+		open = append(open, dialed(t, h.address, config))
+	}
+	refused := dialed(t, h.address, config)
+	if err := closedByServer(refused); err != nil {
+		t.Errorf("one connection more: %v", err)
+	}
+	other := h.ca.clientConfig(h.ca.leaf(h, b.ID.String(), b.ServiceAccount, time.Hour))
+	if err := closedByServer(dialed(t, h.address, other)); err == nil {
+		t.Error("another certificate is refused too")
+	}
+	open[0].Close()
+	waitFor(t, "room for another", func() bool { return closedByServer(dialed(t, h.address, config)) != nil })
+}
+
+func dialed(t *testing.T, address string, config *tls.Config) *tls.Conn {
+	t.Helper()
+	config = config.Clone()
+	config.NextProtos = []string{"h2"}
+	c, err := tls.Dial("tcp", address, config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	return c
+}
+
+// closedByServer is nil if the server ends the connection before it says anything.
+func closedByServer(c *tls.Conn) error {
+	if err := c.SetReadDeadline(time.Now().Add(patience)); err != nil {
+		return err
+	}
+	// A server of HTTP/2 speaks first, with its settings.
+	if _, err := c.Read(make([]byte, 1)); err == nil {
+		return errors.New("the server speaks")
+	}
+	return nil
 }

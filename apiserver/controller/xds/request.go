@@ -27,8 +27,8 @@ const (
 	// a headless Service and an account (envoy.HeadlessName).
 	maxName = 256
 	// maxRequest bounds a request, in bytes. The first after a reconnect has every
-	// name twice, as wanted and, with its version, as held: 200,000 of usual length.
-	maxRequest = 24 << 20
+	// name twice, as wanted and, with its version, as held: 130,000 of usual length.
+	maxRequest = 16 << 20
 	// maxWildcards bounds how often a stream asks for everything of one type: each
 	// time costs as much as there is, and an honest proxy does it once.
 	maxWildcards = 8

@@ -157,7 +157,7 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener, tlsConfig *tl
 		return errors.New("serve xds: the TLS configuration must require and verify client certificates")
 	}
 	g := grpc.NewServer(
-		grpc.Creds(credentials.NewTLS(tlsConfig)),
+		grpc.Creds(counted(credentials.NewTLS(tlsConfig))),
 		grpc.ForceServerCodecV2(newSharingCodec()),
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: 30 * time.Second, Timeout: 10 * time.Second}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 10 * time.Second, PermitWithoutStream: true}),
