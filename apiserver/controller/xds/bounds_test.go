@@ -125,6 +125,30 @@ func TestNamesThatNothingHasCostOnlyWhoSaysThem(t *testing.T) {
 	})
 }
 
+func TestWhatAProxyHoldsThatNothingHasIsRemovedHoweverMuch(t *testing.T) {
+	h := newHarness(t)
+	a := pod("a", "v1")
+	h.start([]model.Proxy{a}, encoded(t, clusters, "x", "", "1"))
+	held := map[string]string{}
+	for _, name := range longNames(3 * maxAbsent) {
+		held[name] = "1"
+	}
+	c := h.connect(a)
+	c.send(&discovery.DeltaDiscoveryRequest{TypeUrl: clusters.typeURL(), ResourceNamesSubscribe: []string{wildcard}, InitialResourceVersions: held})
+	for len(held) > 0 {
+		r := c.next()
+		for _, name := range r.GetRemovedResources() {
+			delete(held, name)
+		}
+		c.ack(r)
+	}
+	h.eventually("what is not there is forgotten", func() bool {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		return len(h.store.topics[clusters]) == 1
+	})
+}
+
 func TestANameThatIsAskedForBeforeItIsThereIsSentWhenItComes(t *testing.T) {
 	h := newHarness(t)
 	a := pod("a", "v1")

@@ -118,8 +118,7 @@ func (st *stream) subscribe(k kind) (*subscription, bool) {
 // seems to have it, for it may have forgotten it ("Subscribing to Resources");
 // unless it says, by have, which version it has.
 func (st *stream) addName(s *subscription, name, have string) {
-	if len(s.known.others) >= maxAbsent && st.server.store.topics[s.kind][name] == nil {
-		s.forgotten = append(s.forgotten, name)
+	if st.forgets(s, name) {
 		return
 	}
 	t := st.server.store.asked(s.kind, name)
@@ -135,6 +134,16 @@ func (st *stream) addName(s *subscription, name, have string) {
 	t.subscribers[st] = struct{}{}
 	s.remember(t, knowledge{serial: st.serialOf(t, have)})
 	s.mark(t)
+}
+
+// forgets tells whether a name is one more that nothing has than is held. It is
+// then called missing, no more.
+func (st *stream) forgets(s *subscription, name string) bool {
+	if len(s.known.others) < maxAbsent || st.server.store.topics[s.kind][name] != nil {
+		return false
+	}
+	s.forgotten = append(s.forgotten, name)
+	return true
 }
 
 // removeName unsubscribes from one name. Under a wildcard the proxy cannot
@@ -174,6 +183,9 @@ func (st *stream) addWildcard(s *subscription, have map[string]string) {
 	s.wildcard = true
 	s.owed = len(have) == 0
 	for name, version := range have {
+		if st.forgets(s, name) {
+			continue
+		}
 		t := st.server.store.asked(s.kind, name)
 		s.remember(t, knowledge{serial: st.serialOf(t, version)})
 		s.mark(t)
