@@ -5,6 +5,7 @@ package envoy
 
 import (
 	"net/netip"
+	"time"
 
 	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
@@ -19,6 +20,10 @@ import (
 // clusterAdmin is Envoy's admin interface. The listeners show two of its paths
 // and nothing else.
 const clusterAdmin = "admin"
+
+// staticIdleTimeout ends connections between requests, since whoever reaches the
+// pod can open them: Envoy's own is an hour. Prometheus asks once a minute.
+const staticIdleTimeout = 90 * time.Second
 
 func adminCluster() *clusterv3.Cluster {
 	return staticCluster(clusterAdmin, pipeAddress(model.AdminSocket))
@@ -64,6 +69,7 @@ func staticListener(p BootstrapParams, name string, port uint16, routes []*route
 	}
 	m := connectionManager(name, "")
 	m.UpgradeConfigs = nil
+	m.CommonHttpProtocolOptions.IdleTimeout = dur(staticIdleTimeout)
 	m.HttpFilters = append(filters, router())
 	m.RouteSpecifier = &hcmv3.HttpConnectionManager_RouteConfig{RouteConfig: &routev3.RouteConfiguration{
 		Name:         name,
