@@ -24,6 +24,7 @@ apiVersion: v1
 kind: Pod
 metadata: {namespace: shop, name: shop, uid: "1", labels: {app: shop}}
 spec:
+  nodeName: node
   initContainers: [{name: mesh-proxy, restartPolicy: Always}]
   volumes: [{name: mesh-identity, projected: {sources: [{podCertificate: {signerName: mesh.openservicemesh.io/workload, keyType: ECDSAP256}}]}}]
   containers: [{name: app, ports: [{name: web, containerPort: 8080}, {name: metrics, containerPort: 9090}]}]

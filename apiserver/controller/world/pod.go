@@ -58,6 +58,13 @@ func live(pod *corev1.Pod) bool {
 	return pod.Status.Phase != corev1.PodSucceeded && pod.Status.Phase != corev1.PodFailed
 }
 
+// placed tells whether a pod has come to a node. Before that it has no address
+// and no proxy, and costs its owner nothing, while each view, account and set of
+// rules that it brings would be kept by the server and sent to proxies.
+func placed(pod *corev1.Pod) bool {
+	return pod.Spec.NodeName != "" || pod.Status.PodIP != "" || len(pod.Status.PodIPs) > 0
+}
+
 func newPod(in *corev1.Pod) (*Pod, *View) {
 	pod := &Pod{
 		Key:            keyOf(in),
@@ -103,9 +110,9 @@ func podAddresses(pod *corev1.Pod) []netip.Addr {
 }
 
 // SetPod takes in a pod that was created or changed. One that has ended counts
-// as deleted.
+// as deleted, and one that is on no node yet as not made.
 func (w *World) SetPod(in *corev1.Pod) {
-	if !live(in) {
+	if !live(in) || !placed(in) {
 		w.DeletePod(keyOf(in))
 		return
 	}

@@ -55,7 +55,7 @@ func TestView(t *testing.T) {
 	for name, change := range map[string]func(*corev1.Pod){
 		"name":        func(p *corev1.Pod) { p.Name = "other" },
 		"UID":         func(p *corev1.Pod) { p.UID = "other" },
-		"address":     func(p *corev1.Pod) { p.Status.PodIPs = nil },
+		"address":     func(p *corev1.Pod) { p.Spec.NodeName, p.Status.PodIPs = "node", nil },
 		"annotation":  func(p *corev1.Pod) { p.Annotations = map[string]string{"a": "b"} },
 		"port of UDP": func(p *corev1.Pod) { addPort(p, corev1.ContainerPort{ContainerPort: 53, Protocol: corev1.ProtocolUDP}) },
 		"port of proxy": func(p *corev1.Pod) {
@@ -82,4 +82,20 @@ func TestView(t *testing.T) {
 
 func addPort(p *corev1.Pod, port corev1.ContainerPort) {
 	p.Spec.Containers[0].Ports = append(p.Spec.Containers[0].Ports, port)
+}
+
+func TestAPodOnNoNodeYetCostsNothing(t *testing.T) {
+	pod := namespaceA(t).pod
+	addresses := pod.Status.PodIPs
+	pod.Spec.NodeName, pod.Status.PodIPs, pod.Status.PodIP = "", nil, ""
+	w := worldtest.World(pod)
+	if len(w.Views())+len(w.Accounts())+len(w.Proxies()) > 0 {
+		t.Errorf("views %v, accounts %v and proxies %v of a pod that nobody runs", w.Views(), w.Accounts(), w.Proxies())
+	}
+	pod = pod.DeepCopy()
+	pod.Spec.NodeName, pod.Status.PodIPs = "node", addresses
+	w.SetPod(pod)
+	if len(w.Views()) != 1 || len(w.Accounts()) != 1 || len(w.Proxies()) != 1 {
+		t.Error("on a node it is not taken in")
+	}
 }
