@@ -8,7 +8,6 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -197,29 +196,11 @@ func TestReconnectedProxyIsSentNothingThatItHas(t *testing.T) {
 	}
 }
 
-var inboundRoute = regexp.MustCompile(`in/[0-9a-z]+/14001`)
-
 // The policy's Programmed is what proxies answered, with Envoy's own words where
 // one refused.
 func TestPolicyIsProgrammedWhenItsProxyHasAcknowledged(t *testing.T) {
 	s := newShop(t)
-	store := connect(t, s.atStore, idOf(s.store))
-	store.subscribe(clusterType, nil, "*")
-	store.subscribe(listenerType, nil, "*")
-	eventually(t, 10*time.Second, "the inbound listener", store.has(listenerType, "inbound"))
-	var route string
-	eventually(t, 10*time.Second, "a route of the port", func(context.Context) error {
-		inbound, err := store.resource(listenerType, "inbound")
-		if err != nil {
-			return err
-		}
-		if route = inboundRoute.FindString(string(inbound.GetResource().GetValue())); route == "" {
-			return errors.New("the inbound listener names none")
-		}
-		return nil
-	})
-	store.subscribe(routeType, nil, route)
-	eventually(t, 10*time.Second, "the route", store.has(routeType, route))
+	store := follow(t, s.atStore, s.store)
 
 	kubectl(t, strings.ReplaceAll(readers, "namespace: bookbuyer, ", ""), "create", "-n", s.namespace, "-f", "-")
 	eventually(t, 10*time.Second, "Programmed=True", programmed(s.namespace, metav1.ConditionTrue, ""))
