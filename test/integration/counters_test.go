@@ -36,7 +36,7 @@ func TestAPolicyEditSendsOneResourceToTheAffectedProxies(t *testing.T) {
 		if i == 0 {
 			name = "bookstore"
 		}
-		expose(t, namespace, name, account, "http", 14001, pods[account]...)
+		expose(t, namespace, serviceOf(name, account, "http", 14001), pods[account]...)
 	}
 	kubectl(t, strings.ReplaceAll(readers, "namespace: bookbuyer, ", ""), "create", "-n", namespace, "-f", "-")
 	for account, pods := range pods {
@@ -60,31 +60,36 @@ func patchPolicy(t *testing.T, namespace, name, patch string) {
 	kubectl(t, "", "patch", "mp", "-n", namespace, name, "--type=json", "-p", patch)
 }
 
-// expose makes a Service of one port, with these endpoints. The port's name says
-// what it speaks.
-func expose(t *testing.T, namespace, name, app, port string, number int32, pods ...*corev1.Pod) *corev1.Service {
-	t.Helper()
-	publish(t, namespace, name, port, number, pods...)
-	service, err := host.CoreV1().Services(namespace).Create(t.Context(), &corev1.Service{
+// serviceOf is a Service of one port, whose name says what it speaks.
+func serviceOf(name, app, port string, number int32) *corev1.Service {
+	return &corev1.Service{
 		ObjectMeta: metav1.ObjectMeta{Name: name},
 		Spec: corev1.ServiceSpec{
 			Selector: map[string]string{"app": app},
 			Ports:    []corev1.ServicePort{{Name: port, Port: number, TargetPort: intstr.FromInt32(number)}},
 		},
-	}, metav1.CreateOptions{})
+	}
+}
+
+// expose makes a Service, of which these are the endpoints.
+func expose(t *testing.T, namespace string, service *corev1.Service, pods ...*corev1.Pod) *corev1.Service {
+	t.Helper()
+	publish(t, namespace, service, pods...)
+	made, err := host.CoreV1().Services(namespace).Create(t.Context(), service, metav1.CreateOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return service
+	return made
 }
 
 // publish writes a Service's EndpointSlice, as its controller would.
-func publish(t *testing.T, namespace, service, port string, number int32, pods ...*corev1.Pod) {
+func publish(t *testing.T, namespace string, service *corev1.Service, pods ...*corev1.Pod) {
 	t.Helper()
+	port := service.Spec.Ports[0]
 	slice := &discoveryv1.EndpointSlice{
-		ObjectMeta:  metav1.ObjectMeta{Name: service, Labels: map[string]string{discoveryv1.LabelServiceName: service}},
+		ObjectMeta:  metav1.ObjectMeta{Name: service.Name, Labels: map[string]string{discoveryv1.LabelServiceName: service.Name}},
 		AddressType: discoveryv1.AddressTypeIPv4,
-		Ports:       []discoveryv1.EndpointPort{{Name: &port, Port: &number, Protocol: ptr.To(corev1.ProtocolTCP)}},
+		Ports:       []discoveryv1.EndpointPort{{Name: &port.Name, Port: &port.TargetPort.IntVal, Protocol: ptr.To(corev1.ProtocolTCP)}},
 	}
 	for _, pod := range pods {
 		slice.Endpoints = append(slice.Endpoints, discoveryv1.Endpoint{
