@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -36,11 +37,11 @@ type shop struct {
 }
 
 // addresses are given to pods, of the range of the tests; nobody dials them.
-var addresses int
+var addresses atomic.Int32
 
 func nextAddress() string {
-	addresses++
-	return fmt.Sprintf("198.18.0.%d", addresses)
+	n := addresses.Add(1)
+	return fmt.Sprintf("198.18.%d.%d", n/250, 1+n%250)
 }
 
 func newShop(t *testing.T) shop {
