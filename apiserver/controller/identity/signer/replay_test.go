@@ -5,44 +5,44 @@ package signer
 
 import (
 	"testing"
-	"time"
 
 	certificatesv1 "k8s.io/api/certificates/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/cache"
 )
 
 func TestAStubIsForItsFirstRequestAlone(t *testing.T) {
-	request := func(name string, second int64, stub string) *certificatesv1.PodCertificateRequest {
-		return &certificatesv1.PodCertificateRequest{
-			ObjectMeta: metav1.ObjectMeta{Namespace: "a", Name: name, UID: types.UID(name), CreationTimestamp: metav1.Unix(second, 0)},
-			Spec:       certificatesv1.PodCertificateRequestSpec{StubPKCS10Request: []byte(stub)},
-		}
+	first := &certificatesv1.PodCertificateRequest{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "a", Name: "first", UID: "1", CreationTimestamp: metav1.Unix(10, 0), ResourceVersion: "99"},
+		Spec:       certificatesv1.PodCertificateRequestSpec{StubPKCS10Request: []byte("x")},
 	}
 	requests := cache.NewIndexer(cache.MetaNamespaceKeyFunc, cache.Indexers{byStub: stubOf})
-	for _, known := range []*certificatesv1.PodCertificateRequest{
-		request("first", 10, "x"), request("again", 20, "x"), request("twin-1", 30, "y"), request("twin-2", 30, "y"), request("other", 5, "z"),
-	} {
-		if err := requests.Add(known); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for _, tc := range []struct {
-		name, stub string
-		second     int64
-		want       string
+	for name, tc := range map[string]struct {
+		answered bool
+		other    func(*certificatesv1.PodCertificateRequest)
+		want     string
 	}{
-		{"first", "x", 10, ""},
-		{"again", "x", 20, "a/first"},
-		{"unseen", "x", time.Now().Unix(), "a/first"}, // not in the index yet
-		{"twin-1", "y", 30, ""},
-		{"twin-2", "y", 30, "a/twin-1"},
-		{"other", "z", 5, ""},
-		{"alone", "w", 40, ""},
+		"later":                        {false, func(r *certificatesv1.PodCertificateRequest) { r.CreationTimestamp = metav1.Unix(20, 0) }, "a/first"},
+		"earlier":                      {false, func(r *certificatesv1.PodCertificateRequest) { r.CreationTimestamp = metav1.Unix(5, 0) }, ""},
+		"in the same second, later":    {false, func(r *certificatesv1.PodCertificateRequest) { r.ResourceVersion = "100" }, "a/first"},
+		"in the same second, earlier":  {false, func(r *certificatesv1.PodCertificateRequest) { r.ResourceVersion = "98" }, ""},
+		"in the same second, answered": {true, func(r *certificatesv1.PodCertificateRequest) { r.ResourceVersion = "98" }, "a/first"},
+		"another stub":                 {true, func(r *certificatesv1.PodCertificateRequest) { r.Spec.StubPKCS10Request = []byte("y") }, ""},
+		"the same request":             {false, func(r *certificatesv1.PodCertificateRequest) { r.UID = "1" }, ""},
 	} {
-		if got := replayed(requests, request(tc.name, tc.second, tc.stub)); got != tc.want {
-			t.Errorf("%s: got %q, want %q", tc.name, got, tc.want)
-		}
+		t.Run(name, func(t *testing.T) {
+			known, other := first.DeepCopy(), first.DeepCopy()
+			if tc.answered {
+				known.Status.Conditions = []metav1.Condition{{Type: "Issued"}}
+			}
+			other.Name, other.UID = "other", "2"
+			tc.other(other)
+			if err := requests.Add(known); err != nil {
+				t.Fatal(err)
+			}
+			if got := replayed(requests, other); got != tc.want {
+				t.Errorf("got %q, want %q", got, tc.want)
+			}
+		})
 	}
 }
