@@ -7,6 +7,7 @@ import (
 	"context"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"errors"
 	"fmt"
 	"net/url"
 	"strings"
@@ -129,11 +130,14 @@ func TestReplayedRequestsGetNoCertificate(t *testing.T) {
 			tt.prepare()
 			r := request{PodCertificateRequest: again.DeepCopy()}
 			refused := func(ctx context.Context) error {
-				err := r.send(ctx, tt.as)
-				if err == nil || !strings.Contains(err.Error(), tt.want) {
-					return fmt.Errorf("got %v, want a refusal about %s", err, tt.want)
+				switch err := r.send(ctx, tt.as); {
+				case err == nil:
+					return errors.New("it was taken")
+				case !strings.Contains(err.Error(), tt.want):
+					return fmt.Errorf("want a refusal about %s: %w", tt.want, err)
+				default:
+					return nil
 				}
-				return nil
 			}
 			if tt.want != "" {
 				eventually(t, 10*time.Second, "the refusal", refused)
