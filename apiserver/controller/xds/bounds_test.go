@@ -199,7 +199,7 @@ func TestARefusalThatIsSaidAgainIsNotLookedAt(t *testing.T) {
 	}
 	c.subscribe(routes, "y")
 	c.next()
-	if n := h.Counts(a.ID)[clusters.typeURL()].Nacks; n != 1 {
+	if n := h.Counts()[a.ID][clusters.label()].Nacks; n != 1 {
 		t.Errorf("%d refusals were looked at, want 1", n)
 	}
 }
