@@ -127,8 +127,12 @@ func prepare(directory string, flags initFlags) error {
 	if err != nil {
 		return err
 	}
+	budget, err := envoy.RefusalBudget()
+	if err != nil {
+		return err
+	}
 	for path, content := range map[string][]byte{
-		model.Bootstrap: bootstrap, model.IdentitySDS: identity, model.ControlPlaneRootsSDS: roots,
+		model.Bootstrap: bootstrap, model.IdentitySDS: identity, model.ControlPlaneRootsSDS: roots, model.RefusalBudget: budget,
 	} {
 		if err := replace(filepath.Join(directory, filepath.Base(path)), 0o644, strings.NewReader(string(content))); err != nil {
 			return err

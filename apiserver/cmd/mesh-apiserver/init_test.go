@@ -57,6 +57,9 @@ func TestInitTakesWhatTheWebhookGives(t *testing.T) {
 	if !strings.Contains(read(t, directory, "control-plane-roots.sds.yaml"), "roots.pem") {
 		t.Error("control-plane-roots.sds.yaml lacks the roots")
 	}
+	if !strings.Contains(read(t, directory, "refusal-budget.yaml"), "max_tokens") {
+		t.Error("refusal-budget.yaml lacks how many refusals are logged")
+	}
 	program, err := os.Stat(filepath.Join(directory, "mesh-apiserver"))
 	if err != nil || program.Mode().Perm() != 0o755 {
 		t.Errorf("copy of the program: %v, %v", program, err)

@@ -93,7 +93,7 @@ func TestStrictDoesNotContinueAfterTheTimeout(t *testing.T) {
 	}
 }
 
-// HTTP filter order: deny RBAC → allow RBAC → router; what comes between them
+// HTTP filter order: deny RBAC → allow RBAC (two filters) → router; what comes between them
 // has its place in the plan. Paths are normalised before any.
 func TestHTTPFilterOrder(t *testing.T) {
 	managers := 0
@@ -112,7 +112,7 @@ func TestHTTPFilterOrder(t *testing.T) {
 				for _, f := range manager.HttpFilters {
 					order = append(order, f.Name)
 				}
-				if got := strings.Join(order, " → "); got != "mesh.rbac.deny → mesh.rbac.allow → envoy.filters.http.router" {
+				if got := strings.Join(order, " → "); got != "mesh.rbac.deny → mesh.rbac.allow → mesh.rbac.closed → envoy.filters.http.router" {
 					t.Errorf("%s: %s", name, got)
 				}
 				if !manager.NormalizePath.GetValue() || !manager.MergeSlashes {
