@@ -118,6 +118,9 @@ func (e *engine) step(ctx context.Context) outcome {
 	}
 	for key := range dirty.Services {
 		e.service(ctx, key)
+		dirty.Notices[key] = struct{}{}
+	}
+	for key := range dirty.Notices {
 		e.serviceNotices(key)
 	}
 	for namespace := range dirty.Namespaces {
