@@ -136,8 +136,9 @@ func (e *engine) step(ctx context.Context) outcome {
 		e.workload(ctx, view, dirty.Policies)
 	}
 	out := outcome{reports: map[world.Key]*compile.Report{}, warnings: e.annotations(dirty)}
+	reports := compile.NewReports(e.world)
 	for key := range dirty.Policies {
-		out.reports[key] = e.report(ctx, key)
+		out.reports[key] = e.report(ctx, reports, key)
 	}
 	out.chains, e.renewed = e.renewed, map[string]envoy.Generations{}
 	out.update.Set, out.update.Remove = e.ledger.take()
@@ -297,10 +298,10 @@ func markDifference(marked map[world.Key]struct{}, a, b []world.Key) {
 }
 
 // report says what there is to say of a policy, nil if it is gone.
-func (e *engine) report(ctx context.Context, key world.Key) *compile.Report {
+func (e *engine) report(ctx context.Context, reports *compile.Reports, key world.Key) *compile.Report {
 	var out *compile.Report
 	err := guarded(kindPolicy, func() error {
-		if report, ok := compile.Policy(e.world, key); ok {
+		if report, ok := reports.Policy(key); ok {
 			out = &report
 		}
 		return nil
