@@ -45,7 +45,8 @@ type engine struct {
 	// audits are, by view, what Audit policies say.
 	audits *audits
 	// shapes are, by view, what reports say of its ports beside their own policy.
-	shapes map[string]string
+	shapes  map[string]string
+	backlog backlog
 	// everything is set if the next step compiles every unit.
 	everything bool
 	// config is the MeshConfig that was reported last.
@@ -66,6 +67,7 @@ func newEngine(trustDomain string) *engine {
 		shapes:     map[string]string{},
 		renewed:    map[string]envoy.Generations{},
 		broken:     map[world.Key]struct{}{},
+		backlog:    newBacklog(),
 		notebook:   newNotebook(),
 		everything: true,
 		warned:     map[annotated]string{},
@@ -106,7 +108,9 @@ func (e *engine) setRoots(pem []byte) {
 // step compiles what the events since the last step have made stale.
 func (e *engine) step(ctx context.Context) outcome {
 	dirty := e.world.TakeDirty()
-	if e.everything || dirty.All {
+	e.backlog.join(&dirty)
+	whole := e.everything || dirty.All
+	if whole {
 		e.addAll(&dirty)
 		e.forgetGoneViews()
 		unusable := e.common(ctx)
@@ -132,9 +136,7 @@ func (e *engine) step(ctx context.Context) outcome {
 	if dirty.Addresses {
 		e.direct(ctx)
 	}
-	for view := range dirty.Views {
-		e.workload(ctx, view, dirty.Policies)
-	}
+	e.workloads(ctx, &dirty, whole)
 	out := outcome{reports: map[world.Key]*compile.Report{}, warnings: e.annotations(dirty)}
 	reports := compile.NewReports(e.world)
 	for key := range dirty.Policies {
@@ -248,6 +250,7 @@ func (e *engine) workload(ctx context.Context, view string, policies map[world.K
 				return err
 			}
 			e.ledger.put(u, resources)
+			e.backlog.spend(resources)
 			e.audits.put(workload)
 			e.shapes[view] = shapeOf(workload)
 			e.chains[view], e.renewed[view] = chains, chains

@@ -66,7 +66,8 @@ func (rs *Reports) Policy(key world.Key) (Report, bool) {
 	invalid := invalidRules(w, policy)
 	targets := missingTargets(w, policy)
 	callers := missingCallers(w, policy)
-	notes := append(rs.tooLarge(affected), outsidePorts(policy, affected)...)
+	large := rs.tooLarge(affected)
+	notes := outsidePorts(policy, affected)
 	if len(affected) == 0 && len(targets) == 0 {
 		notes = append(notes, "no pod of the mesh is its target")
 	}
@@ -89,7 +90,7 @@ func (rs *Reports) Policy(key world.Key) (Report, bool) {
 		report.Pods += w.PodsOf(view)
 	}
 	report.Accepted = report.Reason == ReasonAccepted
-	report.Message = sentence(slices.Concat(invalid, targets, callers, notes))
+	report.Message = sentence(slices.Concat(large, invalid, targets, callers, notes))
 	return report, true
 }
 
