@@ -29,7 +29,7 @@ func TestAuditChangesNoVerdictAndIsCounted(t *testing.T) {
 		View:    func(context.Context) (string, error) { return "view", nil },
 		Audited: func(string) map[uint16]model.Audit { return map[uint16]model.Audit{8080: audit, 9090: audit} },
 	})
-	e := startInbound(t, server, model.Access{Audit: &audit})
+	e := startInbound(t, testMesh, server, model.Access{Audit: &audit})
 
 	for _, path := range []string{"/admin", "/books", "/books"} {
 		answer, err := http.Get(e.web + path)

@@ -6,6 +6,7 @@
 package envoy
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -34,6 +35,9 @@ import (
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/telemetry"
 )
+
+// testMesh is a mesh as MeshConfig has it by default.
+var testMesh = model.Mesh{TrustDomain: "cluster.local"}
 
 // inboundEnvoy is an Envoy with the inbound filters of a port of HTTP and one of
 // TCP, both in plaintext.
@@ -64,7 +68,7 @@ func (o *output) String() string {
 // startInbound runs an Envoy whose port 8080 is HTTP and whose port 9090 is TCP
 // to the mesh. Requests that are admitted get 200, connections an echo. It pushes
 // its counters to server, unless that is nil.
-func startInbound(t *testing.T, server *telemetry.Server, access model.Access) inboundEnvoy {
+func startInbound(t *testing.T, m model.Mesh, server *telemetry.Server, access model.Access) inboundEnvoy {
 	t.Helper()
 	config := &bootstrapv3.Bootstrap{
 		Node:               &corev3.Node{Id: "pod", Cluster: "shop"},
@@ -89,8 +93,8 @@ func startInbound(t *testing.T, server *telemetry.Server, access model.Access) i
 	web, tcp, admin := freePort(t), freePort(t), freePort(t)
 	config.Admin = &bootstrapv3.Admin{Address: socketAddress("127.0.0.1", admin)}
 	config.StaticResources.Listeners = []*listenerv3.Listener{
-		{Name: "web", Address: socketAddress("127.0.0.1", web), FilterChains: []*listenerv3.FilterChain{{Filters: requestFilters(t, access)}}},
-		{Name: "tcp", Address: socketAddress("127.0.0.1", tcp), AccessLog: refusedConnections(), FilterChains: []*listenerv3.FilterChain{{Filters: connectionFilters(t, access)}}},
+		{Name: "web", Address: socketAddress("127.0.0.1", web), FilterChains: []*listenerv3.FilterChain{{Filters: requestFilters(t, m, access)}}},
+		{Name: "tcp", Address: socketAddress("127.0.0.1", tcp), AccessLog: refusedConnections(), FilterChains: []*listenerv3.FilterChain{{Filters: connectionFilters(t, m, access)}}},
 	}
 	e := inboundEnvoy{
 		web: fmt.Sprintf("http://127.0.0.1:%d", web), tcp: fmt.Sprintf("127.0.0.1:%d", tcp), admin: fmt.Sprintf("127.0.0.1:%d", admin),
@@ -101,9 +105,8 @@ func startInbound(t *testing.T, server *telemetry.Server, access model.Access) i
 }
 
 // requestFilters are those of port 8080.
-func requestFilters(t *testing.T, access model.Access) []*listenerv3.Filter {
+func requestFilters(t *testing.T, m model.Mesh, access model.Access) []*listenerv3.Filter {
 	t.Helper()
-	m := model.Mesh{TrustDomain: "cluster.local"}
 	rules, err := perRouteRBAC(m, access)
 	if err != nil {
 		t.Fatal(err)
@@ -121,11 +124,11 @@ func requestFilters(t *testing.T, access model.Access) []*listenerv3.Filter {
 }
 
 // connectionFilters are those of port 9090.
-func connectionFilters(t *testing.T, access model.Access) []*listenerv3.Filter {
+func connectionFilters(t *testing.T, m model.Mesh, access model.Access) []*listenerv3.Filter {
 	t.Helper()
 	var filters []*listenerv3.Filter
 	for i, filter := range []func(name, view, statPrefix string, m model.Mesh, a model.Access) (Resource, error){networkDeny, networkAllow} {
-		r, err := filter(fmt.Sprint("rbac", i), "view", "in/9090", model.Mesh{TrustDomain: "cluster.local"}, access)
+		r, err := filter(fmt.Sprint("rbac", i), "view", "in/9090", m, access)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -170,8 +173,10 @@ func (e inboundEnvoy) run(t *testing.T, config *bootstrapv3.Bootstrap) {
 			t.Log(e.output)
 		}
 	})
+	// A connection to a port of TCP would be counted.
+	port := cmp.Or(strings.TrimPrefix(e.web, "http://"), e.tcp)
 	eventually(t, "Envoy listens", func() bool {
-		conn, err := net.Dial("tcp", strings.TrimPrefix(e.web, "http://"))
+		conn, err := net.Dial("tcp", port)
 		if err == nil {
 			conn.Close()
 		}

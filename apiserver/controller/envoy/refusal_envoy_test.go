@@ -37,7 +37,7 @@ func shopAccess() model.Access {
 // counters carry <namespace>/<policy>/<rule>, and where no Allow has admitted the
 // caller, what closed the port.
 func TestEnvoyRefusesARequestByTheNameOfTheRule(t *testing.T) {
-	e := startInbound(t, nil, shopAccess())
+	e := startInbound(t, testMesh, nil, shopAccess())
 	for path, want := range map[string]struct {
 		status  int
 		refused string
@@ -97,7 +97,7 @@ func TestEnvoyRefusesAConnectionByTheNameOfTheRule(t *testing.T) {
 		"admitted beside Audit Allow": {audited, "127.0.0.2", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			e := startInbound(t, nil, c.access)
+			e := startInbound(t, testMesh, nil, c.access)
 			dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(c.from)}}
 			conn, err := dialer.DialContext(t.Context(), "tcp", e.tcp)
 			if err != nil {
@@ -129,7 +129,7 @@ func TestEnvoyRefusesAConnectionByTheNameOfTheRule(t *testing.T) {
 // counters count them all.
 func TestEnvoyLogsABoundedNumberOfRefusals(t *testing.T) {
 	const calls = 300
-	e := startInbound(t, nil, shopAccess())
+	e := startInbound(t, testMesh, nil, shopAccess())
 	for range calls {
 		answer, err := http.Get(e.web + "/secrets")
 		if err != nil {
