@@ -47,6 +47,8 @@ func TestInvalidPoliciesAreRefusedByFieldAndChangeNothing(t *testing.T) {
 		{"path without slash", "value: /books", "value: books", []string{"spec.rules[0].to[0].http.paths[0].value"}},
 		{"bad expression", "{type: PathPrefix, value: /books}", "{type: RegularExpression, value: '['}", []string{"spec.rules[0].to[0].http.paths[0].value"}},
 		{"target of another kind", "kind: Service, name: bookstore", "kind: Deployment, name: bookstore", []string{"spec.targetRefs[0].kind"}},
+		{"a string for a list", "from: [{serviceAccounts: [{namespace: bookbuyer, name: bookbuyer}]}]", "from: everybody", []string{"spec.rules.from: must be a list, not a string", "kubectl explain meshpolicy.spec.rules.from"}},
+		{"a number for a name", "methods: [GET]", "methods: [1]", []string{"spec.rules.to.http.methods: each value must be a string, not a number"}},
 		{"selector and target", "  action: Allow", "  selector: {matchLabels: {app: bookstore}}\n  action: Allow", []string{"spec"}},
 	}
 	for _, tt := range tests {
