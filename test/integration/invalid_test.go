@@ -47,8 +47,6 @@ func TestInvalidPoliciesAreRefusedByFieldAndChangeNothing(t *testing.T) {
 		{"path without slash", "value: /books", "value: books", []string{"spec.rules[0].to[0].http.paths[0].value"}},
 		{"bad expression", "{type: PathPrefix, value: /books}", "{type: RegularExpression, value: '['}", []string{"spec.rules[0].to[0].http.paths[0].value"}},
 		{"target of another kind", "kind: Service, name: bookstore", "kind: Deployment, name: bookstore", []string{"spec.targetRefs[0].kind"}},
-		{"a string for a list", "from: [{serviceAccounts: [{namespace: bookbuyer, name: bookbuyer}]}]", "from: everybody", []string{"spec.rules.from: must be a list, not a string", "kubectl explain meshpolicy.spec.rules.from"}},
-		{"a number for a name", "methods: [GET]", "methods: [1]", []string{"spec.rules.to.http.methods: each value must be a string, not a number"}},
 		{"selector and target", "  action: Allow", "  selector: {matchLabels: {app: bookstore}}\n  action: Allow", []string{"spec"}},
 	}
 	for _, tt := range tests {
@@ -73,6 +71,31 @@ func TestInvalidPoliciesAreRefusedByFieldAndChangeNothing(t *testing.T) {
 	after, err := policiesIn(namespace).Get(t.Context(), "readers", metav1.GetOptions{})
 	if err != nil || after.Generation != before.Generation {
 		t.Errorf("got generation %d (%v), want %d as before", after.Generation, err, before.Generation)
+	}
+}
+
+// A strategic merge patch, as of kubectl apply to what is there, is decoded by the
+// library without any path.
+func TestAValueOfTheWrongTypeIsRefusedByItsField(t *testing.T) {
+	namespace := newNamespace(t)
+	bad := strings.Replace(readers, "from: [{serviceAccounts: [{namespace: bookbuyer, name: bookbuyer}]}]", "from: everybody", 1)
+	const list = "spec.rules.from: must be a list, not a string; see kubectl explain meshpolicy.spec.rules.from"
+	for _, c := range []struct {
+		name, stdin, want string
+		args              []string
+	}{
+		{"create", bad, list, []string{"create", "-n", namespace, "-f", "-"}},
+		{"apply", bad, list, []string{"apply", "-n", namespace, "-f", "-"}},
+		{"server-side apply", bad, ".spec.rules[0].from: expected list", []string{"apply", "--server-side", "-n", namespace, "-f", "-"}},
+		{"merge patch", "", "spec.sidecar.concurrency: must be a whole number, not a string", []string{
+			"patch", "meshconfig", "default", "--type=merge", "-p", `{"spec":{"sidecar":{"concurrency":"two"}}}`,
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if out, err := kube.Kubectl(t.Context(), c.stdin, c.args...); err == nil || !strings.Contains(out, c.want) {
+				t.Errorf("got %v, %s, want %s", err, out, c.want)
+			}
+		})
 	}
 }
 
