@@ -33,9 +33,8 @@ const pause = time.Second
 const settle = 50 * time.Millisecond
 
 // returning is how long after the start of this server proxies are expected to
-// connect again: Envoy tries at the latest every 30 s
-// (https://www.envoyproxy.io/docs/envoy/latest/api-docs/xds_protocol). Until
-// then "every connected proxy" says little.
+// connect again: they try every 5 s at the latest (envoy's bootstrap), all of them
+// at once. Until then "every connected proxy" says little.
 const returning = 30 * time.Second
 
 // workers is how many objects are written at once.
