@@ -89,10 +89,10 @@ func TestRefusals(t *testing.T) {
 			`annotation mesh.openservicemesh.io/proxy-concurrency: "0" is no number from 1 to 128`},
 		{"a proxy of the tenant's own", annotated(ProxyImage, "mine"),
 			"annotation mesh.openservicemesh.io/proxy-image: the proxy's image guards what others' policies say: remove it, or have an administrator label the namespace mesh.openservicemesh.io/privileged-workloads=allowed"},
-		{"HTTP/2 probe", container(func(c *corev1.Container) {
+		{"HTTP/3 probe", container(func(c *corev1.Container) {
 			c.LivenessProbe = httpProbe(80)
-			c.LivenessProbe.HTTPGet.Protocol = ptr.To(corev1.HTTPProtocolHTTP2)
-		}), "container app: livenessProbe.httpGet.protocol: the mesh does not carry HTTP2 probes yet: use HTTP1 or exec"},
+			c.LivenessProbe.HTTPGet.Protocol = ptr.To(corev1.HTTPProtocol("HTTP3"))
+		}), "container app: livenessProbe.httpGet.protocol: the mesh does not carry HTTP3 probes: use HTTP1, HTTP2 or exec"},
 		{"a probe's port without a name", container(func(c *corev1.Container) {
 			c.LivenessProbe = httpProbe(0)
 			c.LivenessProbe.HTTPGet.Port = intstr.FromString("web")
