@@ -96,7 +96,8 @@ func newHostile(t *testing.T, access model.Access) hostile {
 		t.Fatal(err)
 	}
 	ctx, stop := context.WithCancel(context.Background())
-	command := exec.CommandContext(ctx, envoytest.Binary(t), "-c", file, "--concurrency", "1", "--disable-hot-restart", "--log-level", "warning")
+	command := exec.CommandContext(ctx, envoytest.Binary(t), "-c", file, "--service-node", "shop", "--service-cluster", "shop",
+		"--concurrency", "1", "--disable-hot-restart", "--log-level", "warning")
 	command.Stderr = os.Stderr
 	if err := command.Start(); err != nil {
 		t.Fatal(err)
