@@ -92,12 +92,16 @@ func allowRules(m model.Mesh, a model.Access, permit permit) (*rbacv3.RBAC, erro
 }
 
 // authenticated holds the model to its word that an Allow demands an identity
-// where it does not demand that there is none.
+// where it does not demand that there is none. A caller of whom nothing at all is
+// said is nobody, not everybody.
 func authenticated(from []model.Source) []model.Source {
-	out := make([]model.Source, len(from))
-	for i, s := range from {
+	var out []model.Source
+	for _, s := range from {
+		if len(s.Principals) == 0 && len(s.IPBlocks) == 0 && !s.Authenticated && !s.Anonymous {
+			continue
+		}
 		s.Authenticated = !s.Anonymous
-		out[i] = s
+		out = append(out, s)
 	}
 	return out
 }
