@@ -72,6 +72,8 @@ func newHostile(t *testing.T, access model.Access) hostile {
 		t.Fatal(err)
 	}
 	manager := inboundManager(m, inboundStatPrefix(port), resource.Name)
+	// Its log is bounded by a file of the pod.
+	manager.AccessLog = nil
 	manager.RouteSpecifier = &hcmv3.HttpConnectionManager_RouteConfig{RouteConfig: routes}
 	to := staticCluster(ClusterInboundHTTP1, socketAddress("127.0.0.1", portOf(app)))
 	to.TypedExtensionProtocolOptions = protocolOptions(model.ProtocolHTTP1)
