@@ -18,18 +18,12 @@ import (
 type response struct {
 	kind    kind
 	nonce   nonce
-	frames  [][]byte
+	frames  mem.BufferSlice
 	removed []string
 }
 
 // bytes is the size of the resources.
-func (r *response) bytes() int {
-	n := 0
-	for _, f := range r.frames {
-		n += len(f)
-	}
-	return n
-}
+func (r *response) bytes() int { return r.frames.Len() }
 
 // sharingCodec is gRPC's protobuf codec, but for responses, which it puts
 // together from the frames that all streams share: the concatenation of
@@ -59,8 +53,5 @@ func (c sharingCodec) Marshal(v any) (mem.BufferSlice, error) {
 	}
 	out := make(mem.BufferSlice, 0, len(r.frames)+1)
 	out = append(out, mem.SliceBuffer(head))
-	for _, f := range r.frames {
-		out = append(out, mem.SliceBuffer(f))
-	}
-	return out, nil
+	return append(out, r.frames...), nil
 }

@@ -8,35 +8,11 @@ import (
 	"slices"
 )
 
-// index numbers the topics of one kind, densely: the number of one that has gone
-// is given again. Nothing is held about a topic that has gone, so no holdings know
-// the number from before.
-type index struct {
-	topics []*topic
-	free   []uint32
-}
-
-func (x *index) add(t *topic) {
-	if last := len(x.free) - 1; last >= 0 {
-		t.id = x.free[last]
-		x.free = x.free[:last]
-		x.topics[t.id] = t
-		return
-	}
-	t.id = uint32(len(x.topics))
-	x.topics = append(x.topics, t)
-}
-
-func (x *index) remove(t *topic) {
-	x.topics[t.id] = nil
-	x.free = append(x.free, t.id)
-}
-
 // holdings are what one proxy knows of each topic of a kind: eight bytes each, by
-// the topic's number. A map took 35 bytes for each of 1,000 Services, and was most
-// of what a proxy cost.
+// the topic's number. Nothing is held about a topic that has gone, so none are
+// known by a number from before.
 type holdings struct {
-	index *index
+	index *numbering[*topic]
 	byID  []knowledge
 	n     int
 }
@@ -50,7 +26,7 @@ func (h *holdings) get(t *topic) (knowledge, bool) {
 }
 
 func (h *holdings) set(t *topic, k knowledge) {
-	if missing := len(h.index.topics) - len(h.byID); int(t.id) >= len(h.byID) {
+	if missing := len(h.index.items) - len(h.byID); int(t.id) >= len(h.byID) {
 		h.byID = append(slices.Grow(h.byID, missing), make([]knowledge, missing)...)
 	}
 	if h.byID[t.id].serial == unheld {
@@ -70,7 +46,7 @@ func (h *holdings) remove(t *topic) {
 func (h *holdings) all() iter.Seq2[*topic, knowledge] {
 	return func(yield func(*topic, knowledge) bool) {
 		for id, k := range h.byID {
-			if k.serial != unheld && !yield(h.index.topics[id], k) {
+			if k.serial != unheld && !yield(h.index.items[id], k) {
 				return
 			}
 		}

@@ -32,6 +32,7 @@ func (s *Server) connect(st *stream) error {
 		s.leave(old)
 	}
 	s.streams[st.peer.ID] = st
+	st.id = s.store.streams.add(st)
 	connected.Inc()
 	s.tryAdmit(st)
 	return nil
@@ -52,6 +53,9 @@ func (s *Server) disconnect(st *stream) {
 
 // leave takes a stream out of the indexes.
 func (s *Server) leave(st *stream) {
+	if st.left {
+		return
+	}
 	for _, view := range st.views() {
 		delete(view.streams, st)
 		for k := range kinds {
@@ -69,6 +73,7 @@ func (s *Server) leave(st *stream) {
 	}
 	st.unmark()
 	st.left = true
+	s.store.streams.remove(st.id)
 	for _, name := range st.names() {
 		s.store.releaseView(name)
 	}

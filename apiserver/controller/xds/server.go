@@ -37,6 +37,9 @@ import (
 // shutdownGrace is how long streams have to end by themselves.
 const shutdownGrace = 5 * time.Second
 
+// requestWindow is how much of its requests a proxy may send unread, in bytes.
+const requestWindow = 64 << 10
+
 // ErrNotConfigured is what Identify returns while this server cannot read any
 // certificate, whoever's it is: the proxy is to try again.
 var ErrNotConfigured = errors.New("the mesh is not configured")
@@ -167,6 +170,10 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener, tlsConfig *tl
 		grpc.MaxConcurrentStreams(8),
 		grpc.MaxRecvMsgSize(maxRequest),
 		grpc.ReadBufferSize(4<<10),
+		// Finding a better window for requests would cost a ping, which is a
+		// write and a read, for each of them.
+		grpc.StaticStreamWindowSize(requestWindow),
+		grpc.StaticConnWindowSize(requestWindow),
 	)
 	discovery.RegisterAggregatedDiscoveryServiceServer(g, ads{server: s})
 	if s.options.Register != nil {

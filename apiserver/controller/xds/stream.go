@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 	"time"
 
 	discovery "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
@@ -23,6 +24,8 @@ type stream struct {
 	peer   Peer
 	log    klog.Logger
 
+	// id is its number among those that are connected.
+	id uint32
 	// view is the proxy's own view, known once the stream is admitted.
 	view string
 	// sees are further views that it shares with others, known as well then.
@@ -94,6 +97,11 @@ func (st *stream) names() []string {
 		names = append(names, st.view)
 	}
 	return append(names, st.sees...)
+}
+
+// isOf tells whether the stream belongs to a view.
+func (st *stream) isOf(view string) bool {
+	return view == "" || view == st.view || slices.Contains(st.sees, view)
 }
 
 // markChanged puts a changed topic in the stream's slot.

@@ -3,6 +3,8 @@
 
 package xds
 
+import "iter"
+
 // subscription is what one stream wants of one type, and what it has. The
 // Server's lock guards it. Its size follows what the stream wants, never how
 // often that changes.
@@ -17,9 +19,7 @@ type subscription struct {
 	known holdings
 	// dirty is the stream's slot: what may have to be sent. The latest version
 	// wins, for versions are looked up when the send begins.
-	dirty map[*topic]struct{}
-	// peak is how many dirty has had at once since it was made.
-	peak int
+	dirty numbers
 	// alone are topics to be sent again, each in a response of its own.
 	alone map[*topic]struct{}
 	// rejected holds Envoy's words about topics whose current version it refused.
@@ -54,20 +54,19 @@ func (s *subscription) wants(t *topic) bool {
 }
 
 // mark puts a topic in the slot.
-func (s *subscription) mark(t *topic) {
-	s.dirty[t] = struct{}{}
-	s.peak = max(s.peak, len(s.dirty))
-}
+func (s *subscription) mark(t *topic) { s.dirty.add(t.id) }
 
-// roomy is the size up to which an empty slot keeps its memory.
-const roomy = 64
-
-// shrink gives back the memory of a slot that was full and is empty now, as
-// after the first picture: a map keeps its size whatever is deleted from it, and
-// every stream would keep room for every resource.
-func (s *subscription) shrink() {
-	if len(s.dirty) == 0 && s.peak > roomy {
-		s.dirty, s.peak = map[*topic]struct{}{}, 0
+// marked are the topics in the slot. One that has gone meanwhile is not among
+// them; what has its number now is looked at in vain.
+func (s *subscription) marked() iter.Seq[*topic] {
+	return func(yield func(*topic) bool) {
+		for id := range s.dirty.all() {
+			if t := s.known.index.items[id]; t == nil {
+				s.dirty.remove(id)
+			} else if !yield(t) {
+				return
+			}
+		}
 	}
 }
 
@@ -85,11 +84,11 @@ func (st *stream) forget(s *subscription, t *topic) {
 		return
 	}
 	s.known.remove(t)
-	delete(s.dirty, t)
+	s.dirty.remove(t.id)
 	delete(s.alone, t)
 	delete(s.rejected, t)
 	delete(s.explicit, t)
-	delete(t.subscribers, st)
+	t.subscribers.remove(st.id)
 	t.holders--
 	st.server.store.release(t)
 }
@@ -102,7 +101,6 @@ func (st *stream) subscribe(k kind) (*subscription, bool) {
 	s := &subscription{
 		kind:     k,
 		known:    holdings{index: &st.server.store.indexes[k]},
-		dirty:    map[*topic]struct{}{},
 		alone:    map[*topic]struct{}{},
 		rejected: map[*topic]string{},
 	}
@@ -121,10 +119,7 @@ func (st *stream) addName(s *subscription, name, have string) {
 		}
 		s.explicit[t] = struct{}{}
 	}
-	if t.subscribers == nil {
-		t.subscribers = map[*stream]struct{}{}
-	}
-	t.subscribers[st] = struct{}{}
+	t.subscribers.add(st.id)
 	s.remember(t, knowledge{serial: st.serialOf(t, have)})
 	s.mark(t)
 }
@@ -143,7 +138,7 @@ func (st *stream) removeName(s *subscription, name string) {
 	}
 	if _, ok := s.explicit[t]; ok {
 		delete(s.explicit, t)
-		delete(t.subscribers, st)
+		t.subscribers.remove(st.id)
 		s.remember(t, knowledge{serial: stale})
 		s.mark(t)
 	}
@@ -191,7 +186,7 @@ func (st *stream) removeWildcard(s *subscription) {
 			st.forget(s, t)
 		}
 	}
-	clear(s.dirty)
+	s.dirty.clear()
 	for t := range s.explicit {
 		s.mark(t)
 	}

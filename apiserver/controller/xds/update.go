@@ -62,8 +62,8 @@ func (s *Server) apply(u Update) []string {
 
 // markWanting puts a change in the slot of the streams that want it and may see it.
 func (s *Server) markWanting(c change) {
-	for st := range c.topic.subscribers {
-		if slices.Contains(st.names(), c.view) {
+	for id := range c.topic.subscribers.all() {
+		if st := s.store.streams.items[id]; st.isOf(c.view) {
 			st.markChanged(c.topic)
 		}
 	}
