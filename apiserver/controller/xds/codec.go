@@ -4,14 +4,12 @@
 package xds
 
 import (
-	"fmt"
 	"strconv"
 
-	discovery "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
 	"google.golang.org/grpc/encoding"
 	_ "google.golang.org/grpc/encoding/proto" // registers the codec that sharingCodec wraps
 	"google.golang.org/grpc/mem"
-	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/encoding/protowire"
 )
 
 // response is a DeltaDiscoveryResponse whose resources are encoded already.
@@ -43,15 +41,28 @@ func (c sharingCodec) Marshal(v any) (mem.BufferSlice, error) {
 	if !ok {
 		return c.CodecV2.Marshal(v)
 	}
-	head, err := proto.Marshal(&discovery.DeltaDiscoveryResponse{
-		TypeUrl:          r.kind.typeURL(),
-		Nonce:            strconv.FormatUint(uint64(r.nonce), 10),
-		RemovedResources: r.removed,
-	})
-	if err != nil {
-		return nil, fmt.Errorf("encode the head of a response: %w", err)
-	}
 	out := make(mem.BufferSlice, 0, len(r.frames)+1)
-	out = append(out, mem.SliceBuffer(head))
+	out = append(out, mem.SliceBuffer(r.head()))
 	return append(out, r.frames...), nil
+}
+
+// The fields of a DeltaDiscoveryResponse that are not frames, in
+// envoy.service.discovery.v3.
+const (
+	typeURLField = 4
+	nonceField   = 5
+	removedField = 6
+)
+
+// head encodes what is not shared.
+func (r *response) head() []byte {
+	head := protowire.AppendTag(make([]byte, 0, 128), typeURLField, protowire.BytesType)
+	head = protowire.AppendString(head, r.kind.typeURL())
+	head = protowire.AppendTag(head, nonceField, protowire.BytesType)
+	head = protowire.AppendString(head, strconv.FormatUint(uint64(r.nonce), 10))
+	for _, name := range r.removed {
+		head = protowire.AppendTag(head, removedField, protowire.BytesType)
+		head = protowire.AppendString(head, name)
+	}
+	return head
 }

@@ -8,11 +8,53 @@ import (
 	"slices"
 )
 
+// index numbers the topics of one kind.
+type index struct {
+	numbers numbering[*topic]
+	// sorted are all of them by name, or nil: whoever wants them so sorts them.
+	sorted []*topic
+}
+
+func (x *index) add(t *topic) {
+	t.id = x.numbers.add(t)
+	x.sorted = nil
+}
+
+func (x *index) remove(t *topic) {
+	x.numbers.remove(t.id)
+	x.sorted = nil
+}
+
+// byName gives those topics whose numbers are in a set, sorted by name. What each
+// new stream asks for is nearly all, for which nothing is sorted again.
+func (x *index) byName(set *numbers) []*topic {
+	topics := make([]*topic, 0, set.n)
+	if set.n <= len(x.numbers.items)/8 {
+		for id := range set.all() {
+			if t := x.numbers.items[id]; t != nil {
+				topics = append(topics, t)
+			}
+		}
+		slices.SortFunc(topics, compareNames)
+		return topics
+	}
+	if x.sorted == nil {
+		x.sorted = slices.DeleteFunc(slices.Clone(x.numbers.items), func(t *topic) bool { return t == nil })
+		slices.SortFunc(x.sorted, compareNames)
+	}
+	for _, t := range x.sorted {
+		if set.has(t.id) {
+			topics = append(topics, t)
+		}
+	}
+	return topics
+}
+
 // holdings are what one proxy knows of each topic of a kind: eight bytes each, by
 // the topic's number. Nothing is held about a topic that has gone, so none are
 // known by a number from before.
 type holdings struct {
-	index *numbering[*topic]
+	index *index
 	byID  []knowledge
 	n     int
 }
@@ -26,7 +68,7 @@ func (h *holdings) get(t *topic) (knowledge, bool) {
 }
 
 func (h *holdings) set(t *topic, k knowledge) {
-	if missing := len(h.index.items) - len(h.byID); int(t.id) >= len(h.byID) {
+	if missing := len(h.index.numbers.items) - len(h.byID); int(t.id) >= len(h.byID) {
 		h.byID = append(slices.Grow(h.byID, missing), make([]knowledge, missing)...)
 	}
 	if h.byID[t.id].serial == unheld {
@@ -46,7 +88,7 @@ func (h *holdings) remove(t *topic) {
 func (h *holdings) all() iter.Seq2[*topic, knowledge] {
 	return func(yield func(*topic, knowledge) bool) {
 		for id, k := range h.byID {
-			if k.serial != unheld && !yield(h.index.items[id], k) {
+			if k.serial != unheld && !yield(h.index.numbers.items[id], k) {
 				return
 			}
 		}

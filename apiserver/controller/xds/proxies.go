@@ -34,6 +34,7 @@ func (s *Server) connect(st *stream) error {
 	s.streams[st.peer.ID] = st
 	st.id = s.store.streams.add(st)
 	connected.Inc()
+	s.streamMoved()
 	s.tryAdmit(st)
 	return nil
 }
@@ -46,6 +47,7 @@ func (s *Server) disconnect(st *stream) {
 		delete(s.streams, st.peer.ID)
 	}
 	connected.Dec()
+	s.streamMoved()
 	view := st.view
 	s.mu.Unlock()
 	s.notify(view)

@@ -67,23 +67,23 @@ func (st *stream) unmark() time.Time {
 // were asked for and do not exist, in one response; and each resource that was
 // part of a refused response in one of its own.
 func (st *stream) additions(s *subscription, now time.Time) []*response {
-	set := make([]*topic, 0, s.dirty.n)
+	marked := s.marked()
+	set := make([]*topic, 0, len(marked))
 	var absent []*topic
-	for t := range s.marked() {
+	s.dirty.clear()
+	for _, t := range marked {
 		k, known := s.known.get(t)
 		r := st.visible(t)
 		switch {
 		case !s.wants(t):
-			s.dirty.remove(t.id)
 		case r != nil && r.serial != k.serial:
 			set = append(set, t)
 			delete(s.alone, t)
 		case r != nil:
-			s.dirty.remove(t.id)
 		case known && k.serial == unknown:
 			absent = append(absent, t)
-		case !known || k.serial == missing:
-			s.dirty.remove(t.id)
+		case known && k.serial != missing:
+			s.mark(t) // stays for removals
 		}
 	}
 	var out []*response
@@ -103,7 +103,8 @@ func (st *stream) additions(s *subscription, now time.Time) []*response {
 // removals takes from the slot what the proxy has and may no longer see. It
 // runs when nothing else is left in the slot.
 func (st *stream) removals(s *subscription) []*response {
-	gone := slices.SortedFunc(s.marked(), compareNames)
+	gone := s.marked()
+	s.dirty.clear()
 	if len(gone) == 0 {
 		return nil
 	}
@@ -119,8 +120,6 @@ func (st *stream) removals(s *subscription) []*response {
 func (st *stream) respond(s *subscription, set, absent []*topic, now time.Time) *response {
 	r := st.newResponse(s)
 	r.frames = make(mem.BufferSlice, 0, len(set))
-	slices.SortFunc(set, compareNames)
-	slices.SortFunc(absent, compareNames)
 	for _, t := range set {
 		resource := st.visible(t)
 		if have, _ := s.known.get(t); s.kind == clusters && have.serial < firstSerial {
@@ -131,7 +130,6 @@ func (st *stream) respond(s *subscription, set, absent []*topic, now time.Time) 
 		}
 		r.frames = append(r.frames, resource.frame)
 		s.remember(t, knowledge{serial: resource.serial, nonce: r.nonce})
-		s.dirty.remove(t.id)
 	}
 	for _, t := range absent {
 		r.removed = append(r.removed, t.name)
@@ -155,7 +153,6 @@ func (st *stream) tellMissing(s *subscription, t *topic, n nonce) {
 		return
 	}
 	s.remember(t, knowledge{serial: missing, nonce: n})
-	s.dirty.remove(t.id)
 }
 
 func compareNames(a, b *topic) int { return strings.Compare(a.name, b.name) }

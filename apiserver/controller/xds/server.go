@@ -87,6 +87,8 @@ type Server struct {
 	stopping bool
 	// known is how many of the proxies there are by view.
 	known map[string]int
+	// bursts of proxies are noticed, to give back what they took.
+	bursts bursts
 	// nackLimits bound what each known proxy can make the log say.
 	nackLimits map[model.ProxyID]*rate.Limiter
 }

@@ -19,7 +19,7 @@ import (
 type store struct {
 	topics [kinds]map[string]*topic
 	// indexes number the topics.
-	indexes [kinds]numbering[*topic]
+	indexes [kinds]index
 	// streams numbers those that are connected.
 	streams numbering[*stream]
 	views   map[string]*viewIndex
@@ -99,7 +99,7 @@ func (s *store) topic(k kind, name string) *topic {
 	if !ok {
 		t = &topic{kind: k, name: name}
 		s.topics[k][name] = t
-		t.id = s.indexes[k].add(t)
+		s.indexes[k].add(t)
 	}
 	return t
 }
@@ -108,7 +108,7 @@ func (s *store) topic(k kind, name string) *topic {
 func (s *store) release(t *topic) {
 	if t.shared == nil && len(t.own) == 0 && t.holders == 0 && s.topics[t.kind][t.name] == t {
 		delete(s.topics[t.kind], t.name)
-		s.indexes[t.kind].remove(t.id)
+		s.indexes[t.kind].remove(t)
 	}
 }
 

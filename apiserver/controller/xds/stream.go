@@ -104,22 +104,30 @@ func (st *stream) isOf(view string) bool {
 	return view == "" || view == st.view || slices.Contains(st.sees, view)
 }
 
-// markChanged puts a changed topic in the stream's slot.
-func (st *stream) markChanged(t *topic) {
+// markChanged puts a changed topic in the stream's slot, and tells whether it is
+// the first since the sender has looked: then it has to be woken.
+func (st *stream) markChanged(t *topic) bool {
 	s := st.subscriptions[t.kind]
 	if s == nil {
-		return
+		return false
 	}
 	s.mark(t)
-	st.markedNow()
+	return st.waits()
+}
+
+// waits notes that something waits, and tells whether it is the first.
+func (st *stream) waits() bool {
+	if !st.marked.IsZero() {
+		return false
+	}
+	st.marked = time.Now()
+	sendQueue.Inc()
+	return true
 }
 
 // markedNow notes that something waits, and wakes the sender.
 func (st *stream) markedNow() {
-	if st.marked.IsZero() {
-		st.marked = time.Now()
-		sendQueue.Inc()
-	}
+	st.waits()
 	st.poke()
 }
 

@@ -3,8 +3,6 @@
 
 package xds
 
-import "iter"
-
 // subscription is what one stream wants of one type, and what it has. The
 // Server's lock guards it. Its size follows what the stream wants, never how
 // often that changes.
@@ -56,19 +54,9 @@ func (s *subscription) wants(t *topic) bool {
 // mark puts a topic in the slot.
 func (s *subscription) mark(t *topic) { s.dirty.add(t.id) }
 
-// marked are the topics in the slot. One that has gone meanwhile is not among
-// them; what has its number now is looked at in vain.
-func (s *subscription) marked() iter.Seq[*topic] {
-	return func(yield func(*topic) bool) {
-		for id := range s.dirty.all() {
-			if t := s.known.index.items[id]; t == nil {
-				s.dirty.remove(id)
-			} else if !yield(t) {
-				return
-			}
-		}
-	}
-}
+// marked are the topics in the slot, sorted by name. One that has gone meanwhile
+// is not among them; what has its number now is looked at in vain.
+func (s *subscription) marked() []*topic { return s.known.index.byName(&s.dirty) }
 
 // remember records what the proxy has of a topic.
 func (s *subscription) remember(t *topic, k knowledge) {
