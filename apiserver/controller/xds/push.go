@@ -90,13 +90,22 @@ func (st *stream) additions(s *subscription, now time.Time) []*response {
 	if len(set)+len(absent) > 0 || s.owed {
 		out = append(out, st.respond(s, set, absent, now))
 	}
+	s.owed = false
+	if len(s.alone) > 0 {
+		out = append(out, st.onePerResponse(s, now)...)
+	}
+	return out
+}
+
+// onePerResponse makes a response for each resource that is to be sent alone.
+func (st *stream) onePerResponse(s *subscription, now time.Time) []*response {
+	var out []*response
 	for _, t := range slices.SortedFunc(maps.Keys(s.alone), compareNames) {
-		delete(s.alone, t)
 		if st.visible(t) != nil && s.wants(t) {
 			out = append(out, st.respond(s, []*topic{t}, nil, now))
 		}
 	}
-	s.owed = false
+	clear(s.alone)
 	return out
 }
 
