@@ -6,6 +6,12 @@ package xds
 import (
 	"slices"
 	"testing"
+
+	discovery "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/envoy"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
 )
 
 func TestNumbersComeInOrderAndMayGoMeanwhile(t *testing.T) {
@@ -44,5 +50,73 @@ func TestNumbersOfWhatHasGoneAreGivenAgain(t *testing.T) {
 	}
 	if id := x.add("d"); id != 1 {
 		t.Errorf("the next has number %d, want 1", id)
+	}
+}
+
+// TestANumberThatIsGivenAgainBringsNothing has names and streams go, and others
+// come that get their numbers.
+func TestANumberThatIsGivenAgainBringsNothing(t *testing.T) {
+	s := New(Options{})
+	s.Apply(Update{Proxies: []model.Proxy{pod("a", "v"), pod("b", "v")}})
+	s.SetReady()
+	sent := func(st *stream) (out []string) {
+		responses, _, _ := s.collect(st)
+		for _, r := range responses {
+			encoded, err := newSharingCodec().Marshal(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var response discovery.DeltaDiscoveryResponse
+			if err := proto.Unmarshal(encoded.Materialize(), &response); err != nil {
+				t.Fatal(err)
+			}
+			out = append(out, describe(&response))
+		}
+		return out
+	}
+	connect := func(name, wants string) *stream {
+		p := pod(name, "v")
+		st := newStream(s, Peer{ID: p.ID, ServiceAccount: p.ServiceAccount}, s.log)
+		if err := s.connect(st); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.handle(st, &discovery.DeltaDiscoveryRequest{TypeUrl: endpoints.typeURL(), ResourceNamesSubscribe: []string{wants}}); err != nil {
+			t.Fatal(err)
+		}
+		sent(st)
+		return st
+	}
+
+	a := connect("a", "x")
+	if err := s.handle(a, &discovery.DeltaDiscoveryRequest{TypeUrl: listeners.typeURL()}); err != nil {
+		t.Fatal(err)
+	}
+	sent(a)
+	short := encoded(t, listeners, "short", "", "1")
+	s.Apply(Update{Set: []envoy.Resource{short}})
+	s.Apply(Update{Remove: []envoy.Key{short.Key}})
+	if got := sent(a); got != nil {
+		t.Errorf("was sent %q of a name that went before", got)
+	}
+	if !a.isSettled(listeners) {
+		t.Error("waits for a name that went")
+	}
+	s.Apply(Update{Set: []envoy.Resource{encoded(t, listeners, "next", "", "1")}})
+	if got := sent(a); !slices.Equal(got, []string{"Listener next"}) {
+		t.Errorf("was sent %q, want the next listener", got)
+	}
+
+	s.disconnect(a)
+	b := connect("b", "y")
+	if b.id != a.id {
+		t.Fatalf("b has number %d, want that of a, %d", b.id, a.id)
+	}
+	s.Apply(Update{Set: []envoy.Resource{encoded(t, endpoints, "x", "", "1")}})
+	if got := sent(b); got != nil {
+		t.Errorf("b was sent %q, which a wanted", got)
+	}
+	s.Apply(Update{Set: []envoy.Resource{encoded(t, endpoints, "y", "", "1")}})
+	if got := sent(b); !slices.Equal(got, []string{"ClusterLoadAssignment y"}) {
+		t.Errorf("b was sent %q, want y", got)
 	}
 }
