@@ -182,7 +182,7 @@ func (st *stream) write(conn deltaStream, r *response) error {
 	if err := conn.SendMsg(r); err != nil {
 		return err
 	}
-	countPush(r)
+	st.server.meters[r.kind].count(r)
 	return nil
 }
 
