@@ -50,36 +50,45 @@ func (x *index) byName(set *numbers) []*topic {
 	return topics
 }
 
+// pageSize is how many topics' knowledge is taken at once: 2 KiB.
+const pageSize = 256
+
 // holdings are what one proxy knows of each topic of a kind: eight bytes each, by
-// the topic's number. Nothing is held about a topic that has gone, so none are
-// known by a number from before.
+// the topic's number, in pages that are there where something is known. So names
+// that others ask for, and that are not there, cost it next to nothing. Nothing is
+// held about a topic that has gone, so none are known by a number from before.
 type holdings struct {
 	index *index
-	byID  []knowledge
+	pages []*[pageSize]knowledge
 	n     int
 }
 
 func (h *holdings) get(t *topic) (knowledge, bool) {
-	if int(t.id) >= len(h.byID) {
+	page := int(t.id / pageSize)
+	if page >= len(h.pages) || h.pages[page] == nil {
 		return knowledge{}, false
 	}
-	k := h.byID[t.id]
+	k := h.pages[page][t.id%pageSize]
 	return k, k.serial != unheld
 }
 
 func (h *holdings) set(t *topic, k knowledge) {
-	if missing := len(h.index.numbers.items) - len(h.byID); int(t.id) >= len(h.byID) {
-		h.byID = append(slices.Grow(h.byID, missing), make([]knowledge, missing)...)
+	page := int(t.id / pageSize)
+	if missing := page + 1 - len(h.pages); missing > 0 {
+		h.pages = append(h.pages, make([]*[pageSize]knowledge, missing)...)
 	}
-	if h.byID[t.id].serial == unheld {
+	if h.pages[page] == nil {
+		h.pages[page] = new([pageSize]knowledge)
+	}
+	if _, ok := h.get(t); !ok {
 		h.n++
 	}
-	h.byID[t.id] = k
+	h.pages[page][t.id%pageSize] = k
 }
 
 func (h *holdings) remove(t *topic) {
 	if _, ok := h.get(t); ok {
-		h.byID[t.id] = knowledge{}
+		h.pages[t.id/pageSize][t.id%pageSize] = knowledge{}
 		h.n--
 	}
 }
@@ -87,9 +96,14 @@ func (h *holdings) remove(t *topic) {
 // all goes through them; what it has come to may be removed meanwhile.
 func (h *holdings) all() iter.Seq2[*topic, knowledge] {
 	return func(yield func(*topic, knowledge) bool) {
-		for id, k := range h.byID {
-			if k.serial != unheld && !yield(h.index.numbers.items[id], k) {
-				return
+		for i, page := range h.pages {
+			if page == nil {
+				continue
+			}
+			for j, k := range page {
+				if k.serial != unheld && !yield(h.index.numbers.items[i*pageSize+j], k) {
+					return
+				}
 			}
 		}
 	}

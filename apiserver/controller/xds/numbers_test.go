@@ -4,6 +4,7 @@
 package xds
 
 import (
+	"maps"
 	"slices"
 	"testing"
 
@@ -118,5 +119,39 @@ func TestANumberThatIsGivenAgainBringsNothing(t *testing.T) {
 	s.Apply(Update{Set: []envoy.Resource{encoded(t, endpoints, "y", "", "1")}})
 	if got := sent(b); !slices.Equal(got, []string{"ClusterLoadAssignment y"}) {
 		t.Errorf("b was sent %q, want y", got)
+	}
+}
+
+func TestNamesThatOthersAskForCostAProxyNothing(t *testing.T) {
+	var x index
+	h := holdings{index: &x}
+	var topics []*topic
+	for range 100 * pageSize {
+		topics = append(topics, &topic{})
+		x.add(topics[len(topics)-1])
+	}
+	first, last := topics[0], topics[len(topics)-1]
+	h.set(first, knowledge{serial: firstSerial})
+	h.set(last, knowledge{serial: firstSerial})
+	h.set(last, knowledge{serial: stale})
+	pages := 0
+	for _, page := range h.pages {
+		if page != nil {
+			pages++
+		}
+	}
+	if pages != 2 || h.n != 2 {
+		t.Errorf("two topics take %d pages, and are counted as %d", pages, h.n)
+	}
+	got := map[*topic]serial{}
+	for t, k := range h.all() {
+		got[t] = k.serial
+	}
+	if want := (map[*topic]serial{first: firstSerial, last: stale}); !maps.Equal(got, want) {
+		t.Errorf("%d topics are held, want the first and the last", len(got))
+	}
+	h.remove(last)
+	if _, ok := h.get(last); ok || h.n != 1 {
+		t.Error("what was removed is held")
 	}
 }
