@@ -59,7 +59,7 @@ func newClients(config *genericapiserver.RecommendedConfig) (*clients, error) {
 	}
 	c.hostInformers = informers.NewSharedInformerFactoryWithOptions(c.host, 0, informers.WithTransform(controller.Trim))
 	c.meshInformers = externalversions.NewSharedInformerFactoryWithOptions(c.mesh, 0, externalversions.WithTransform(controller.Trim))
-	c.events = events.NewBroadcaster(&events.EventSinkImpl{Interface: c.host.EventsV1()})
+	c.events = events.NewBroadcaster(eventSink{&events.EventSinkImpl{Interface: c.host.EventsV1()}})
 	return c, nil
 }
 
