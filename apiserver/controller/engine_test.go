@@ -116,6 +116,16 @@ func TestStepSendsOnlyWhatChanged(t *testing.T) {
 			w.SetPolicy(policy)
 		},
 	}, {
+		name: "the only endpoint is not ready for a while",
+		change: func(w *world.World, objects []metav1.Object) {
+			slice := the[*discoveryv1.EndpointSlice](objects)
+			for i := range slice.Endpoints {
+				slice.Endpoints[i].Conditions.Ready = ptr.To(false)
+			}
+			w.SetSlice(slice)
+		},
+		want: []string{"ClusterLoadAssignment out/bookstore/bookstore:80"},
+	}, {
 		name: "an endpoint leaves",
 		change: func(w *world.World, objects []metav1.Object) {
 			worldtest.Delete(w, the[*discoveryv1.EndpointSlice](objects))

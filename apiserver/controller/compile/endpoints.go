@@ -16,33 +16,46 @@ import (
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/world"
 )
 
-// candidate is one address of an EndpointSlice at one port.
+// candidate is one address of an EndpointSlice at one port, and who answers there.
 type candidate struct {
 	slice    *discoveryv1.EndpointSlice
 	endpoint *discoveryv1.Endpoint
 	address  netip.Addr
 	port     uint16
+	pod      *world.Pod
+	standing standing
 }
 
-// endpoints gives what stands behind a Service's port, and the identities of
-// the meshed pods among it.
-func endpoints(w *world.World, service *corev1.Service, port *corev1.ServicePort) ([]model.Endpoint, []string) {
+// behind fills in what stands behind a Service's port. Only what serves is an
+// endpoint; who may answer, and whether all of them are in the mesh, does not hang
+// on readiness, so that a pod that is not ready for a while, as each is when a
+// kubelet restarts, changes endpoints alone and not the cluster.
+func behind(w *world.World, service *corev1.Service, port *corev1.ServicePort, out *model.ServicePort) {
 	settings := w.Settings()
-	found := map[netip.AddrPort]model.Endpoint{}
+	all := candidates(w, service, port)
 	identities := map[string]struct{}{}
-	for _, c := range ofFamily(service, usable(candidates(w, service, port))) {
+	for _, c := range all {
+		switch c.standing {
+		case meshed:
+			identities[model.SPIFFEID(settings.TrustDomain, c.pod.Key.Namespace, c.pod.ServiceAccount)] = struct{}{}
+		case unmeshed:
+			out.Unmeshed = out.Unmeshed || !settings.RefuseUnmeshed
+		}
+	}
+	out.Identities = slices.Sorted(maps.Keys(identities))
+	found := map[netip.AddrPort]model.Endpoint{}
+	for _, c := range ofFamily(service, usable(all)) {
 		at := netip.AddrPortFrom(c.address, c.port)
-		switch pod, standing := backing(w, c); standing {
+		switch c.standing {
 		case meshed:
 			found[at] = model.Endpoint{Address: c.address, Port: c.port}
-			identities[model.SPIFFEID(settings.TrustDomain, pod.Key.Namespace, pod.ServiceAccount)] = struct{}{}
 		case unmeshed:
 			if _, ok := found[at]; !ok && !settings.RefuseUnmeshed {
 				found[at] = model.Endpoint{Address: c.address, Port: c.port, Plaintext: true}
 			}
 		}
 	}
-	return sortedEndpoints(found), slices.Sorted(maps.Keys(identities))
+	out.Endpoints = sortedEndpoints(found)
 }
 
 func sortedEndpoints(found map[netip.AddrPort]model.Endpoint) []model.Endpoint {
@@ -58,7 +71,9 @@ func candidates(w *world.World, service *corev1.Service, port *corev1.ServicePor
 		for _, number := range slicePorts(slice, port.Name) {
 			for i := range slice.Endpoints {
 				for _, address := range world.EndpointAddresses(&slice.Endpoints[i]) {
-					found = append(found, candidate{slice, &slice.Endpoints[i], address, number})
+					c := candidate{slice: slice, endpoint: &slice.Endpoints[i], address: address, port: number}
+					c.pod, c.standing = backing(w, c)
+					found = append(found, c)
 				}
 			}
 		}

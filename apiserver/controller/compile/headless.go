@@ -53,10 +53,10 @@ func headlessPeers(w *world.World, service *corev1.Service, port *corev1.Service
 	peers := map[netip.AddrPort]model.Peer{}
 	for _, c := range candidates(w, service, port) {
 		at := netip.AddrPortFrom(c.address, c.port)
-		switch pod, standing := backing(w, c); {
-		case standing == meshed:
-			peers[at] = model.Peer{Account: model.Account(pod.Account())}
-		case standing == unmeshed && pod != nil && !pod.HostNetwork && peers[at].Account == (model.Account{}):
+		switch {
+		case c.standing == meshed:
+			peers[at] = model.Peer{Account: model.Account(c.pod.Account())}
+		case c.standing == unmeshed && c.pod != nil && !c.pod.HostNetwork && peers[at].Account == (model.Account{}):
 			peers[at] = model.Peer{Plaintext: !w.Settings().RefuseUnmeshed}
 		}
 	}
@@ -75,7 +75,7 @@ func foreign(w *world.World, service *corev1.Service, port *corev1.ServicePort) 
 	}
 	var found []netip.AddrPort
 	for _, c := range candidates(w, service, port) {
-		if pod, standing := backing(w, c); standing == unmeshed && (pod == nil || pod.HostNetwork) {
+		if c.standing == unmeshed && (c.pod == nil || c.pod.HostNetwork) {
 			found = append(found, netip.AddrPortFrom(c.address, c.port))
 		}
 	}

@@ -68,7 +68,7 @@ func servicePort(w *world.World, service *corev1.Service, port *corev1.ServicePo
 	if out.Opaque && out.Protocol == model.ProtocolDetect {
 		out.Protocol = model.ProtocolTCP
 	}
-	out.Endpoints, out.Identities = endpoints(w, service, port)
+	behind(w, service, port, &out)
 	return out
 }
 

@@ -127,17 +127,12 @@ func alpn(p model.Protocol, opaque bool) string {
 
 // upstreamProtocol is what travels to the endpoints: between proxies HTTP/1.1
 // is carried as HTTP/2. A cluster speaks one protocol to all its endpoints, so
-// that one with an endpoint outside the mesh keeps to what that understands,
+// that one with an address outside the mesh keeps to what that understands,
 // and one without endpoints as well: those of a Service outside the mesh may
 // come and go, and its cluster stays.
 func upstreamProtocol(p model.ServicePort) model.Protocol {
-	if len(p.Identities) == 0 || p.Protocol == model.ProtocolDetect || p.Opaque {
+	if len(p.Identities) == 0 || p.Unmeshed || p.Protocol == model.ProtocolDetect || p.Opaque {
 		return p.Protocol
-	}
-	for _, e := range p.Endpoints {
-		if e.Plaintext {
-			return p.Protocol
-		}
 	}
 	return betweenProxies(p.Protocol)
 }

@@ -34,9 +34,12 @@ type ServicePort struct {
 	// Endpoints are sorted by address, then port.
 	Endpoints []Endpoint
 	// Identities are the SPIFFE IDs of the accounts of the meshed pods behind
-	// this port, sorted, without repeats. It is empty only if no endpoint is
-	// meshed.
+	// this port, ready or not, sorted, without repeats. It is empty only if no
+	// endpoint is meshed.
 	Identities []string
+	// Unmeshed is true if some address behind this port, ready or not, is outside
+	// the mesh and may be called in plaintext.
+	Unmeshed bool
 }
 
 // Endpoint is one address that serves a ServicePort.
