@@ -54,8 +54,6 @@ func (d delivered) take(out outcome) {
 		if report == nil {
 			delete(d.Reports, key)
 		} else {
-			// A pod that joins a view makes no new report.
-			report.Pods = 0
 			d.Reports[key] = *report
 		}
 	}

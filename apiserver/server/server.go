@@ -73,6 +73,7 @@ func newServer(ctx context.Context, o *options.Options, fail func(error)) (*Serv
 			return nil, err
 		}
 	}
+	s.addProxies()
 	if err := s.addHealthChecks(); err != nil {
 		return nil, fmt.Errorf("add health checks: %w", err)
 	}

@@ -11,6 +11,10 @@ import (
 
 // await looks every 50 ms until a condition holds.
 func await(ctx context.Context, what string, holds func(context.Context) error) error {
+	return awaitEvery(ctx, 50*time.Millisecond, what, holds)
+}
+
+func awaitEvery(ctx context.Context, interval time.Duration, what string, holds func(context.Context) error) error {
 	for {
 		err := holds(ctx)
 		if err == nil {
@@ -19,7 +23,7 @@ func await(ctx context.Context, what string, holds func(context.Context) error) 
 		select {
 		case <-ctx.Done():
 			return fmt.Errorf("wait for %s: %w", what, err)
-		case <-time.After(50 * time.Millisecond):
+		case <-time.After(interval):
 		}
 	}
 }

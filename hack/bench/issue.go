@@ -77,9 +77,13 @@ func (s *session) issueEndToEnd(ctx context.Context) ([]Figure, error) {
 	if err != nil {
 		return nil, err
 	}
-	template, err := s.certificateRequest(ctx, pod)
+	made, err := s.certificateRequests(ctx, pod, requests+1)
 	if err != nil {
 		return nil, err
+	}
+	ask := func(i int) error {
+		_, err := kubelet.CertificatesV1().PodCertificateRequests(manyNamespace).Create(ctx, made[i], metav1.CreateOptions{})
+		return err
 	}
 	watch, err := s.host.CertificatesV1().PodCertificateRequests(manyNamespace).Watch(ctx, metav1.ListOptions{})
 	if err != nil {
@@ -87,10 +91,7 @@ func (s *session) issueEndToEnd(ctx context.Context) ([]Figure, error) {
 	}
 	defer watch.Stop()
 	// Caches of kube-apiserver may not know the pod yet.
-	if err := await(ctx, "the first request being taken", func(ctx context.Context) error {
-		_, err := kubelet.CertificatesV1().PodCertificateRequests(manyNamespace).Create(ctx, template.DeepCopy(), metav1.CreateOptions{})
-		return err
-	}); err != nil {
+	if err := await(ctx, "the first request being taken", func(context.Context) error { return ask(requests) }); err != nil {
 		return nil, err
 	}
 	answered := make(chan time.Time, requests+1)
@@ -120,9 +121,9 @@ func (s *session) issueEndToEnd(ctx context.Context) ([]Figure, error) {
 		return nil, err
 	}
 	var took []float64
-	for range requests / 2 {
+	for i := range requests / 2 {
 		sent := time.Now()
-		if _, err := kubelet.CertificatesV1().PodCertificateRequests(manyNamespace).Create(ctx, template.DeepCopy(), metav1.CreateOptions{}); err != nil {
+		if err := ask(i); err != nil {
 			return nil, err
 		}
 		at, err := next()
@@ -132,10 +133,7 @@ func (s *session) issueEndToEnd(ctx context.Context) ([]Figure, error) {
 		took = append(took, milliseconds(at.Sub(sent)))
 	}
 	start := time.Now()
-	if err := inParallel(requests/2, func(int) error {
-		_, err := kubelet.CertificatesV1().PodCertificateRequests(manyNamespace).Create(ctx, template.DeepCopy(), metav1.CreateOptions{})
-		return err
-	}); err != nil {
+	if err := inParallel(requests/2, func(i int) error { return ask(requests/2 + i) }); err != nil {
 		return nil, err
 	}
 	var last time.Time
@@ -151,17 +149,9 @@ func (s *session) issueEndToEnd(ctx context.Context) ([]Figure, error) {
 	}, nil
 }
 
-// certificateRequest is one as a kubelet makes it. All use one key: making keys
-// is the kubelets' work.
-func (s *session) certificateRequest(ctx context.Context, pod *corev1.Pod) (*certificatesv1.PodCertificateRequest, error) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return nil, err
-	}
-	stub, err := x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{}, key)
-	if err != nil {
-		return nil, err
-	}
+// certificateRequests are n as a kubelet makes them, for one pod. They are made
+// before the clock starts: that is the kubelet's work.
+func (s *session) certificateRequests(ctx context.Context, pod *corev1.Pod, n int) ([]*certificatesv1.PodCertificateRequest, error) {
 	account, err := s.host.CoreV1().ServiceAccounts(manyNamespace).Get(ctx, manyAccount, metav1.GetOptions{})
 	if err != nil {
 		return nil, err
@@ -170,13 +160,25 @@ func (s *session) certificateRequest(ctx context.Context, pod *corev1.Pod) (*cer
 	if err != nil {
 		return nil, err
 	}
-	return &certificatesv1.PodCertificateRequest{
-		ObjectMeta: metav1.ObjectMeta{GenerateName: "bench-", Namespace: manyNamespace},
-		Spec: certificatesv1.PodCertificateRequestSpec{
-			SignerName: model.Signer, PodName: pod.Name, PodUID: pod.UID,
-			ServiceAccountName: account.Name, ServiceAccountUID: account.UID,
-			NodeName: nodeName, NodeUID: node.UID,
-			MaxExpirationSeconds: ptr.To(int32(86400)), StubPKCS10Request: stub,
-		},
-	}, nil
+	requests := make([]*certificatesv1.PodCertificateRequest, n)
+	for i := range requests {
+		key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+		if err != nil {
+			return nil, err
+		}
+		stub, err := x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{}, key)
+		if err != nil {
+			return nil, err
+		}
+		requests[i] = &certificatesv1.PodCertificateRequest{
+			ObjectMeta: metav1.ObjectMeta{GenerateName: "bench-", Namespace: manyNamespace},
+			Spec: certificatesv1.PodCertificateRequestSpec{
+				SignerName: model.Signer, PodName: pod.Name, PodUID: pod.UID,
+				ServiceAccountName: account.Name, ServiceAccountUID: account.UID,
+				NodeName: nodeName, NodeUID: node.UID,
+				MaxExpirationSeconds: ptr.To(int32(86400)), StubPKCS10Request: stub,
+			},
+		}
+	}
+	return requests, nil
 }

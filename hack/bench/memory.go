@@ -17,6 +17,9 @@ import (
 // memoryRuns is how often each kind of sidecar is started; they alternate.
 const memoryRuns = 3
 
+// memoryTime bounds how long one Envoy may take for 5,000 Services.
+const memoryTime = 4 * time.Minute
+
 // measureMemory starts the real Envoy with what the server tells it of a number
 // of Services, and with a static configuration of the same clusters, listeners
 // and TLS, and compares the resident memory of the two.
@@ -88,9 +91,11 @@ func (s *session) compareMemory(ctx context.Context, services int, pods []*corev
 // clusters and listeners and has settled. It ends the Envoy.
 func (e *envoyProcess) memory(ctx context.Context, services int) (float64, error) {
 	defer e.stop()
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, memoryTime)
 	defer cancel()
-	if err := await(ctx, "all clusters and listeners", func(ctx context.Context) error {
+	// Envoy's main thread, which takes what it is told, looks through all of its
+	// statistics for the answer.
+	if err := awaitEvery(ctx, time.Second, "all clusters and listeners", func(ctx context.Context) error {
 		for _, name := range []string{"cluster_manager.active_clusters", "listener_manager.total_listeners_active"} {
 			n, err := e.counter(ctx, name)
 			if err != nil {
@@ -105,8 +110,7 @@ func (e *envoyProcess) memory(ctx context.Context, services int) (float64, error
 		return 0, fmt.Errorf("%w\n%s", err, e.log())
 	}
 	var last float64
-	err := await(ctx, "memory that has settled", func(context.Context) error {
-		time.Sleep(time.Second)
+	err := awaitEvery(ctx, time.Second, "memory that has settled", func(context.Context) error {
 		now, err := rssOf(e.cmd.Process.Pid)
 		if err != nil {
 			return err

@@ -4,6 +4,7 @@
 package integration
 
 import (
+	"context"
 	"strings"
 	"testing"
 
@@ -76,8 +77,21 @@ func newAccount(t *testing.T, namespace, name string) *corev1.ServiceAccount {
 func newPod(t *testing.T, namespace, name, account string, edits ...func(*corev1.Pod)) *corev1.Pod {
 	t.Helper()
 	newNode(t, nodeName)
+	pod := podOf(name, account)
+	for _, edit := range edits {
+		edit(pod)
+	}
+	made, err := host.CoreV1().Pods(namespace).Create(t.Context(), pod, metav1.CreateOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return made
+}
+
+// podOf is a pod that is on the node once it is made.
+func podOf(name, account string) *corev1.Pod {
 	off := false
-	pod := &corev1.Pod{
+	return &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{}},
 		Spec: corev1.PodSpec{
 			NodeName:                     nodeName,
@@ -87,14 +101,6 @@ func newPod(t *testing.T, namespace, name, account string, edits ...func(*corev1
 				Ports: []corev1.ContainerPort{{Name: "http", ContainerPort: 14001}}}},
 		},
 	}
-	for _, edit := range edits {
-		edit(pod)
-	}
-	made, err := host.CoreV1().Pods(namespace).Create(t.Context(), pod, metav1.CreateOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return made
 }
 
 func labelled(key, value string) func(*corev1.Pod) {
@@ -107,14 +113,19 @@ var outsideTheMesh = labelled("mesh.openservicemesh.io/inject", "disabled")
 // run has a pod run at an address, as its kubelet would report it.
 func run(t *testing.T, pod *corev1.Pod, ip string) *corev1.Pod {
 	t.Helper()
-	pod.Status.Phase = corev1.PodRunning
-	pod.Status.PodIP, pod.Status.PodIPs = ip, []corev1.PodIP{{IP: ip}}
-	pod.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue}}
-	running, err := host.CoreV1().Pods(pod.Namespace).UpdateStatus(t.Context(), pod, metav1.UpdateOptions{})
+	running, err := report(t.Context(), pod, ip)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return running
+}
+
+// report says that a pod runs and is ready.
+func report(ctx context.Context, pod *corev1.Pod, ip string) (*corev1.Pod, error) {
+	pod.Status.Phase = corev1.PodRunning
+	pod.Status.PodIP, pod.Status.PodIPs = ip, []corev1.PodIP{{IP: ip}}
+	pod.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue}}
+	return host.CoreV1().Pods(pod.Namespace).UpdateStatus(ctx, pod, metav1.UpdateOptions{})
 }
 
 func TestPodsOfTheMeshGetAProxy(t *testing.T) {

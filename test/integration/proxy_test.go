@@ -19,6 +19,7 @@ import (
 	"google.golang.org/grpc/credentials"
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/envoy/envoytest"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
 	"github.com/openservicemesh/mesh-apiserver/test/integration/harness"
 )
@@ -49,6 +50,10 @@ type proxy struct {
 	received map[string]int
 	// refusals are what to say against resources of a type.
 	refusals map[string]string
+	// asked are, where the proxy follows what it is told, the names that it has asked for.
+	asked map[envoytest.Reference]bool
+	// receipts are what came, in order: "Cluster NAME", or "Cluster -NAME" for what is gone.
+	receipts []string
 	ended    error
 }
 
@@ -98,6 +103,7 @@ func (p *proxy) read() {
 		p.sending.Lock()
 		_ = p.stream.Send(answer) // the next Recv tells of an error
 		p.sending.Unlock()
+		p.followUp(response)
 	}
 }
 
@@ -117,10 +123,12 @@ func (p *proxy) take(response *discovery.DeltaDiscoveryResponse) *discovery.Delt
 	}
 	for _, resource := range response.GetResources() {
 		p.resources[kind][resource.GetName()] = resource
+		p.receipts = append(p.receipts, short(kind)+" "+resource.GetName())
 	}
 	for _, name := range response.GetRemovedResources() {
 		delete(p.resources[kind], name)
 		p.missing[name] = true
+		p.receipts = append(p.receipts, short(kind)+" -"+name)
 	}
 	return answer
 }

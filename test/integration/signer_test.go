@@ -11,7 +11,6 @@ import (
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
-	"crypto/x509/pkix"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -152,69 +151,6 @@ func TestPublishedRootIsTheSecrets(t *testing.T) {
 	}
 	if _, published := meshRoots(t); published != string(secret.Data[corev1.TLSCertKey]) {
 		t.Errorf("got %s, want the certificate of Secret %s", published, harness.RootSecret)
-	}
-}
-
-// Each case is a kubelet's request that lies in one thing. It is refused either at
-// once or by the signer, and no certificate comes of it.
-func TestForgedRequestsGetNoCertificate(t *testing.T) {
-	namespace := newMeshNamespace(t)
-	newAccount(t, namespace, "bookbuyer")
-	other := newAccount(t, namespace, "bookthief")
-	newNode(t, "node-b")
-	pod := newPod(t, namespace, "buyer", "bookbuyer")
-	bare := newPod(t, namespace, "bare", "bookbuyer", outsideTheMesh)
-	empty := &x509.CertificateRequest{}
-	identify(t, pod) // the honest request is one that is answered
-	tests := []struct {
-		name string
-		pod  *corev1.Pod
-		csr  *x509.CertificateRequest
-		node string
-		lie  func(*certificatesv1.PodCertificateRequestSpec)
-		want string
-	}{
-		{"another account", pod, empty, nodeName, func(s *certificatesv1.PodCertificateRequestSpec) {
-			s.ServiceAccountName, s.ServiceAccountUID = other.Name, other.UID
-		}, "serviceAccountName"},
-		{"UID of a pod before", pod, empty, nodeName, func(s *certificatesv1.PodCertificateRequestSpec) {
-			s.PodUID = "9e2c1a52-6f5d-4a0f-8b5f-2b6b0a1c7d10"
-		}, "pod UID"},
-		{"UID of an account before", pod, empty, nodeName, func(s *certificatesv1.PodCertificateRequestSpec) {
-			s.ServiceAccountUID = "9e2c1a52-6f5d-4a0f-8b5f-2b6b0a1c7d10"
-		}, "service account UID"},
-		{"pod of another node", pod, empty, "node-b", func(s *certificatesv1.PodCertificateRequestSpec) {
-			s.NodeName, s.NodeUID = "node-b", newNode(t, "node-b").UID
-		}, "not running on node"},
-		{"for another node", pod, empty, "node-b", func(*certificatesv1.PodCertificateRequestSpec) {}, "not the requesting node"},
-		{"asks for a name", pod, &x509.CertificateRequest{DNSNames: []string{harness.ServerName}}, nodeName,
-			func(*certificatesv1.PodCertificateRequestSpec) {}, "RequestNotEmpty"},
-		{"asks for a subject", pod, &x509.CertificateRequest{Subject: pkix.Name{CommonName: "admin"}}, nodeName,
-			func(*certificatesv1.PodCertificateRequestSpec) {}, "RequestNotEmpty"},
-		{"takes annotations", pod, empty, nodeName, func(s *certificatesv1.PodCertificateRequestSpec) {
-			s.UnverifiedUserAnnotations = map[string]string{"example.com/name": "admin"}
-		}, certificatesv1.PodCertificateRequestConditionInvalidUserConfig},
-		{"pod without a proxy", bare, empty, nodeName, func(*certificatesv1.PodCertificateRequestSpec) {}, "does not mount"},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			r := newRequest(t, tt.pod, tt.csr)
-			tt.lie(&r.Spec)
-			if err := r.send(t.Context(), kubelet(t, tt.node)); err != nil {
-				if !strings.Contains(err.Error(), tt.want) {
-					t.Errorf("refused by %v, want a refusal about %s", err, tt.want)
-				}
-				return
-			}
-			eventually(t, 10*time.Second, "an answer", r.answer)
-			if r.Status.CertificateChain != "" {
-				t.Fatalf("a certificate was issued: %+v", r.Status)
-			}
-			denied := meta.FindStatusCondition(r.Status.Conditions, certificatesv1.PodCertificateRequestConditionTypeDenied)
-			if denied == nil || denied.Reason != tt.want {
-				t.Errorf("got conditions %+v, want Denied by %s", r.Status.Conditions, tt.want)
-			}
-		})
 	}
 }
 

@@ -8,8 +8,8 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"regexp"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -37,11 +37,11 @@ type shop struct {
 }
 
 // addresses are given to pods, of the range of the tests; nobody dials them.
-var addresses int
+var addresses atomic.Int32
 
 func nextAddress() string {
-	addresses++
-	return fmt.Sprintf("198.18.0.%d", addresses)
+	n := addresses.Add(1)
+	return fmt.Sprintf("198.18.%d.%d", n/250, 1+n%250)
 }
 
 func newShop(t *testing.T) shop {
@@ -197,29 +197,11 @@ func TestReconnectedProxyIsSentNothingThatItHas(t *testing.T) {
 	}
 }
 
-var inboundRoute = regexp.MustCompile(`in/[0-9a-z]+/14001`)
-
 // The policy's Programmed is what proxies answered, with Envoy's own words where
 // one refused.
 func TestPolicyIsProgrammedWhenItsProxyHasAcknowledged(t *testing.T) {
 	s := newShop(t)
-	store := connect(t, s.atStore, idOf(s.store))
-	store.subscribe(clusterType, nil, "*")
-	store.subscribe(listenerType, nil, "*")
-	eventually(t, 10*time.Second, "the inbound listener", store.has(listenerType, "inbound"))
-	var route string
-	eventually(t, 10*time.Second, "a route of the port", func(context.Context) error {
-		inbound, err := store.resource(listenerType, "inbound")
-		if err != nil {
-			return err
-		}
-		if route = inboundRoute.FindString(string(inbound.GetResource().GetValue())); route == "" {
-			return errors.New("the inbound listener names none")
-		}
-		return nil
-	})
-	store.subscribe(routeType, nil, route)
-	eventually(t, 10*time.Second, "the route", store.has(routeType, route))
+	store := follow(t, s.atStore, s.store)
 
 	kubectl(t, strings.ReplaceAll(readers, "namespace: bookbuyer, ", ""), "create", "-n", s.namespace, "-f", "-")
 	eventually(t, 10*time.Second, "Programmed=True", programmed(s.namespace, metav1.ConditionTrue, ""))

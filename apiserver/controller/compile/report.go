@@ -45,9 +45,6 @@ type Report struct {
 	Views []string
 	// Audit is true if the policy reports only.
 	Audit bool
-	// Pods is how many pods the Views had when the report was made. A pod that
-	// joins or leaves one of them makes no new report.
-	Pods int
 }
 
 // messages is how many sentences a Report's message has at most.
@@ -81,9 +78,6 @@ func Policy(w *world.World, key world.Key) (Report, bool) {
 		report.Reason = ReasonTargetNotFound
 	case len(callers) > 0:
 		report.Reason = ReasonReferenceNotFound
-	}
-	for _, view := range views {
-		report.Pods += w.PodsOf(view)
 	}
 	report.Accepted = report.Reason == ReasonAccepted
 	report.Message = sentence(slices.Concat(invalid, targets, callers, notes))

@@ -98,3 +98,36 @@ func walk(t *testing.T, m protoreflect.Message, visit func(protoreflect.Message)
 	visit(m)
 	envoytest.EachMessage(m, func(child protoreflect.Message) { walk(t, child, visit) })
 }
+
+// TestInboundListenerNamesAllOfItsView: a policy is Programmed when proxies have
+// ACKed all resources of their view, and a proxy ACKs only what it asks for.
+func TestInboundListenerNamesAllOfItsView(t *testing.T) {
+	seen := 0
+	for name, in := range readInputs(t) {
+		if in.Workload == nil {
+			continue
+		}
+		t.Run(name, func(t *testing.T) {
+			named := map[envoytest.Reference]bool{}
+			resources := in.resources(t, []byte(testRoots))
+			for _, r := range resources {
+				references, err := envoytest.References(r.Body)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, reference := range references {
+					named[reference] = true
+				}
+			}
+			for _, r := range resources {
+				if r.View != "" && r.Name != ListenerInbound && !named[envoytest.Reference{TypeURL: r.TypeURL, Name: r.Name}] {
+					t.Errorf("nothing has Envoy ask for %s %q", r.TypeURL, r.Name)
+				}
+				seen++
+			}
+		})
+	}
+	if seen == 0 {
+		t.Error("no workload seen")
+	}
+}

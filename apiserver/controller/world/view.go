@@ -153,9 +153,6 @@ func (w *World) leaveView(pod *Pod) {
 // View gives the view of that name, or nil if no pod belongs to it.
 func (w *World) View(name string) *View { return w.views[name] }
 
-// PodsOf says how many pods belong to a view.
-func (w *World) PodsOf(view string) int { return len(w.podsByView[view]) }
-
 // Views gives the names of all views, sorted.
 func (w *World) Views() []string { return slices.Sorted(maps.Keys(w.views)) }
 

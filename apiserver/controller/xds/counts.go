@@ -10,25 +10,29 @@ import "github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
 type Counts struct {
 	// Responses, and the Resources set, names Removed and Bytes of encoded
 	// resources that they carried.
-	Responses, Resources, Removed, Bytes int
+	Responses int `json:"responses"`
+	Resources int `json:"resources"`
+	Removed   int `json:"removed"`
+	Bytes     int `json:"bytes"`
 	// Acks and Nacks are what the proxy answered.
-	Acks, Nacks int
+	Acks  int `json:"acks"`
+	Nacks int `json:"nacks"`
 }
 
-// Counts gives those of a proxy's stream by type URL, for the types that it has
-// asked for; nil if it is not connected.
-func (s *Server) Counts(id model.ProxyID) map[string]Counts {
+// Counts gives those of each connected proxy's stream, for the types that it has
+// asked for, which are named as in the metrics: "Cluster". It walks all streams.
+func (s *Server) Counts() map[model.ProxyID]map[string]Counts {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	st, ok := s.streams[id]
-	if !ok {
-		return nil
-	}
-	out := map[string]Counts{}
-	for k, sub := range st.subscriptions {
-		if sub != nil {
-			out[kind(k).typeURL()] = sub.counts
+	out := make(map[model.ProxyID]map[string]Counts, len(s.streams))
+	for id, st := range s.streams {
+		counts := map[string]Counts{}
+		for k, sub := range st.subscriptions {
+			if sub != nil {
+				counts[kind(k).label()] = sub.counts
+			}
 		}
+		out[id] = counts
 	}
 	return out
 }

@@ -124,6 +124,35 @@ func TestRoutesWaitUntilNewClustersAreWarm(t *testing.T) {
 	c.expect("Cluster -old")
 }
 
+// A Service is there for a caller when its whole chain is: the server sends the
+// listener when the cluster has been ACKed, which Envoy does when endpoints and
+// secrets are there, and Envoy takes connections to it when its routes are.
+func TestListenerOfANewServiceWaitsForItsCluster(t *testing.T) {
+	h := newHarness(t)
+	h.warmUp = time.Hour
+	a := pod("a", "v1")
+	h.start([]model.Proxy{a}, encoded(t, listeners, "outbound", "", "1"))
+	c := h.connect(a)
+	c.subscribe(clusters)
+	c.expectAck("Cluster")
+	c.subscribe(listeners)
+	c.expectAck("Listener outbound")
+
+	h.Apply(Update{Set: []envoy.Resource{
+		encoded(t, listeners, "out/198.19.0.1:80", "", "1"), encoded(t, routes, "out/shop/web:80", "", "1"),
+		encoded(t, clusters, "out/shop/web:80", "", "1"), encoded(t, endpoints, "out/shop/web:80", "", "1"),
+	}})
+	cluster := c.expect("Cluster out/shop/web:80")
+	c.subscribe(endpoints, "out/shop/web:80")
+	c.expectAck("ClusterLoadAssignment out/shop/web:80")
+	c.subscribe(secrets, "marker")
+	c.expectAck("Secret -marker")
+	c.ack(cluster)
+	c.expectAck("Listener out/198.19.0.1:80")
+	c.subscribe(routes, "out/shop/web:80")
+	c.expectAck("RouteConfiguration out/shop/web:80")
+}
+
 func TestClusterThatNeverWarmsHoldsRoutesForABoundedTime(t *testing.T) {
 	h := newHarness(t)
 	h.warmUp = 10 * time.Millisecond

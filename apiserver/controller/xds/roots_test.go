@@ -39,3 +39,26 @@ func TestProxyLacksARootUntilItHasAckedItInEveryValidationContext(t *testing.T) 
 	c.ack(sent)
 	waitFor(t, "it has both", func() bool { return len(lacking()) == 0 })
 }
+
+// Whom nobody waits for must really need none.
+func TestProxyLacksARootUntilItHasSaidWhatItWants(t *testing.T) {
+	h := newHarness(t)
+	a := pod("a", "v1")
+	h.start([]model.Proxy{a}, encoded(t, secrets, "roots", "", "next"))
+	lacking := func() int { return len(h.Lacking([]byte("next"))) }
+	c := h.connect(a)
+	c.subscribe(clusters)
+	c.expectAck("Cluster")
+	if lacking() != 1 {
+		t.Error("a proxy that has asked for no listeners yet is not waited for")
+	}
+	c.subscribe(listeners)
+	c.expectAck("Listener")
+	waitFor(t, "who wants no secret is not waited for", func() bool { return lacking() == 0 })
+
+	c.subscribe(secrets, "roots")
+	c.nack(c.expect("Secret roots"), "no such root")
+	waitFor(t, "who refuses it is waited for", func() bool { return lacking() == 1 })
+	h.Apply(Update{GoneProxies: []model.ProxyID{a.ID}})
+	waitFor(t, "who is gone is not", func() bool { return lacking() == 0 })
+}

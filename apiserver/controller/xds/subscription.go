@@ -53,6 +53,13 @@ func (s *subscription) wants(t *topic) bool {
 	return ok
 }
 
+// hasAcked tells whether the proxy has ACKed this version of a topic.
+func (s *subscription) hasAcked(t *topic, r *resource) bool {
+	have, _ := s.known.get(t)
+	_, refused := s.rejected[t]
+	return !refused && have.serial == r.serial && have.nonce <= s.answered
+}
+
 // mark puts a topic in the slot.
 func (s *subscription) mark(t *topic) {
 	s.dirty[t] = struct{}{}

@@ -17,8 +17,9 @@ type ViewState struct {
 	// Connected are those with a stream.
 	Connected int
 	// Acked are those of them that have ACKed the current version of every
-	// resource of the view (those with its name as Key.View) that they want.
-	// A proxy that has not yet asked for any of them is not counted.
+	// resource of the view (those with its name as Key.View): the whole chain of
+	// listener, routes, filters and secrets. A proxy that has ACKed a listener and
+	// not yet asked for what that names does not obey it yet, and is not counted.
 	Acked int
 	// Nacks are the refusals of resources of the view that still stand, sorted.
 	Nacks []Nack
@@ -61,26 +62,20 @@ func (s *Server) View(view string) ViewState {
 	return state
 }
 
-// hasAcked tells whether the stream has ACKed the resources of a view that it wants.
+// hasAcked tells whether the stream has ACKed the whole chain of a view.
 func (st *stream) hasAcked(v *viewIndex, view string) bool {
-	wanted, total := 0, 0
 	for k, s := range st.subscriptions {
-		total += len(v.topics[k])
-		if s == nil {
-			continue
-		}
 		for t := range v.topics[k] {
 			r := st.visible(t)
-			if !s.wants(t) || r.source.View != view {
-				continue
+			if r == nil || r.source.View != view {
+				continue // the proxy has another view's in its place
 			}
-			wanted++
-			if !s.hasAcked(t, r) {
+			if s == nil || !s.hasAcked(t, r) {
 				return false
 			}
 		}
 	}
-	return wanted > 0 || total == 0
+	return true
 }
 
 // nacks are the refusals of resources of a view.

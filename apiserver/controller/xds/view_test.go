@@ -161,3 +161,39 @@ func TestNackOfSeveralIsNarrowedToTheBadOne(t *testing.T) {
 		t.Errorf("an ACK of a good one cleared the bad one's NACK: %s", diff)
 	}
 }
+
+// A proxy ACKs a listener when it has accepted it, and asks for the routes, filters
+// and secrets that it names only then. It obeys when the whole chain is there.
+func TestViewIsAckedWithItsWholeChain(t *testing.T) {
+	h := newHarness(t)
+	a := pod("a", "v1")
+	h.start([]model.Proxy{a}, encoded(t, listeners, "inbound", "v1", "1"), encoded(t, routes, "in/v1/80", "v1", "1"),
+		encoded(t, filters, "in/v1/80/allow", "v1", "1"), encoded(t, secrets, "in/v1/80", "v1", "1"))
+	c := h.connect(a)
+	acked := func() bool { return h.View("v1").Acked == 1 }
+	c.subscribe(listeners)
+	c.ack(c.next())
+	for _, link := range []struct {
+		kind kind
+		name string
+	}{{routes, "in/v1/80"}, {filters, "in/v1/80/allow"}, {secrets, "in/v1/80"}} {
+		c.subscribe(link.kind, link.name)
+		sent := c.next()
+		if acked() {
+			t.Errorf("it counts as ACKed before its %s is", link.kind.label())
+		}
+		c.ack(sent)
+	}
+	h.eventually("the whole chain is ACKed", acked)
+
+	h.Apply(Update{Set: []envoy.Resource{encoded(t, listeners, "inbound", "v1", "2"), encoded(t, routes, "in/v1/81", "v1", "1")}})
+	c.expectAck("Listener inbound")
+	c.subscribe(secrets, "marker")
+	c.expectAck("Secret -marker")
+	if acked() {
+		t.Error("it counts as ACKed with a listener whose new route it has not asked for")
+	}
+	c.subscribe(routes, "in/v1/81")
+	c.expectAck("RouteConfiguration in/v1/81")
+	h.eventually("the longer chain is ACKed", acked)
+}

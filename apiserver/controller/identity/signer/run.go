@@ -34,7 +34,7 @@ const (
 // the authority's root while admission protects the requests. systemNamespace is
 // that of the control plane.
 func New(client kubernetes.Interface, a *authority.Authority, w *admission.Watch, systemNamespace string, settings func() Settings) *Signer {
-	informer := informers.NewFilteredPodCertificateRequestInformer(client, metav1.NamespaceAll, 0, cache.Indexers{cache.NamespaceIndex: cache.MetaNamespaceIndexFunc}, func(o *metav1.ListOptions) {
+	informer := informers.NewFilteredPodCertificateRequestInformer(client, metav1.NamespaceAll, 0, cache.Indexers{cache.NamespaceIndex: cache.MetaNamespaceIndexFunc, byStub: stubOf}, func(o *metav1.ListOptions) {
 		o.FieldSelector = fields.OneTermEqualSelector("spec.signerName", model.Signer).String()
 	})
 	return &Signer{

@@ -77,6 +77,9 @@ func (s *Signer) judge(ctx context.Context, request *certificatesv1.PodCertifica
 	if err := s.admission.Ready(); err != nil {
 		return Verdict{}, none, err
 	}
+	if first := replayed(s.informer.GetIndexer(), request); first != "" {
+		return Verdict{}, none, fmt.Errorf("its stub is that of request %s, and good for one request", first)
+	}
 	settings := s.settings()
 	issuer, err := s.authority.Issuer(lifetime(settings, request.Spec.MaxExpirationSeconds))
 	if err != nil {

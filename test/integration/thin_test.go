@@ -1,0 +1,105 @@
+// Copyright The mesh-apiserver Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package integration
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"testing"
+	"time"
+
+	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+	discovery "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/identity/leaf"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/identity/root"
+	"github.com/openservicemesh/mesh-apiserver/test/integration/harness"
+)
+
+// crowd makes proxies that know beforehand what to ask for, ACK all that comes and
+// look at nothing. Their certificates are signed here, since a kubelet's request
+// for each is not what is looked at.
+type crowd struct {
+	roots  *x509.CertPool
+	issuer leaf.Issuer
+	key    *ecdsa.PrivateKey
+	// names are what each asks for by type, beside all clusters and listeners.
+	names map[string][]string
+}
+
+// newCrowd has every proxy ask for what this one has asked for.
+func newCrowd(t *testing.T, like *proxy) *crowd {
+	t.Helper()
+	kept, err := root.Get(t.Context(), host, harness.SystemNamespace)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &crowd{issuer: kept.Signing.Issuer(), key: key, names: map[string][]string{clusterType: {"*"}, listenerType: {"*"}}}
+	c.roots, _ = meshRoots(t)
+	like.mu.Lock()
+	defer like.mu.Unlock()
+	for r := range like.asked {
+		c.names[r.TypeURL] = append(c.names[r.TypeURL], r.Name)
+	}
+	return c
+}
+
+// join runs a pod's proxy until ctx ends.
+func (c *crowd) join(ctx context.Context, pod *corev1.Pod) error {
+	certificate, err := c.certificate(pod)
+	if err != nil {
+		return err
+	}
+	connection, err := grpc.NewClient(server.Address+":15012", grpc.WithTransportCredentials(credentials.NewTLS(&tls.Config{
+		Certificates: []tls.Certificate{certificate}, RootCAs: c.roots, ServerName: harness.ServerName, MinVersion: tls.VersionTLS13,
+	})))
+	if err != nil {
+		return err
+	}
+	defer connection.Close()
+	stream, err := discovery.NewAggregatedDiscoveryServiceClient(connection).DeltaAggregatedResources(ctx)
+	if err != nil {
+		return err
+	}
+	for kind, names := range c.names {
+		request := &discovery.DeltaDiscoveryRequest{Node: &corev3.Node{Id: idOf(pod)}, TypeUrl: kind, ResourceNamesSubscribe: names}
+		if err := stream.Send(request); err != nil {
+			return err
+		}
+	}
+	for {
+		response, err := stream.Recv()
+		if err != nil {
+			return err
+		}
+		if err := stream.Send(&discovery.DeltaDiscoveryRequest{TypeUrl: response.GetTypeUrl(), ResponseNonce: response.GetNonce()}); err != nil {
+			return err
+		}
+	}
+}
+
+func (c *crowd) certificate(pod *corev1.Pod) (tls.Certificate, error) {
+	name := leaf.Name{Namespace: pod.Namespace, ServiceAccount: pod.Spec.ServiceAccountName, Pod: pod.Name, UID: string(pod.UID)}
+	template, err := leaf.Template(name, "cluster.local", leaf.Validity{NotBefore: time.Now().Add(-time.Minute), NotAfter: time.Now().Add(time.Hour)})
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	der, err := leaf.Sign(template, c.key.Public(), c.issuer)
+	if err != nil {
+		return tls.Certificate{}, fmt.Errorf("sign for %s: %w", pod.Name, err)
+	}
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: c.key}, nil
+}
