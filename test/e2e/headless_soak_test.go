@@ -49,6 +49,14 @@ func TestSoakFiveHundredHeadlessEndpointsComeAndGoAndCutNoConnection(t *testing.
 		return "something of the caller's drains before the test", buyerStat(t, "_draining") == 0
 	})
 
+	// No kubelet would end them, and the namespace would wait for Kubernetes's collector.
+	t.Cleanup(func() {
+		now := metav1.DeleteOptions{GracePeriodSeconds: new(int64)}
+		all := metav1.ListOptions{FieldSelector: "spec.nodeName=" + node}
+		if err := live.Core.CoreV1().Pods(shop.Namespace).DeleteCollection(context.Background(), now, all); err != nil {
+			t.Errorf("delete the pods of %s: %v", node, err)
+		}
+	})
 	for i := range endpoints - 1 {
 		standIn(t, shop, node, i)
 	}
@@ -88,7 +96,7 @@ func buyerStat(t *testing.T, name string) float64 {
 }
 
 // nodeWithoutKubelet is a node of the API alone. By its taint what is deleted there
-// goes, though no kubelet ends it.
+// goes in the end, though no kubelet ends it, also after a test that was cut short.
 func nodeWithoutKubelet(t *testing.T) string {
 	t.Helper()
 	name := "mesh-e2e-" + utilrand.String(5)
