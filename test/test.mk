@@ -11,7 +11,7 @@ test-unit: ## Run the unit tests; they need neither root nor a cluster.
 	$(GO) -C hack/bench vet .
 	$(GO) -C hack/bench test .
 	$(GO) -C hack/images test .
-	$(GO) vet -tags envoy ./apiserver/controller ./apiserver/controller/envoy ./apiserver/controller/xds
+	$(GO) vet -tags 'envoy soak' ./apiserver/controller ./apiserver/controller/envoy ./apiserver/controller/xds
 	$(GO) -C test vet ./...
 	$(GO) -C test vet -tags soak ./...
 
@@ -38,6 +38,8 @@ test-e2e: ## Test the mesh on the local cluster, with the real Envoy in every po
 soak: soak-integration soak-e2e ## Run the long tests: outages, churn, load, races (root).
 
 soak-integration:
+	MESH_ENVOY=$$(hack/images/envoy.sh) && export MESH_ENVOY && \
+	  $(GO) test -count=1 -tags 'envoy soak' -run '^TestSoak' -v ./apiserver/controller/envoy
 	hack/cluster/build.sh
 	$(GO) -C test test -count=1 -timeout 60m -tags soak -run '^TestSoak' -v ./integration
 

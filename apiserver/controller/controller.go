@@ -183,6 +183,9 @@ func (c *Controller) batch(ctx context.Context, e *engine) {
 	}
 	out := e.step(ctx)
 	c.delivery.Apply(out.update)
+	if e.backlog.waits() {
+		c.inbox.poke()
+	}
 	for view, generations := range out.chains {
 		c.chains.Keep(ctx, view, generations)
 	}

@@ -45,7 +45,8 @@ type engine struct {
 	// audits are, by view, what Audit policies say.
 	audits *audits
 	// shapes are, by view, what reports say of its ports beside their own policy.
-	shapes map[string]string
+	shapes  map[string]string
+	backlog backlog
 	// everything is set if the next step compiles every unit.
 	everything bool
 	// config is the MeshConfig that was reported last.
@@ -66,6 +67,7 @@ func newEngine(trustDomain string) *engine {
 		shapes:     map[string]string{},
 		renewed:    map[string]envoy.Generations{},
 		broken:     map[world.Key]struct{}{},
+		backlog:    newBacklog(),
 		notebook:   newNotebook(),
 		everything: true,
 		warned:     map[annotated]string{},
@@ -106,7 +108,9 @@ func (e *engine) setRoots(pem []byte) {
 // step compiles what the events since the last step have made stale.
 func (e *engine) step(ctx context.Context) outcome {
 	dirty := e.world.TakeDirty()
-	if e.everything || dirty.All {
+	e.backlog.join(&dirty)
+	whole := e.everything || dirty.All
+	if whole {
 		e.addAll(&dirty)
 		e.forgetGoneViews()
 		unusable := e.common(ctx)
@@ -118,6 +122,9 @@ func (e *engine) step(ctx context.Context) outcome {
 	}
 	for key := range dirty.Services {
 		e.service(ctx, key)
+		dirty.Notices[key] = struct{}{}
+	}
+	for key := range dirty.Notices {
 		e.serviceNotices(key)
 	}
 	for namespace := range dirty.Namespaces {
@@ -129,12 +136,11 @@ func (e *engine) step(ctx context.Context) outcome {
 	if dirty.Addresses {
 		e.direct(ctx)
 	}
-	for view := range dirty.Views {
-		e.workload(ctx, view, dirty.Policies)
-	}
+	e.workloads(ctx, &dirty, whole)
 	out := outcome{reports: map[world.Key]*compile.Report{}, warnings: e.annotations(dirty)}
+	reports := compile.NewReports(e.world)
 	for key := range dirty.Policies {
-		out.reports[key] = e.report(ctx, key)
+		out.reports[key] = e.report(ctx, reports, key)
 	}
 	out.chains, e.renewed = e.renewed, map[string]envoy.Generations{}
 	out.update.Set, out.update.Remove = e.ledger.take()
@@ -244,6 +250,7 @@ func (e *engine) workload(ctx context.Context, view string, policies map[world.K
 				return err
 			}
 			e.ledger.put(u, resources)
+			e.backlog.spend(resources)
 			e.audits.put(workload)
 			e.shapes[view] = shapeOf(workload)
 			e.chains[view], e.renewed[view] = chains, chains
@@ -294,10 +301,10 @@ func markDifference(marked map[world.Key]struct{}, a, b []world.Key) {
 }
 
 // report says what there is to say of a policy, nil if it is gone.
-func (e *engine) report(ctx context.Context, key world.Key) *compile.Report {
+func (e *engine) report(ctx context.Context, reports *compile.Reports, key world.Key) *compile.Report {
 	var out *compile.Report
 	err := guarded(kindPolicy, func() error {
-		if report, ok := compile.Policy(e.world, key); ok {
+		if report, ok := reports.Policy(key); ok {
 			out = &report
 		}
 		return nil

@@ -301,7 +301,7 @@ func TestUnitThatCannotBeCompiledRefuses(t *testing.T) {
 	e.step(t.Context())
 
 	sick := viewOf(t, e.world, "bookstore")
-	closed := model.Workload{View: sick, Namespace: "bookstore", Ports: []model.InboundPort{{Access: model.Access{Closed: true}}}}
+	closed := model.Workload{View: sick, Namespace: "bookstore", Ports: []model.InboundPort{{Access: model.Access{Closed: true, ClosedBy: []string{"not-compiled"}}}}}
 	want, err := envoy.Workload(compile.Mesh(e.world), closed, testRoots, nil)
 	if err != nil {
 		t.Fatal(err)

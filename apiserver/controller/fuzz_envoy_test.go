@@ -35,7 +35,11 @@ func TestEnvoyAcceptsASampleOfTheFuzzedPolicies(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	pod := envoytest.NewPod(t, identity, roots)
+	budget, err := envoy.RefusalBudget()
+	if err != nil {
+		t.Fatal(err)
+	}
+	pod := envoytest.NewPod(t, identity, roots, budget)
 	objects := worldtest.Load(t, scenery)
 	texts := []string{"/books", "*", "spiffe://cluster.local/ns/a/*", "10.0.0.0/8", `/[a-z]+/\d{1,3}`, "x-user", "GET", `\pL+`, "(?i)é.*"}
 	resources, accepted := map[string]*anypb.Any{}, 0

@@ -13,7 +13,7 @@ type event func(*engine)
 type inbox struct {
 	mu     sync.Mutex
 	events []event
-	// wake has a value in it whenever there are events.
+	// wake has a value in it whenever there are events, or the reader has more to do.
 	wake chan struct{}
 }
 
@@ -26,6 +26,11 @@ func (i *inbox) put(e event) {
 	i.events = append(i.events, e)
 	queueLength.Set(float64(len(i.events)))
 	i.mu.Unlock()
+	i.poke()
+}
+
+// poke wakes the reader, also where no event waits.
+func (i *inbox) poke() {
 	select {
 	case i.wake <- struct{}{}:
 	default:

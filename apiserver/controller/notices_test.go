@@ -37,7 +37,7 @@ func TestServiceIsToldOnceThatItsAddressIsAnothers(t *testing.T) {
 		{func() { e.world.SetService(younger) }, []string{"1: " + taken}},
 		{func() {
 			again := younger.DeepCopy()
-			again.Spec.SessionAffinity = corev1.ServiceAffinityClientIP
+			again.Spec.ExternalTrafficPolicy = corev1.ServiceExternalTrafficPolicyLocal
 			e.world.SetService(again)
 		}, nil},
 		{func() {

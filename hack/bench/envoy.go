@@ -73,8 +73,12 @@ func (s *session) startEnvoyIn(ctx context.Context, ns *netns, pod *corev1.Pod, 
 	if err != nil {
 		return nil, err
 	}
+	budget, err := envoy.RefusalBudget()
+	if err != nil {
+		return nil, err
+	}
 	for name, content := range map[string][]byte{
-		"bootstrap.yaml": bootstrap, "identity.sds.yaml": identity, "control-plane-roots.sds.yaml": roots,
+		"bootstrap.yaml": bootstrap, "identity.sds.yaml": identity, "control-plane-roots.sds.yaml": roots, "refusal-budget.yaml": budget,
 		"roots.pem": published, "credentialbundle.pem": bundle,
 	} {
 		if err := os.WriteFile(filepath.Join(dir, name), content, 0o600); err != nil {

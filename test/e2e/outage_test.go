@@ -18,7 +18,7 @@ import (
 )
 
 // backTime bounds the control plane's return: its own start, the API's
-// availability, and Envoy's backoff of at most 30 s.
+// availability, and Envoy's backoff of at most 5 s.
 const backTime = 90 * time.Second
 
 // Not parallel: it takes the control plane away, once as an eviction does and

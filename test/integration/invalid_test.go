@@ -74,6 +74,31 @@ func TestInvalidPoliciesAreRefusedByFieldAndChangeNothing(t *testing.T) {
 	}
 }
 
+// A strategic merge patch, as of kubectl apply to what is there, is decoded by the
+// library without any path.
+func TestAValueOfTheWrongTypeIsRefusedByItsField(t *testing.T) {
+	namespace := newNamespace(t)
+	bad := strings.Replace(readers, "from: [{serviceAccounts: [{namespace: bookbuyer, name: bookbuyer}]}]", "from: everybody", 1)
+	const list = "spec.rules.from: must be a list, not a string; see kubectl explain meshpolicy.spec.rules.from"
+	for _, c := range []struct {
+		name, stdin, want string
+		args              []string
+	}{
+		{"create", bad, list, []string{"create", "-n", namespace, "-f", "-"}},
+		{"apply", bad, list, []string{"apply", "-n", namespace, "-f", "-"}},
+		{"server-side apply", bad, ".spec.rules[0].from: expected list", []string{"apply", "--server-side", "-n", namespace, "-f", "-"}},
+		{"merge patch", "", "spec.sidecar.concurrency: must be a whole number, not a string", []string{
+			"patch", "meshconfig", "default", "--type=merge", "-p", `{"spec":{"sidecar":{"concurrency":"two"}}}`,
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if out, err := kube.Kubectl(t.Context(), c.stdin, c.args...); err == nil || !strings.Contains(out, c.want) {
+				t.Errorf("got %v, %s, want %s", err, out, c.want)
+			}
+		})
+	}
+}
+
 func TestMissingReferencesAreAcceptedWithAWarning(t *testing.T) {
 	out := kubectl(t, readers, "create", "-n", newNamespace(t), "-f", "-")
 	if !strings.Contains(out, "Warning: ") || !strings.Contains(out, `Service "bookstore" does not exist`) {

@@ -75,7 +75,7 @@ func TestInvalidMeshConfigsAreRefusedByFieldAndChangeNothing(t *testing.T) {
 		`{"spec":{"sidecar":{"image":"an image"}}}`:                                                    {"spec.sidecar.image", "without spaces"},
 		`{"spec":{"sidecar":{"resources":{"requests":{"gpu":"1"}}}}}`:                                  {"spec.sidecar.resources.requests[gpu]", `"cpu"`, `"memory"`},
 		`{"spec":{"certificate":{"lifetime":"5m"}}}`:                                                   {"spec.certificate.lifetime", "1h0m0s", "2184h0m0s"},
-		`{"spec":{"certificate":{"trustDomain":"example.org"}}}`:                                       {"spec.certificate.trustDomain", "immutable"},
+		`{"spec":{"certificate":{"trustDomain":"example.org"}}}`:                                       {"spec.certificate.trustDomain", `"example.org"`, `must stay "cluster.local"`},
 		`{"spec":{"sidecar":{"resources":{"limits":{"cpu":"-1"}}}}}`:                                   {"spec.sidecar.resources.limits[cpu]", "greater than zero"},
 		`{"spec":{"sidecar":{"resources":{"limits":{"memory":"16Mi"}, "requests":{"memory":"1Gi"}}}}}`: {"spec.sidecar.resources.requests[memory]", "16Mi"},
 	} {

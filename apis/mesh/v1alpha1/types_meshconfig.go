@@ -368,7 +368,6 @@ type CertificateConfig struct {
 	// +optional
 	// +default="cluster.local"
 	// +k8s:optional
-	// +k8s:immutable
 	// +k8s:format=k8s-long-name
 	TrustDomain string `json:"trustDomain,omitempty" protobuf:"bytes,2,opt,name=trustDomain"`
 }

@@ -40,7 +40,12 @@ func ValidateMeshConfigUpdate(config, old *mesh.MeshConfig) field.ErrorList {
 	if apiequality.Semantic.DeepEqual(config.Spec, old.Spec) {
 		return errs
 	}
-	return append(errs, validateMeshConfigSpec(&config.Spec, field.NewPath("spec"))...)
+	path := field.NewPath("spec")
+	if now, before := config.Spec.Certificate.TrustDomain, old.Spec.Certificate.TrustDomain; now != before {
+		errs = append(errs, field.Invalid(path.Child("certificate", "trustDomain"), now,
+			fmt.Sprintf("must stay %q: it is in every identity and cannot be changed", before)))
+	}
+	return append(errs, validateMeshConfigSpec(&config.Spec, path)...)
 }
 
 // ValidateMeshConfigStatus is for a change of the status.

@@ -82,7 +82,7 @@ func (f *initFlags) add(set *pflag.FlagSet) {
 	set.Uint64Var(&f.proxyMemory, "proxy-memory", 0, "bytes of memory that the proxy may use; 0 leaves it unwatched")
 	set.StringVar(&f.controlPlane, "control-plane", "", "<host>:<port> of the control plane's xDS")
 	set.StringVar(&f.controlPlaneName, "control-plane-name", "", "DNS name in the control plane's certificate")
-	set.StringArrayVar(&f.probes, "probe", nil, "a rewritten probe's original, <container>/<liveness|readiness|startup>=<http|https>:<port>:<path>, with <grpc|tcp>,<period>,<timeout> for gRPC and TCP; may be repeated")
+	set.StringArrayVar(&f.probes, "probe", nil, "a rewritten probe's original, <container>/<liveness|readiness|startup>=<http|https|h2c>:<port>:<path>, with <grpc|tcp>,<period>,<timeout> for gRPC and TCP; may be repeated")
 	set.UintSliceVar(&f.inboundPorts, "exclude-inbound-port", nil, "a TCP port whose callers go past the proxy; may be repeated")
 	set.UintSliceVar(&f.outboundPorts, "exclude-outbound-port", nil, "a TCP port that the pod calls past the proxy; may be repeated")
 	set.StringArrayVar(&f.outboundRanges, "exclude-outbound-range", nil, "a CIDR that the pod calls past the proxy; may be repeated")
@@ -127,8 +127,12 @@ func prepare(directory string, flags initFlags) error {
 	if err != nil {
 		return err
 	}
+	budget, err := envoy.RefusalBudget()
+	if err != nil {
+		return err
+	}
 	for path, content := range map[string][]byte{
-		model.Bootstrap: bootstrap, model.IdentitySDS: identity, model.ControlPlaneRootsSDS: roots,
+		model.Bootstrap: bootstrap, model.IdentitySDS: identity, model.ControlPlaneRootsSDS: roots, model.RefusalBudget: budget,
 	} {
 		if err := replace(filepath.Join(directory, filepath.Base(path)), 0o644, strings.NewReader(string(content))); err != nil {
 			return err

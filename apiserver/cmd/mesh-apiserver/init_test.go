@@ -57,6 +57,9 @@ func TestInitTakesWhatTheWebhookGives(t *testing.T) {
 	if !strings.Contains(read(t, directory, "control-plane-roots.sds.yaml"), "roots.pem") {
 		t.Error("control-plane-roots.sds.yaml lacks the roots")
 	}
+	if !strings.Contains(read(t, directory, "refusal-budget.yaml"), "max_tokens") {
+		t.Error("refusal-budget.yaml lacks how many refusals are logged")
+	}
 	program, err := os.Stat(filepath.Join(directory, "mesh-apiserver"))
 	if err != nil || program.Mode().Perm() != 0o755 {
 		t.Errorf("copy of the program: %v, %v", program, err)
@@ -76,7 +79,7 @@ func TestInitSaysWhichFlagIsWrong(t *testing.T) {
 		{func(f *initFlags) { f.controlPlane = "host" }, "--control-plane: address host: missing port in address"},
 		{func(f *initFlags) { f.controlPlane = "host:x" }, `--control-plane: port "x" is no number below 65536`},
 		{func(f *initFlags) { f.podIPs = "" }, `--pod-ips: ParseAddr(""): unable to parse IP`},
-		{func(f *initFlags) { f.probes = []string{"x"} }, `--probe: probe "x": want <container>/<liveness|readiness|startup>=<http|https>:<port>:<path>, or <grpc|tcp>,<period>,<timeout> for the scheme`},
+		{func(f *initFlags) { f.probes = []string{"x"} }, `--probe: probe "x": want <container>/<liveness|readiness|startup>=<http|https|h2c>:<port>:<path>, or <grpc|tcp>,<period>,<timeout> for the scheme`},
 	} {
 		flags := good
 		test.change(&flags)

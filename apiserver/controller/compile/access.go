@@ -17,13 +17,19 @@ import (
 // from nobody where no policy speaks. The policies come by name.
 func access(view *world.View, port uint16, closed bool, policies []applied) model.Access {
 	out := model.Access{Closed: closed}
+	if closed {
+		out.ClosedBy = []string{string(model.AccessDefaultDeny)}
+	}
 	for _, p := range policies {
 		if !p.scope.has(port) || p.audits() {
 			continue
 		}
 		// What is not a Deny closes: an action that is not known admits nobody.
 		deny := p.policy.Spec.Action == v1alpha1.PolicyActionDeny
-		out.Closed = out.Closed || !deny
+		if !deny {
+			out.Closed = true
+			out.ClosedBy = append(out.ClosedBy, p.policy.Namespace+"/"+p.policy.Name)
+		}
 		for _, r := range p.rules {
 			matches := r.at(view, port)
 			switch {
@@ -35,6 +41,7 @@ func access(view *world.View, port uint16, closed bool, policies []applied) mode
 			}
 		}
 	}
+	slices.Sort(out.ClosedBy)
 	out.Audit = audit(view, port, out, policies)
 	return out
 }

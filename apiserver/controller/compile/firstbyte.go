@@ -5,7 +5,6 @@ package compile
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 
 	"github.com/openservicemesh/mesh-apiserver/apis/mesh/v1alpha1"
@@ -15,19 +14,14 @@ import (
 // firstByte names a port at which a Deny acts on the first byte that a caller
 // sends: the handshake of an open port accepts everybody in the mesh, and only
 // that of a closed one tells callers apart.
-func firstByte(w *world.World, policy *v1alpha1.MeshPolicy, affected []reach) string {
-	rules := denyingCallers(w, policy)
+func (rs *Reports) firstByte(policy *v1alpha1.MeshPolicy, affected []reach) string {
+	rules := denyingCallers(rs.world, policy)
 	if len(rules) == 0 {
 		return ""
 	}
 	for _, r := range affected {
-		ports := portsOf(w, r.view, nil)
-		ports[everyOther] = declared{}
-		for _, number := range slices.Sorted(maps.Keys(ports)) {
-			if ports[number].protocol.IsHTTP() || !r.scope.has(number) || closes(w, r.view, number) {
-				continue
-			}
-			if slices.ContainsFunc(rules, func(rule rule) bool { return len(rule.at(r.view, number)) > 0 }) {
+		for _, number := range rs.of(r.view).openTCP {
+			if r.scope.has(number) && slices.ContainsFunc(rules, func(rule rule) bool { return len(rule.at(r.view, number)) > 0 }) {
 				return portName(number) + " is open and not HTTP: a caller that is denied there hears a server that speaks first until it sends a byte itself; an Allow would close the port"
 			}
 		}
@@ -43,14 +37,10 @@ func denyingCallers(w *world.World, policy *v1alpha1.MeshPolicy) []rule {
 	return slices.DeleteFunc(slices.Clone(compiledOf(w, policy).rules), func(r rule) bool { return len(r.from) == 0 })
 }
 
-// closes tells whether a port takes calls only from those whom an Allow admits.
-func closes(w *world.World, view *world.View, number uint16) bool {
-	if open, _ := newSetting(w, axisAccess, view).at(number); !open {
-		return true
-	}
-	return slices.ContainsFunc(w.PoliciesFor(view.Namespace), func(p *v1alpha1.MeshPolicy) bool {
-		return p.Spec.Action != v1alpha1.PolicyActionDeny && p.Spec.Mode != v1alpha1.PolicyModeAudit && scopeOf(w, p, view).has(number)
-	})
+// closes tells whether a policy lets a port take calls only from those whom an
+// Allow admits.
+func (p applied) closes(number uint16) bool {
+	return p.policy.Spec.Action != v1alpha1.PolicyActionDeny && !p.audits() && p.scope.has(number)
 }
 
 func portName(number uint16) string {

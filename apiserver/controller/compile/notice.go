@@ -17,6 +17,7 @@ const (
 	ReasonAddressTaken    = "AddressTaken"
 	ReasonUnknownProtocol = "UnknownProtocol"
 	ReasonEndpointTaken   = "EndpointTaken"
+	ReasonTrafficIgnored  = "TrafficPolicyIgnored"
 )
 
 // Notice is something that the author of an object must see, where the object
@@ -49,7 +50,27 @@ func ServiceNotices(w *world.World, key world.Key) []Notice {
 			out = append(out, Notice{ReasonUnknownProtocol, fmt.Sprintf("port %d: appProtocol %q is not known; the port is TCP", port.Port, *port.AppProtocol)})
 		}
 	}
-	return joined(append(out, endpointNotices(w, service)...))
+	out = append(out, endpointNotices(w, service)...)
+	return joined(append(out, ignored(service)...))
+}
+
+// ignored says what kube-proxy does for a Service and the mesh does not: its
+// callers would not notice otherwise that their calls leave the node, or go to
+// another pod than the one before. What is only a preference, as
+// trafficDistribution is, or is about callers from outside the cluster, is not
+// told.
+func ignored(service *corev1.Service) []Notice {
+	if len(world.Addresses(service)) == 0 || len(tcpPorts(service)) == 0 {
+		return nil
+	}
+	var out []Notice
+	if policy := service.Spec.InternalTrafficPolicy; policy != nil && *policy == corev1.ServiceInternalTrafficPolicyLocal {
+		out = append(out, Notice{ReasonTrafficIgnored, "internalTrafficPolicy Local: callers in the mesh are sent to endpoints on all nodes"})
+	}
+	if service.Spec.SessionAffinity == corev1.ServiceAffinityClientIP {
+		out = append(out, Notice{ReasonTrafficIgnored, "sessionAffinity ClientIP: calls of one caller in the mesh go to several endpoints"})
+	}
+	return out
 }
 
 // joined makes one notice of those with the same reason, which are neighbours.

@@ -47,11 +47,15 @@ func httpRank(p model.Protocol) int {
 	}
 }
 
+// appProtocolServerFirst is the appProtocol of any protocol in which the server
+// speaks first and that has no name here.
+const appProtocolServerFirst = "mesh.openservicemesh.io/server-first"
+
 // serverFirstProtocols are the names, as in protocols, of those in which the
-// server speaks first; the last is for any other.
+// server speaks first.
 var serverFirstProtocols = map[string]bool{
 	"ftp": true, "imap": true, "mysql": true, "nntp": true, "pop3": true, "smtp": true, "ssh": true,
-	"mesh.openservicemesh.io/server-first": true,
+	appProtocolServerFirst: true,
 }
 
 func serverFirst(port *corev1.ServicePort) bool {

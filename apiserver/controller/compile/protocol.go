@@ -39,6 +39,12 @@ var protocols = map[string]model.Protocol{
 	"smtp":       model.ProtocolTCP,
 	"ldap":       model.ProtocolTCP,
 	"ssh":        model.ProtocolTCP,
+	"ftp":        model.ProtocolTCP,
+	"imap":       model.ProtocolTCP,
+	"nntp":       model.ProtocolTCP,
+	"pop3":       model.ProtocolTCP,
+
+	appProtocolServerFirst: model.ProtocolTCP,
 }
 
 // serverFirstPorts are the ports of protocols in which the server speaks first.

@@ -4,7 +4,6 @@
 package compile
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -51,7 +50,11 @@ type Report struct {
 const messages = 8
 
 // Policy reports on a MeshPolicy; false if it is not there.
-func Policy(w *world.World, key world.Key) (Report, bool) {
+func Policy(w *world.World, key world.Key) (Report, bool) { return NewReports(w).Policy(key) }
+
+// Policy is the same for one of many, while nothing changes.
+func (rs *Reports) Policy(key world.Key) (Report, bool) {
+	w := rs.world
 	policy := w.Policy(key)
 	if policy == nil {
 		return Report{}, false
@@ -60,7 +63,8 @@ func Policy(w *world.World, key world.Key) (Report, bool) {
 	invalid := invalidRules(w, policy)
 	targets := missingTargets(w, policy)
 	callers := missingCallers(w, policy)
-	notes := append(append(crowded(w, policy.Namespace, affected), tooMuch(w, policy, affected)...), outsidePorts(policy, affected)...)
+	large := rs.tooLarge(affected)
+	notes := outsidePorts(policy, affected)
 	if len(affected) == 0 && len(targets) == 0 {
 		notes = append(notes, "no pod of the mesh is its target")
 	}
@@ -69,7 +73,7 @@ func Policy(w *world.World, key world.Key) (Report, bool) {
 		report.Audit = true
 		notes = append(notes, "it is in audit and changes no verdict")
 	} else {
-		report.FirstByte = firstByte(w, policy, affected)
+		report.FirstByte = rs.firstByte(policy, affected)
 	}
 	switch {
 	case len(invalid) > 0:
@@ -80,7 +84,7 @@ func Policy(w *world.World, key world.Key) (Report, bool) {
 		report.Reason = ReasonReferenceNotFound
 	}
 	report.Accepted = report.Reason == ReasonAccepted
-	report.Message = sentence(slices.Concat(invalid, targets, callers, notes))
+	report.Message = sentence(slices.Concat(large, invalid, targets, callers, notes))
 	return report, true
 }
 
@@ -155,53 +159,6 @@ func missingCallers(w *world.World, policy *v1alpha1.MeshPolicy) []string {
 		}
 	}
 	return found
-}
-
-// crowded says that workloads have more ports than can be told apart. It looks
-// closely only where policies name many, since it is asked for each of them.
-func crowded(w *world.World, namespace string, affected []reach) []string {
-	named := 0
-	for _, policy := range w.PoliciesIn(namespace) {
-		for i := range policy.Spec.Rules {
-			for _, to := range policy.Spec.Rules[i].To {
-				named += len(to.Ports)
-			}
-		}
-	}
-	if named <= maxPorts/2 {
-		return nil
-	}
-	for _, r := range affected {
-		if len(portsOf(w, r.view, policiesOn(w, r.view))) > maxPorts {
-			return []string{fmt.Sprintf("some workloads have more than %d ports, declared or named by policies: they admit nobody", maxPorts)}
-		}
-	}
-	return nil
-}
-
-// tooMuch says that workloads have more rules than a proxy should hold, and
-// which policy has most of them. It looks closely only where that may be.
-func tooMuch(w *world.World, policy *v1alpha1.MeshPolicy, affected []reach) []string {
-	total := 0
-	for _, other := range w.PoliciesFor(policy.Namespace) {
-		total += compiledOf(w, other).bytes
-	}
-	if total*maxPorts <= maxRuleBytes {
-		return nil
-	}
-	for _, r := range affected {
-		policies := policiesOn(w, r.view)
-		ports := portsOf(w, r.view, policies)
-		if rulesSize(ports, policies) <= maxRuleBytes {
-			continue
-		}
-		most := slices.MaxFunc(policies, func(a, b applied) int {
-			return cmp.Compare(a.bytes*a.portsIn(ports), b.bytes*b.portsIn(ports))
-		})
-		return []string{fmt.Sprintf("some workloads have more than %d MiB of rules at all their ports: they admit nobody, or leave policies in audit out; %s/%s has most of them",
-			maxRuleBytes>>20, most.policy.Namespace, most.policy.Name)}
-	}
-	return nil
 }
 
 // outsidePorts names the ports of rules that no affected view has in scope.

@@ -68,7 +68,7 @@ func ClosedWorkload(w *world.World, name string) (model.Workload, []world.Key, b
 }
 
 func closedWorkload(view *world.View) model.Workload {
-	closed := model.InboundPort{Number: everyOther, Protocol: model.ProtocolTCP, Access: model.Access{Closed: true}}
+	closed := model.InboundPort{Number: everyOther, Protocol: model.ProtocolTCP, Access: model.Access{Closed: true, ClosedBy: []string{"not-compiled"}}}
 	return model.Workload{View: view.Name, Family: family(view), Namespace: view.Namespace, Ports: []model.InboundPort{closed}}
 }
 

@@ -27,6 +27,7 @@ type ProbeScheme string
 const (
 	ProbeHTTP  ProbeScheme = "HTTP"
 	ProbeHTTPS ProbeScheme = "HTTPS"
+	ProbeH2C   ProbeScheme = "H2C"
 	ProbeGRPC  ProbeScheme = "GRPC"
 	ProbeTCP   ProbeScheme = "TCP"
 )
@@ -40,6 +41,7 @@ type ProbeRoute struct {
 	Port         uint16
 	OriginalPath string
 	// Scheme is HTTP if empty. HTTPS is not verified: the kubelet does not either.
+	// H2C is HTTP/2 in plaintext, with prior knowledge (RFC 9113, 3.3).
 	// For GRPC and TCP Envoy asks the application by itself, for GRPC about the
 	// service that OriginalPath names after its slash.
 	Scheme ProbeScheme
@@ -95,8 +97,10 @@ func probeClusters(p BootstrapParams) ([]*clusterv3.Cluster, error) {
 		case "", ProbeHTTP:
 		case ProbeHTTPS:
 			c.TransportSocket = unverifiedTLS()
+		case ProbeH2C:
+			c.TypedExtensionProtocolOptions = oneRequestAnHTTP2Connection()
 		default:
-			return nil, fmt.Errorf("probe %s: scheme %q is none of %s, %s, %s and %s", r.Path, r.Scheme, ProbeHTTP, ProbeHTTPS, ProbeGRPC, ProbeTCP)
+			return nil, fmt.Errorf("probe %s: scheme %q is none of %s, %s, %s, %s and %s", r.Path, r.Scheme, ProbeHTTP, ProbeHTTPS, ProbeH2C, ProbeGRPC, ProbeTCP)
 		}
 		byName[c.Name] = c
 	}

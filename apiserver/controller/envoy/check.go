@@ -18,6 +18,11 @@ func checkAccess(a model.Access) error {
 	if a.Audit != nil {
 		rules = slices.Concat(rules, a.Audit.Deny, a.Audit.Allow)
 	}
+	for _, name := range a.ClosedBy {
+		if !utf8.ValidString(name) {
+			return fmt.Errorf("policy %q: its name is not UTF-8", name)
+		}
+	}
 	for _, r := range rules {
 		for _, s := range stringsOf(r) {
 			if !utf8.ValidString(s) {

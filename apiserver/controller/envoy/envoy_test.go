@@ -32,7 +32,11 @@ func TestEnvoyAcceptsWhatItIsTold(t *testing.T) {
 	}
 	for name, in := range readInputs(t) {
 		t.Run(name, func(t *testing.T) {
-			pod := envoytest.NewPod(t, identity, roots)
+			budget, err := RefusalBudget()
+			if err != nil {
+				t.Fatal(err)
+			}
+			pod := envoytest.NewPod(t, identity, roots, budget)
 			params := testPod()
 			if in.Bootstrap != nil {
 				params = *in.Bootstrap

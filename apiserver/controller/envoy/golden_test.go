@@ -64,7 +64,11 @@ func (in input) render(t *testing.T) []byte {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return bytes.Join([][]byte{bootstrap, identity, roots}, []byte("---\n"))
+		budget, err := RefusalBudget()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return bytes.Join([][]byte{bootstrap, identity, roots, budget}, []byte("---\n"))
 	}
 	out, err := YAML(in.resources(t, []byte(testRoots)))
 	if err != nil {

@@ -82,11 +82,8 @@ func inboundManager(m model.Mesh, statPrefix, routes string) *hcmv3.HttpConnecti
 	if m.DecodeSlashes {
 		manager.PathWithEscapedSlashesAction = hcmv3.HttpConnectionManager_UNESCAPE_AND_FORWARD
 	}
-	manager.HttpFilters = []*hcmv3.HttpFilter{
-		httpRBACFilter(httpDenyFilter, denyEverything()),
-		httpRBACFilter(httpAllowFilter, allowNothing()),
-		router(),
-	}
+	manager.HttpFilters = append(httpRBACFilters(), router())
+	manager.AccessLog = refusedRequests()
 	return manager
 }
 

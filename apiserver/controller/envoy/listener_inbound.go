@@ -34,6 +34,7 @@ const (
 func inboundListener(m model.Mesh, w model.Workload, chains Generations) *listenerv3.Listener {
 	l := captureListener(ListenerInbound, model.PortInbound)
 	l.TrafficDirection = corev3.TrafficDirection_INBOUND
+	l.AccessLog = refusedConnections()
 	l.ListenerFilters = append(l.ListenerFilters, tlsInspector(w.Ports))
 	l.ListenerFiltersTimeout = dur(strictHelloTimeout)
 	if slices.ContainsFunc(w.Ports, func(p model.InboundPort) bool { return p.Permissive }) {

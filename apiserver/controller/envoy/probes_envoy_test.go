@@ -62,6 +62,28 @@ func TestEnvoyChecksFollowTheApp(t *testing.T) {
 	ask(t, "/probe/rpc/readiness", http.StatusServiceUnavailable)
 }
 
+// TestEnvoyAsksAnHTTP2ProbeInHTTP2: a kubelet's HTTP/1.1 becomes what the app takes.
+func TestEnvoyAsksAnHTTP2ProbeInHTTP2(t *testing.T) {
+	app := &http.Server{Protocols: new(http.Protocols), Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/ready" || r.ProtoMajor != 2 {
+			w.WriteHeader(http.StatusTeapot)
+		}
+	})}
+	app.Protocols.SetUnencryptedHTTP2(true)
+	listener := listen(t)
+	go app.Serve(listener)
+	t.Cleanup(func() { _ = app.Close() })
+
+	ask := runProbes(t, []ProbeRoute{
+		{Path: "/probe/app/readiness", Port: portOf(listener), OriginalPath: "/ready", Scheme: ProbeH2C},
+		{Path: "/probe/app/liveness", Port: portOf(listener), OriginalPath: "/alive", Scheme: ProbeH2C},
+	})
+	ask(t, "/probe/app/readiness", http.StatusOK)
+	ask(t, "/probe/app/liveness", http.StatusTeapot)
+	_ = app.Close()
+	ask(t, "/probe/app/readiness", http.StatusServiceUnavailable)
+}
+
 // runProbes starts Envoy with the probe listener alone, and gives a function
 // that waits for an answer.
 func runProbes(t *testing.T, probes []ProbeRoute) func(t *testing.T, path string, want int) {

@@ -50,7 +50,11 @@ func http1Upstream(common *corev3.HttpProtocolOptions) map[string]*anypb.Any {
 }
 
 func http2Upstream(options *corev3.Http2ProtocolOptions) map[string]*anypb.Any {
-	return upstreamOptions(nil, &httpv3.HttpProtocolOptions_ExplicitHttpConfig{
+	return http2UpstreamWith(nil, options)
+}
+
+func http2UpstreamWith(common *corev3.HttpProtocolOptions, options *corev3.Http2ProtocolOptions) map[string]*anypb.Any {
+	return upstreamOptions(common, &httpv3.HttpProtocolOptions_ExplicitHttpConfig{
 		ProtocolConfig: &httpv3.HttpProtocolOptions_ExplicitHttpConfig_Http2ProtocolOptions{Http2ProtocolOptions: options},
 	})
 }
@@ -58,6 +62,10 @@ func http2Upstream(options *corev3.Http2ProtocolOptions) map[string]*anypb.Any {
 // oneRequestAConnection is HTTP/1.1 without keep-alive.
 func oneRequestAConnection() map[string]*anypb.Any {
 	return http1Upstream(&corev3.HttpProtocolOptions{MaxRequestsPerConnection: u32(1)})
+}
+
+func oneRequestAnHTTP2Connection() map[string]*anypb.Any {
+	return http2UpstreamWith(&corev3.HttpProtocolOptions{MaxRequestsPerConnection: u32(1)}, http2Options())
 }
 
 func upstreamOptions(common *corev3.HttpProtocolOptions, explicit *httpv3.HttpProtocolOptions_ExplicitHttpConfig) map[string]*anypb.Any {

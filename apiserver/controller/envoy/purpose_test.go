@@ -21,7 +21,8 @@ func TestEverythingSetOnPurposeIsInAGolden(t *testing.T) {
 	const open, tcp = "workload-open", "workload-tcp-ends-with-its-certificate"
 	for _, c := range []struct {
 		line, golden string
-		want         []string
+		// want begins with "!" where it is what must not be there.
+		want []string
 	}{
 		{"route timeout 0 unless asked", http1, []string{"timeout: 0s"}},
 		{"route timeout 0 unless asked, inbound", open, []string{"        cluster: inbound/http1\n        timeout: 0s"}},
@@ -32,6 +33,9 @@ func TestEverythingSetOnPurposeIsInAGolden(t *testing.T) {
 			"name: websocket\n      route:\n        cluster: inbound/http1\n        idle_timeout: 0s",
 			"stream_idle_timeout: 300s",
 		}},
+		{"circuit breakers at their maximum unless asked, towards the application", "common", []string{
+			"max_connections: 4294967295", "max_pending_requests: 4294967295", "max_requests: 4294967295", "max_retries: 4294967295",
+		}},
 		{"circuit breakers at their maximum unless asked", http1, []string{
 			"max_connections: 4294967295", "max_pending_requests: 4294967295", "max_requests: 4294967295", "max_retries: 4294967295",
 			"priority: HIGH",
@@ -41,15 +45,25 @@ func TestEverythingSetOnPurposeIsInAGolden(t *testing.T) {
 		{"websocket upgrade", open, []string{"upgrade_type: websocket", "allow_connect: true"}},
 		{"websocket upgrade, outbound", http1, []string{"upgrade_type: websocket"}},
 		{"server header passed through", open, []string{"server_header_transformation: PASS_THROUGH"}},
+		{"server header passed through, outbound", http1, []string{"server_header_transformation: PASS_THROUGH"}},
 		{"HTTP/1.0 and trailers", open, []string{"accept_http_10: true", "enable_trailers: true"}},
-		{"request id and trace headers kept", open, []string{"preserve_external_request_id: true"}},
+		{"HTTP/1.0 and trailers, outbound", http1, []string{"accept_http_10: true", "enable_trailers: true"}},
+		{"trailers, towards the application", "common", []string{"enable_trailers: true"}},
+		// Envoy makes trace headers its own where it traces.
+		{"request id and trace headers kept", open, []string{"preserve_external_request_id: true", "!tracing:", "!request_headers_to_remove", "!generate_request_id"}},
+		{"request id and trace headers kept, outbound", http1, []string{"preserve_external_request_id: true", "!tracing:", "!request_headers_to_remove", "!generate_request_id"}},
 		{"header case kept for HTTP/1.1", open, []string{"envoy.http.stateful_header_formatters.preserve_case"}},
 		{"header case kept for HTTP/1.1, towards the application", "common", []string{"envoy.http.stateful_header_formatters.preserve_case"}},
 		{"default retry only on connect-failure and refused-stream", http2, []string{"retry_on: connect-failure,refused-stream"}},
 		{"normalize_path", open, []string{"normalize_path: true"}},
 		{"merge_slashes", open, []string{"merge_slashes: true"}},
+		{"normalize_path and merge_slashes, outbound", http1, []string{"normalize_path: true", "merge_slashes: true"}},
 		{"escaped slashes rejected", open, []string{"path_with_escaped_slashes_action: REJECT_REQUEST"}},
 		{"escaped slashes decoded by MeshConfig", "workload-by-what-meshconfig-says", []string{"path_with_escaped_slashes_action: UNESCAPE_AND_FORWARD"}},
+		// ALLOW is what Envoy does where nothing is said.
+		{"underscores in headers", open, []string{"!headers_with_underscores_action"}},
+		{"underscores in headers, outbound", http1, []string{"!headers_with_underscores_action"}},
+		{"header count and size limits, outbound", http1, []string{"max_headers_count: 100", "max_request_headers_kb: 60"}},
 		{"header count and size limits", open, []string{"max_headers_count: 100", "max_request_headers_kb: 60"}},
 		{"buffer limits", open, []string{"per_connection_buffer_limit_bytes: 262144"}},
 		{"buffer limits, outbound", http1, []string{"per_connection_buffer_limit_bytes: 262144"}},
@@ -58,6 +72,14 @@ func TestEverythingSetOnPurposeIsInAGolden(t *testing.T) {
 		{"overload manager", "bootstrap", []string{"envoy.resource_monitors.fixed_heap", "envoy.overload_actions.stop_accepting_requests"}},
 		{"global connection limit", "bootstrap", []string{"max_active_downstream_connections: "}},
 		{"admin on a unix socket", "bootstrap", []string{"admin:\n  address:\n    pipe:\n      path: /var/run/mesh/admin.sock"}},
+		{"bounded logs, of requests", open, []string{
+			"expression: response.code_details.startsWith('rbac_access_denied')", "envoy.access_loggers.extension_filters.process_ratelimit",
+		}},
+		{"bounded logs, of connections", tcp, []string{
+			"expression: connection.termination_details.startsWith('rbac_access_denied')", "resource_name: refusals",
+		}},
+		{"bounded logs, by how much", "bootstrap", []string{"fill_interval: 0.500s\n    max_tokens: 50\n    tokens_per_fill: 1"}},
+		{"bounded logs, of Envoy itself", "../../inject/testdata/plain", []string{"- --log-level\n    - warning", "- --component-log-level\n    - misc:error"}},
 		{"TLS 1.3, X25519MLKEM768 then X25519", open, []string{
 			"ecdh_curves:\n            - X25519MLKEM768\n            - X25519\n            tls_maximum_protocol_version: TLSv1_3\n            tls_minimum_protocol_version: TLSv1_3",
 		}},
@@ -75,8 +97,9 @@ func TestEverythingSetOnPurposeIsInAGolden(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, want := range c.want {
-				if !strings.Contains(string(golden), want) {
-					t.Errorf("%s.out.yaml does not have\n%s", c.golden, want)
+				unwanted, not := strings.CutPrefix(want, "!")
+				if strings.Contains(string(golden), unwanted) == not {
+					t.Errorf("%s.out.yaml: not as it should be:\n%s", c.golden, want)
 				}
 			}
 		})
@@ -93,7 +116,7 @@ func TestStrictDoesNotContinueAfterTheTimeout(t *testing.T) {
 	}
 }
 
-// HTTP filter order: deny RBAC → allow RBAC → router; what comes between them
+// HTTP filter order: deny RBAC → allow RBAC (two filters) → router; what comes between them
 // has its place in the plan. Paths are normalised before any.
 func TestHTTPFilterOrder(t *testing.T) {
 	managers := 0
@@ -112,7 +135,7 @@ func TestHTTPFilterOrder(t *testing.T) {
 				for _, f := range manager.HttpFilters {
 					order = append(order, f.Name)
 				}
-				if got := strings.Join(order, " → "); got != "mesh.rbac.deny → mesh.rbac.allow → envoy.filters.http.router" {
+				if got := strings.Join(order, " → "); got != "mesh.rbac.deny → mesh.rbac.allow → mesh.rbac.closed → envoy.filters.http.router" {
 					t.Errorf("%s: %s", name, got)
 				}
 				if !manager.NormalizePath.GetValue() || !manager.MergeSlashes {

@@ -5,7 +5,6 @@ package envoy
 
 import (
 	"fmt"
-	"strings"
 
 	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
 	rbacv3 "github.com/envoyproxy/go-control-plane/envoy/config/rbac/v3"
@@ -17,10 +16,12 @@ import (
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
 )
 
-// Names of the two RBAC filters of an inbound HTTP chain: deny stands first.
+// Names of the RBAC filters of an inbound HTTP chain, in their order: the second
+// says who is admitted, the third refuses the others (closed.go).
 const (
-	httpDenyFilter  = "mesh.rbac.deny"
-	httpAllowFilter = "mesh.rbac.allow"
+	httpDenyFilter   = "mesh.rbac.deny"
+	httpAllowFilter  = "mesh.rbac.allow"
+	httpClosedFilter = "mesh.rbac.closed"
 )
 
 // Every RBAC below has rules: a filter without them admits everybody.
@@ -36,25 +37,11 @@ func everything() *rbacv3.Policy {
 	return &rbacv3.Policy{Permissions: []*rbacv3.Permission{anyPermission()}, Principals: []*rbacv3.Principal{anyPrincipal()}}
 }
 
-// rbacPair is what a filter enforces, and what it counts only.
-type rbacPair struct{ rules, shadow *rbacv3.RBAC }
-
-// httpDeny and httpAllow are the rules for requests, networkDeny and
-// networkAllow those for connections.
-func httpDeny(m model.Mesh, a model.Access) (rbacPair, error) {
-	return denyPair(m, a, denyRequest)
-}
-
-func httpAllow(m model.Mesh, a model.Access) (rbacPair, error) {
-	return allowPair(m, a, allowRequest)
-}
-
-func networkDeny(m model.Mesh, a model.Access) (rbacPair, error) {
-	return denyPair(m, a, denyConnection)
-}
-
-func networkAllow(m model.Mesh, a model.Access) (rbacPair, error) {
-	return allowPair(m, a, allowConnection)
+// rbacPair is what a filter enforces, and what it counts only: under
+// shadowPrefix, which is empty if there is nothing to count.
+type rbacPair struct {
+	rules, shadow *rbacv3.RBAC
+	shadowPrefix  string
 }
 
 func denyPair(m model.Mesh, a model.Access, permit permit) (rbacPair, error) {
@@ -63,16 +50,7 @@ func denyPair(m model.Mesh, a model.Access, permit permit) (rbacPair, error) {
 		return rbacPair{}, err
 	}
 	shadow, err := shadowDeny(m, a, permit)
-	return rbacPair{rules, shadow}, err
-}
-
-func allowPair(m model.Mesh, a model.Access, permit permit) (rbacPair, error) {
-	rules, err := allowRules(m, a, permit)
-	if err != nil {
-		return rbacPair{}, err
-	}
-	shadow, err := shadowAllow(m, a, permit)
-	return rbacPair{rules, shadow}, err
+	return rbacPair{rules, shadow, auditDeny}, err
 }
 
 // A permit turns what a rule says about calls into a permission; nil if it says
@@ -114,12 +92,16 @@ func allowRules(m model.Mesh, a model.Access, permit permit) (*rbacv3.RBAC, erro
 }
 
 // authenticated holds the model to its word that an Allow demands an identity
-// where it does not demand that there is none.
+// where it does not demand that there is none. A caller of whom nothing at all is
+// said is nobody, not everybody.
 func authenticated(from []model.Source) []model.Source {
-	out := make([]model.Source, len(from))
-	for i, s := range from {
+	var out []model.Source
+	for _, s := range from {
+		if len(s.Principals) == 0 && len(s.IPBlocks) == 0 && !s.Authenticated && !s.Anonymous {
+			continue
+		}
 		s.Authenticated = !s.Anonymous
-		out[i] = s
+		out = append(out, s)
 	}
 	return out
 }
@@ -147,44 +129,76 @@ func addPolicy(rbac *rbacv3.RBAC, name string, permissions []*rbacv3.Permission,
 	rbac.Policies[key] = &rbacv3.Policy{Permissions: permissions, Principals: principals}
 }
 
-// httpRBACFilter is a filter of the connection manager; rules is what holds
-// where no route overrides it.
-func httpRBACFilter(name string, rules *rbacv3.RBAC) *hcmv3.HttpFilter {
-	return httpFilter(name, httpRBAC(rules, nil))
+// httpRBACFilter is a filter of the connection manager; p is what holds where no
+// route overrides it. Its prefixes hold in either case.
+func httpRBACFilter(name, statPrefix string, p rbacPair) *hcmv3.HttpFilter {
+	return httpFilter(name, httpRBAC(statPrefix, p))
 }
 
-// httpRBAC counts under "allow" or "deny", each rule by its name as well.
-func httpRBAC(rules, shadow *rbacv3.RBAC) *httprbacv3.RBAC {
-	action := strings.ToLower(rules.Action.String())
+// httpRBAC counts under a prefix, each rule by its name as well.
+func httpRBAC(statPrefix string, p rbacPair) *httprbacv3.RBAC {
 	return &httprbacv3.RBAC{
-		Rules:                 rules,
-		RulesStatPrefix:       action,
-		ShadowRules:           shadow,
-		ShadowRulesStatPrefix: shadowPrefix(action),
+		Rules:                 p.rules,
+		RulesStatPrefix:       statPrefix,
+		ShadowRules:           p.shadow,
+		ShadowRulesStatPrefix: p.shadowPrefix,
 		TrackPerRuleStats:     true,
 	}
 }
 
-// perRouteRBAC overrides both filters for all routes of a RouteConfiguration.
-func perRouteRBAC(deny, allow rbacPair) map[string]*anypb.Any {
-	return map[string]*anypb.Any{
-		httpDenyFilter:  pack(&httprbacv3.RBACPerRoute{Rbac: httpRBAC(deny.rules, deny.shadow)}),
-		httpAllowFilter: pack(&httprbacv3.RBACPerRoute{Rbac: httpRBAC(allow.rules, allow.shadow)}),
+// httpRBACFilters deny everything by themselves.
+func httpRBACFilters() []*hcmv3.HttpFilter {
+	return []*hcmv3.HttpFilter{
+		httpRBACFilter(httpDenyFilter, "deny", rbacPair{denyEverything(), nil, auditDeny}),
+		httpRBACFilter(httpAllowFilter, admitted, rbacPair{allowNothing(), nil, admitted}),
+		httpRBACFilter(httpClosedFilter, "allow", rbacPair{allowNothing(), nil, auditAllow}),
 	}
 }
 
-// networkRBAC is the ECDS resource of a chain's RBAC filter.
+// perRouteRBAC overrides these filters for all routes of a RouteConfiguration.
+func perRouteRBAC(m model.Mesh, a model.Access) (map[string]*anypb.Any, error) {
+	deny, err := denyPair(m, a, denyRequest)
+	if err != nil {
+		return nil, err
+	}
+	allow, closed, err := requestAdmission(m, a)
+	if err != nil {
+		return nil, err
+	}
+	return map[string]*anypb.Any{
+		httpDenyFilter:   pack(&httprbacv3.RBACPerRoute{Rbac: httpRBAC("deny", deny)}),
+		httpAllowFilter:  pack(&httprbacv3.RBACPerRoute{Rbac: httpRBAC(admitted, allow)}),
+		httpClosedFilter: pack(&httprbacv3.RBACPerRoute{Rbac: httpRBAC("allow", closed)}),
+	}, nil
+}
+
+// networkDeny and networkAllow are the ECDS resources of a chain's RBAC filters.
+func networkDeny(name, view, statPrefix string, m model.Mesh, a model.Access) (Resource, error) {
+	p, err := denyPair(m, a, denyConnection)
+	if err != nil {
+		return Resource{}, err
+	}
+	return networkRBAC(name, view, statPrefix+"/deny", p)
+}
+
+func networkAllow(name, view, statPrefix string, m model.Mesh, a model.Access) (Resource, error) {
+	p, err := connectionAdmission(m, a)
+	if err != nil {
+		return Resource{}, err
+	}
+	return networkRBAC(name, view, statPrefix+"/allow", p)
+}
+
 func networkRBAC(name, view, statPrefix string, p rbacPair) (Resource, error) {
-	action := strings.ToLower(p.rules.Action.String())
 	return Encode(name, view, extension(name, &networkrbacv3.RBAC{
 		Rules:                 p.rules,
-		StatPrefix:            statPrefix + "/" + action,
+		StatPrefix:            statPrefix,
 		ShadowRules:           p.shadow,
-		ShadowRulesStatPrefix: shadowPrefix(action),
+		ShadowRulesStatPrefix: p.shadowPrefix,
 	}))
 }
 
-// discoveredRBAC is the filter that networkRBAC fills.
+// discoveredRBAC is the filter that networkDeny or networkAllow fills.
 func discoveredRBAC(name string) *listenerv3.Filter {
 	return discoveredFilter(name, &networkrbacv3.RBAC{})
 }

@@ -43,7 +43,11 @@ func takenByEnvoy(t *testing.T, w model.Workload) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	pod := envoytest.NewPod(t, identity, roots)
+	budget, err := RefusalBudget()
+	if err != nil {
+		t.Fatal(err)
+	}
+	pod := envoytest.NewPod(t, identity, roots, budget)
 	config, err := bootstrapConfig(testPod())
 	if err != nil {
 		t.Fatal(err)

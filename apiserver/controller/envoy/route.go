@@ -26,17 +26,13 @@ func routesTo(name string) (Resource, error) {
 // request is an override of the manager's RBAC filters, which deny everything
 // by themselves; so an edit of access sends this resource alone.
 func inboundRoutes(m model.Mesh, w model.Workload, p model.InboundPort) (Resource, error) {
-	deny, err := httpDeny(m, p.Access)
-	if err != nil {
-		return Resource{}, err
-	}
-	allow, err := httpAllow(m, p.Access)
+	rules, err := perRouteRBAC(m, p.Access)
 	if err != nil {
 		return Resource{}, err
 	}
 	name := inboundName(w, p)
 	c := routeConfiguration(name, &routev3.RouteAction{ClusterSpecifier: &routev3.RouteAction_Cluster{Cluster: inboundCluster(p.Protocol)}})
-	c.TypedPerFilterConfig = perRouteRBAC(deny, allow)
+	c.TypedPerFilterConfig = rules
 	return Encode(name, w.View, c)
 }
 

@@ -32,11 +32,3 @@ func shadowAllow(m model.Mesh, a model.Access, permit permit) (*rbacv3.RBAC, err
 	}
 	return allowRules(m, model.Access{Closed: a.Audit.Closed, Allow: a.Audit.Allow}, permit)
 }
-
-// shadowPrefix is where the shadow rules of a filter count, by its action.
-func shadowPrefix(action string) string {
-	if action == "deny" {
-		return auditDeny
-	}
-	return auditAllow
-}

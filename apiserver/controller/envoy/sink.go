@@ -19,9 +19,9 @@ const auditFlush = 10 * time.Second
 
 // auditCounters are the statistics that go to the control plane; all others
 // stay, so that a proxy without Audit policies pushes nothing of substance.
-const auditCounters = `.*\.shadow_(allowed|denied)`
+const auditCounters = `.*rbac\.audit_(deny|allow)\..*shadow_(allowed|denied)`
 
-// auditSink pushes the counters of shadow rules to the control plane, as
+// auditSink pushes the counters of Audit policies to the control plane, as
 // deltas, over the cluster that configuration comes by.
 func auditSink() *metricsv3.StatsSink {
 	return &metricsv3.StatsSink{

@@ -41,17 +41,10 @@ func isProxyPort(p model.InboundPort) bool { return slices.Contains(model.ProxyP
 var errNoRoots = errors.New("no workload roots")
 
 func inboundAccess(m model.Mesh, w model.Workload, p model.InboundPort, roots []byte) ([]Resource, error) {
-	deny, err := networkDeny(m, p.Access)
-	if err != nil {
-		return nil, err
-	}
-	allow, err := networkAllow(m, p.Access)
-	if err != nil {
-		return nil, err
-	}
 	var out collector
-	out.add(networkRBAC(inboundDenyName(inboundName(w, p)), w.View, inboundStatPrefix(p), deny))
-	out.add(networkRBAC(inboundAllowName(inboundName(w, p)), w.View, inboundStatPrefix(p), allow))
+	name, prefix := inboundName(w, p), inboundStatPrefix(p)
+	out.add(networkDeny(inboundDenyName(name), w.View, prefix, m, p.Access))
+	out.add(networkAllow(inboundAllowName(name), w.View, prefix, m, p.Access))
 	out.add(inboundValidation(m, w, p, roots))
 	if p.Protocol.MayBeHTTP() {
 		out.add(inboundRoutes(m, w, p))

@@ -13,6 +13,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
+	"k8s.io/utils/ptr"
 
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
 )
@@ -23,15 +24,15 @@ type ProbeRoute struct {
 	Container string
 	// Kind is liveness, readiness or startup.
 	Kind string
-	// Scheme is http, https, grpc or tcp. As by the kubelet, the certificate of
-	// https is not verified.
+	// Scheme is http, https, h2c (HTTP/2 in plaintext), grpc or tcp. As by the
+	// kubelet, the certificate of https is not verified.
 	Scheme string
 	Port   int32
 	// Path starts with a slash and may have a query. For grpc it is a slash and
 	// the name of the service, which may be empty; for tcp a slash.
 	Path string
 	// Period and Timeout are those of a grpc or tcp probe, in seconds; the proxy
-	// asks in the kubelet's place. Both are 0 for http and https.
+	// asks in the kubelet's place. Both are 0 for http, https and h2c.
 	Period, Timeout int32
 }
 
@@ -39,6 +40,7 @@ type ProbeRoute struct {
 const (
 	schemeHTTP  = "http"
 	schemeHTTPS = "https"
+	schemeH2C   = "h2c"
 	schemeGRPC  = "grpc"
 	schemeTCP   = "tcp"
 )
@@ -52,7 +54,7 @@ func (r ProbeRoute) ProbePath() string { return "/probe/" + r.key() }
 func (r ProbeRoute) key() string { return r.Container + "/" + r.Kind }
 
 // String is the value of init's flag --probe:
-// "<container>/<kind>=<http|https>:<port>:<path>", or
+// "<container>/<kind>=<http|https|h2c>:<port>:<path>", or
 // "<container>/<kind>=<grpc|tcp>,<period>,<timeout>:<port>:<path>".
 func (r ProbeRoute) String() string {
 	scheme := r.Scheme
@@ -73,7 +75,7 @@ func (r ProbeRoute) argument() string {
 
 // ParseProbeRoute reads what String wrote.
 func ParseProbeRoute(s string) (ProbeRoute, error) {
-	bad := fmt.Errorf("probe %q: want <container>/<liveness|readiness|startup>=<http|https>:<port>:<path>, or <grpc|tcp>,<period>,<timeout> for the scheme", s)
+	bad := fmt.Errorf("probe %q: want <container>/<liveness|readiness|startup>=<http|https|h2c>:<port>:<path>, or <grpc|tcp>,<period>,<timeout> for the scheme", s)
 	key, target, ok := strings.Cut(s, "=")
 	container, kind, ok2 := strings.Cut(key, "/")
 	parts := strings.SplitN(target, ":", 3)
@@ -95,7 +97,7 @@ func (r *ProbeRoute) parseScheme(s string) bool {
 	words := strings.Split(s, ",")
 	r.Scheme = words[0]
 	switch {
-	case r.Scheme == schemeHTTP || r.Scheme == schemeHTTPS:
+	case r.Scheme == schemeHTTP || r.Scheme == schemeHTTPS || r.Scheme == schemeH2C:
 		return len(words) == 1
 	case !r.checked() || len(words) != 3:
 		return false
@@ -156,8 +158,9 @@ func (r *rewritten) rewrite(path string, c *corev1.Container, kind string, probe
 		return nil
 	}
 	get := probe.HTTPGet
-	if get.Protocol != nil && *get.Protocol != corev1.HTTPProtocolHTTP1 {
-		return fmt.Errorf("%s.httpGet.protocol: the mesh does not carry %s probes yet: use HTTP1 or exec", field, *get.Protocol)
+	scheme, ok := schemeOf(get)
+	if !ok {
+		return fmt.Errorf("%s.httpGet.protocol: the mesh does not carry %s probes: use HTTP1, HTTP2 or exec", field, *get.Protocol)
 	}
 	if get.Host != "" {
 		r.warnings = append(r.warnings, fmt.Sprintf("%s.httpGet.host: the kubelet calls %s itself; the probe is left as it is", field, get.Host))
@@ -180,16 +183,30 @@ func (r *rewritten) rewrite(path string, c *corev1.Container, kind string, probe
 	if ofProxy(port) {
 		return fmt.Errorf("%s.httpGet.port: %d belongs to the mesh: name the app's own port", field, port)
 	}
-	route.Scheme, route.Port, route.Path = schemeHTTP, port, requestPath(get.Path)
-	if get.Scheme == corev1.URISchemeHTTPS {
-		route.Scheme = schemeHTTPS
-	}
+	route.Scheme, route.Port, route.Path = scheme, port, requestPath(get.Path)
 	r.routes = append(r.routes, route)
 	r.operations = append(r.operations, Operation{Op: "replace", Path: path + "/httpGet", Value: corev1.HTTPGetAction{
 		Path: target, Port: intstr.FromInt32(model.PortProbes), Scheme: corev1.URISchemeHTTP,
-		HTTPHeaders: get.HTTPHeaders, Protocol: get.Protocol,
+		HTTPHeaders: get.HTTPHeaders,
 	}})
 	return nil
+}
+
+// schemeOf reads scheme and protocol of an httpGet; false if a newer API server
+// has one that is not known here. HTTP2 goes with the scheme HTTP alone
+// (core/v1 HTTPProtocol).
+func schemeOf(get *corev1.HTTPGetAction) (string, bool) {
+	protocol := ptr.Deref(get.Protocol, corev1.HTTPProtocolHTTP1)
+	switch {
+	case protocol == corev1.HTTPProtocolHTTP2:
+		return schemeH2C, true
+	case protocol != corev1.HTTPProtocolHTTP1:
+		return "", false
+	case get.Scheme == corev1.URISchemeHTTPS:
+		return schemeHTTPS, true
+	default:
+		return schemeHTTP, true
+	}
 }
 
 // The kubelet's defaults for a probe, in seconds (core/v1 Probe).

@@ -48,7 +48,7 @@ func refuse(pod *corev1.Pod, namespace Namespace, settings Settings) error {
 				return fmt.Errorf("container %s declares port %d, which the mesh's proxy listens on: choose another port, %s", c.Name, port.ContainerPort, optOut)
 			}
 		}
-		if err := refuseHook(c); err != nil {
+		if err := refuseHooks(pod, c); err != nil {
 			return err
 		}
 	}
@@ -110,24 +110,6 @@ func refuseReserved(pod *corev1.Pod) error {
 		}
 	}
 	return nil
-}
-
-// refuseHook finds the lifecycle hooks that the kubelet makes in plaintext.
-func refuseHook(c *corev1.Container) error {
-	if c.Lifecycle == nil {
-		return nil
-	}
-	refused := ""
-	if hook := c.Lifecycle.PostStart; hook != nil && hook.HTTPGet != nil {
-		refused = "postStart"
-	}
-	if hook := c.Lifecycle.PreStop; hook != nil && hook.HTTPGet != nil {
-		refused = "preStop"
-	}
-	if refused == "" {
-		return nil
-	}
-	return fmt.Errorf("container %s: lifecycle.%s.httpGet is plaintext from the kubelet, which the mesh refuses: use exec or sleep", c.Name, refused)
 }
 
 // ofProxy tells whether the proxy listens on a port.

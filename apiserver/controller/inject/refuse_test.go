@@ -89,10 +89,10 @@ func TestRefusals(t *testing.T) {
 			`annotation mesh.openservicemesh.io/proxy-concurrency: "0" is no number from 1 to 128`},
 		{"a proxy of the tenant's own", annotated(ProxyImage, "mine"),
 			"annotation mesh.openservicemesh.io/proxy-image: the proxy's image guards what others' policies say: remove it, or have an administrator label the namespace mesh.openservicemesh.io/privileged-workloads=allowed"},
-		{"HTTP/2 probe", container(func(c *corev1.Container) {
+		{"HTTP/3 probe", container(func(c *corev1.Container) {
 			c.LivenessProbe = httpProbe(80)
-			c.LivenessProbe.HTTPGet.Protocol = ptr.To(corev1.HTTPProtocolHTTP2)
-		}), "container app: livenessProbe.httpGet.protocol: the mesh does not carry HTTP2 probes yet: use HTTP1 or exec"},
+			c.LivenessProbe.HTTPGet.Protocol = ptr.To(corev1.HTTPProtocol("HTTP3"))
+		}), "container app: livenessProbe.httpGet.protocol: the mesh does not carry HTTP3 probes: use HTTP1, HTTP2 or exec"},
 		{"a probe's port without a name", container(func(c *corev1.Container) {
 			c.LivenessProbe = httpProbe(0)
 			c.LivenessProbe.HTTPGet.Port = intstr.FromString("web")
@@ -103,9 +103,13 @@ func TestRefusals(t *testing.T) {
 			c.LivenessProbe = httpProbe(15020)
 			c.LivenessProbe.HTTPGet.Path = "/probe/app/liveness"
 		}), "container app: livenessProbe.httpGet.port: 15020 belongs to the mesh: name the app's own port"},
-		{"HTTP hook", container(func(c *corev1.Container) {
-			c.Lifecycle = &corev1.Lifecycle{PreStop: &corev1.LifecycleHandler{HTTPGet: &corev1.HTTPGetAction{Port: intstr.FromInt32(80)}}}
-		}), "container app: lifecycle.preStop.httpGet is plaintext from the kubelet, which the mesh refuses: use exec or sleep"},
+		{"HTTP hook at the end", container(func(c *corev1.Container) {
+			c.Lifecycle = &corev1.Lifecycle{PreStop: httpHook("", intstr.FromInt32(80))}
+		}), "container app: lifecycle.preStop.httpGet is plaintext from the kubelet, which the mesh refuses: use exec or sleep, or exclude its port by the annotation mesh.openservicemesh.io/exclude-inbound-ports"},
+		{"HTTP hook at the start, another port excluded", func(p *corev1.Pod, _ *Namespace, _ *Settings) {
+			p.Annotations = map[string]string{ExcludeInboundPorts: "8080"}
+			p.Spec.Containers[0].Lifecycle = &corev1.Lifecycle{PostStart: httpHook("", intstr.FromInt32(80))}
+		}, "container app: lifecycle.postStart.httpGet is plaintext from the kubelet"},
 
 		{"an app with the proxy's name", container(func(c *corev1.Container) { c.Name = "mesh-proxy" }),
 			"container mesh-proxy: the name belongs to the mesh: choose another"},
@@ -137,6 +141,36 @@ func TestRefusals(t *testing.T) {
 			}
 			if !strings.HasPrefix(err.Error(), test.want) {
 				t.Errorf("refused with\n %s\nwant\n %s", err, test.want)
+			}
+		})
+	}
+}
+
+func httpHook(host string, port intstr.IntOrString) *corev1.LifecycleHandler {
+	return &corev1.LifecycleHandler{HTTPGet: &corev1.HTTPGetAction{Host: host, Port: port}}
+}
+
+// TestHooksThatGoPastTheProxyAreLeftAlone: they are the kubelet's, which is outside the mesh.
+func TestHooksThatGoPastTheProxyAreLeftAlone(t *testing.T) {
+	for name, lifecycle := range map[string]*corev1.Lifecycle{
+		"an excluded port":         {PreStop: httpHook("", intstr.FromInt32(9090)), PostStart: httpHook("", intstr.FromInt32(9091))},
+		"an excluded port by name": {PreStop: httpHook("", intstr.FromString("admin"))},
+		"another host":             {PreStop: httpHook("198.18.128.1", intstr.FromInt32(80))},
+		"no call":                  {PreStop: &corev1.LifecycleHandler{Exec: &corev1.ExecAction{Command: []string{"true"}}}, PostStart: &corev1.LifecycleHandler{Sleep: &corev1.SleepAction{Seconds: 1}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			pod := readPod(t, "testdata/nothing-there.in.yaml")
+			pod.Annotations = map[string]string{ExcludeInboundPorts: "9091, 9090"}
+			pod.Spec.Containers[0].Ports = []corev1.ContainerPort{{Name: "admin", ContainerPort: 9090}}
+			pod.Spec.Containers[0].Lifecycle = lifecycle
+			result, err := Patch(pod, bookstore, settings)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, operation := range result.Operations {
+				if strings.HasPrefix(operation.Path, "/spec/containers/0/lifecycle/") {
+					t.Errorf("the hook is changed by %+v", operation)
+				}
 			}
 		})
 	}

@@ -45,6 +45,8 @@ const (
 	Bootstrap            = RunDirectory + "/bootstrap.yaml"
 	IdentitySDS          = RunDirectory + "/identity.sds.yaml"
 	ControlPlaneRootsSDS = RunDirectory + "/control-plane-roots.sds.yaml"
+	// RefusalBudget is written by mesh-init too: how many refusals a proxy logs.
+	RefusalBudget = RunDirectory + "/refusal-budget.yaml"
 	// AdminSocket is Envoy's admin interface, a unix socket.
 	AdminSocket = RunDirectory + "/admin.sock"
 	// Binary is the copy of mesh-apiserver that the hooks run.

@@ -82,6 +82,9 @@ type Access struct {
 	// policy that has this port as target, and by access DefaultDeny. A closed
 	// port with no Allow rules admits nobody.
 	Closed bool
+	// ClosedBy is what closed it, for whoever reads a refusal: the Allow policies,
+	// as "<namespace>/<name>", sorted, AccessDefaultDeny, or "not-compiled".
+	ClosedBy []string
 	// Deny and Allow keep the order in which they are to be reported: by
 	// policy name, then rule index.
 	Deny, Allow []Rule

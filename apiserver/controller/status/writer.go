@@ -19,6 +19,7 @@ import (
 	"github.com/openservicemesh/mesh-apiserver/apis/mesh/v1alpha1"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/compile"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/xds"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/loop"
 	"github.com/openservicemesh/mesh-apiserver/generated/clientset/versioned"
 	"github.com/openservicemesh/mesh-apiserver/generated/informers/externalversions"
 	listers "github.com/openservicemesh/mesh-apiserver/generated/listers/mesh/v1alpha1"
@@ -32,9 +33,8 @@ const pause = time.Second
 const settle = 50 * time.Millisecond
 
 // returning is how long after the start of this server proxies are expected to
-// connect again: Envoy tries at the latest every 30 s
-// (https://www.envoyproxy.io/docs/envoy/latest/api-docs/xds_protocol). Until
-// then "every connected proxy" says little.
+// connect again: they try every 5 s at the latest (envoy's bootstrap), all of them
+// at once. Until then "every connected proxy" says little.
 const returning = 30 * time.Second
 
 // workers is how many objects are written at once.
@@ -137,39 +137,21 @@ func (w *Writer) InUse(config *v1alpha1.MeshConfig, unusable error) {
 }
 
 // Run writes until ctx ends.
-func (w *Writer) Run(ctx context.Context) {
-	var group sync.WaitGroup
-	for range workers {
-		group.Go(func() {
-			for w.next(ctx) {
-			}
-		})
-	}
-	<-ctx.Done()
-	w.queue.ShutDown()
-	group.Wait()
-}
+func (w *Writer) Run(ctx context.Context) { loop.Run(ctx, w.queue, workers, w.next) }
 
-func (w *Writer) next(ctx context.Context) bool {
-	key, stop := w.queue.Get()
-	if stop {
-		return false
-	}
-	defer w.queue.Done(key)
+// next writes one object's status, or says when it may.
+func (w *Writer) next(ctx context.Context, key types.NamespacedName) (time.Duration, error) {
 	if wait := w.wait(key); wait > 0 {
-		w.queue.AddAfter(key, wait)
-		return true
+		return wait, nil
 	}
-	switch err := w.write(ctx, key); {
-	case err == nil || apierrors.IsNotFound(err):
-		w.queue.Forget(key)
-	case apierrors.IsConflict(err):
-		w.queue.AddRateLimited(key)
-	default:
+	err := w.write(ctx, key)
+	switch {
+	case apierrors.IsNotFound(err):
+		return 0, nil
+	case err != nil && !apierrors.IsConflict(err):
 		klog.FromContext(ctx).Error(err, "Cannot write a status, will try again", "object", key.String())
-		w.queue.AddRateLimited(key)
 	}
-	return true
+	return 0, err
 }
 
 // wait is how long an object's status must not be written yet.

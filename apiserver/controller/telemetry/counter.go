@@ -41,7 +41,8 @@ func parse(name string) (counter, bool) {
 
 // policies gives the policies that a counter is about. Of HTTP a rule has its
 // own; what no rule admits, and what a network filter counts, which does not
-// tell rules apart, is about all Audit policies of the port and the action.
+// tell rules apart, is about all Audit policies of the port and the action: what
+// an Audit Deny would refuse, and what the Allow policies would admit or not.
 func (c counter) policies(audit model.Audit) []string {
 	own := audit.DenyPolicies
 	if c.allow {
@@ -53,7 +54,7 @@ func (c counter) policies(audit model.Audit) []string {
 			return []string{c.policy}
 		}
 		return nil
-	case c.denied && (c.allow || !c.http):
+	case c.allow && !c.http, c.denied && (c.allow || !c.http):
 		return own
 	default:
 		// What passed a Deny, or what rules have counted for themselves.

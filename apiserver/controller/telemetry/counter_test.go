@@ -23,7 +23,14 @@ func TestOnlyThisPolicysResultOnThisPolicy(t *testing.T) {
 		"http.in/8080.rbac.audit_allow.shadow_denied":                           {"shop/a.b", "shop/readers"},
 		"in/8080/deny.rbac.audit_deny.shadow_denied":                            {"shop/no-admin"},
 		"in/8080/allow.rbac.audit_allow.shadow_denied":                          {"shop/a.b", "shop/readers"},
-		"in/8080/allow.rbac.audit_allow.shadow_allowed":                         nil,
+		"in/8080/allow.rbac.audit_allow.shadow_allowed":                         {"shop/a.b", "shop/readers"},
+		"in/8080/deny.rbac.audit_deny.shadow_allowed":                           nil,
+		"in/8080/allow.rbac.admitted_.shadow_denied":                            nil,
+		"http.in/8080.rbac.admitted_.policy.shop/readers/0.shadow_allowed":      nil,
+		"http.in/99999.rbac.audit_allow.shadow_denied":                          nil,
+		"http.in/8080.rbac.audit_allow.policy.shop/r\xff/0.shadow_allowed":      nil,
+		"http.in/8080.rbac.audit_allow.policy.shop/readers/é\n.shadow_allowed":  {"shop/readers"},
+		"http.in/8080.rbac.audit_allow.policy.shop//0.shadow_allowed":           nil,
 		"http.in/8080.rbac.allow.denied":                                        nil,
 	} {
 		counter, ok := parse(name)

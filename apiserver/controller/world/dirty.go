@@ -20,6 +20,9 @@ type Dirty struct {
 	Addresses bool
 	// Views whose inbound side may differ, or that have no pod any more.
 	Views map[string]struct{}
+	// Notices are the Services of which there may be something else to say, though
+	// they are what they were.
+	Notices map[Key]struct{}
 	// Namespaces whose own annotations about traffic have changed.
 	Namespaces map[string]struct{}
 	// Policies whose own condition may differ, or that are gone.
@@ -32,6 +35,7 @@ func newDirty() Dirty {
 	return Dirty{
 		Services:   map[Key]struct{}{},
 		Accounts:   map[Key]struct{}{},
+		Notices:    map[Key]struct{}{},
 		Views:      map[string]struct{}{},
 		Namespaces: map[string]struct{}{},
 		Policies:   map[Key]struct{}{},

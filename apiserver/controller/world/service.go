@@ -71,6 +71,11 @@ func (w *World) touchService(service *corev1.Service) {
 			w.dirty.Services[other] = struct{}{}
 		}
 	}
+	if Headless(service) {
+		for _, slice := range w.SlicesOf(key) {
+			w.touchSharers(slice)
+		}
+	}
 	for _, view := range w.ViewsIn(key.Namespace) {
 		if Selects(service, view) {
 			w.dirty.Views[view.Name] = struct{}{}

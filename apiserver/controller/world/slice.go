@@ -71,7 +71,23 @@ func serviceOf(slice *discoveryv1.EndpointSlice) Key {
 }
 
 func (w *World) touchServiceOf(slice Key) {
-	w.dirty.Services[serviceOf(w.slices[slice])] = struct{}{}
+	service := serviceOf(w.slices[slice])
+	w.dirty.Services[service] = struct{}{}
+	if _, ok := w.headless[service]; ok {
+		w.touchSharers(w.slices[slice])
+	}
+}
+
+// touchSharers marks the Services that have an address of a headless Service's
+// slice as well: whose endpoint it is may be told them.
+func (w *World) touchSharers(slice *discoveryv1.EndpointSlice) {
+	for i := range slice.Endpoints {
+		for _, a := range EndpointAddresses(&slice.Endpoints[i]) {
+			for other := range w.slicesByAddress[a] {
+				w.dirty.Notices[serviceOf(w.slices[other])] = struct{}{}
+			}
+		}
+	}
 }
 
 // TargetPod gives the pod that an endpoint says it stands for. A slice speaks

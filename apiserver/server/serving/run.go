@@ -14,6 +14,8 @@ import (
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/client-go/util/workqueue"
 	"k8s.io/klog/v2"
+
+	"github.com/openservicemesh/mesh-apiserver/apiserver/loop"
 )
 
 // item is the one thing in the queue.
@@ -23,32 +25,16 @@ const item = "serving"
 // Secret or a target changes, and when the pair's time has come.
 func (s *Serving) Run(ctx context.Context) {
 	queue := workqueue.NewTypedRateLimitingQueue(workqueue.NewTypedItemExponentialFailureRateLimiter[string](100*time.Millisecond, 30*time.Second))
-	go func() {
-		<-ctx.Done()
-		queue.ShutDown()
-	}()
 	finish := s.watch(ctx, queue)
 	queue.Add(item)
-	for s.work(ctx, queue) {
-	}
+	loop.Run(ctx, queue, 1, func(ctx context.Context, _ string) (time.Duration, error) {
+		next, err := s.reconcile(ctx)
+		if err != nil {
+			klog.FromContext(ctx).Error(err, "Keep the serving pair and its caBundles")
+		}
+		return next, err
+	})
 	finish()
-}
-
-func (s *Serving) work(ctx context.Context, queue workqueue.TypedRateLimitingInterface[string]) bool {
-	key, shutdown := queue.Get()
-	if shutdown {
-		return false
-	}
-	defer queue.Done(key)
-	next, err := s.reconcile(ctx)
-	if err != nil {
-		klog.FromContext(ctx).Error(err, "Keep the serving pair and its caBundles")
-		queue.AddRateLimited(key)
-		return true
-	}
-	queue.Forget(key)
-	queue.AddAfter(key, next)
-	return true
 }
 
 // watch starts informers on the Secret and the targets that fill the queue. The

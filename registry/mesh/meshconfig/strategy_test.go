@@ -113,7 +113,7 @@ func update(t *testing.T, by rest.RESTUpdateStrategy, subresource string, change
 
 func TestTrustDomainStays(t *testing.T) {
 	_, err := update(t, newStrategy(), "", func(c *mesh.MeshConfig) { c.Spec.Certificate.TrustDomain = "mesh.example.com" })
-	registrytest.ExpectCauses(t, err, "spec.certificate.trustDomain: field is immutable")
+	registrytest.ExpectCauses(t, err, `spec.certificate.trustDomain: Invalid value: "mesh.example.com": must stay "cluster.local": it is in every identity and cannot be changed`)
 }
 
 func TestUpdateTakesNoFinalizer(t *testing.T) {

@@ -29,6 +29,7 @@ type Config struct {
 // NewStorage gives the group with every version and resource of it.
 func NewStorage(optsGetter generic.RESTOptionsGetter, config Config) (genericapiserver.APIGroupInfo, error) {
 	group := genericapiserver.NewDefaultAPIGroupInfo(mesh.GroupName, scheme.Scheme, scheme.ParameterCodec, scheme.Codecs)
+	group.NegotiatedSerializer = explainingSerializer{scheme.Codecs}
 	storage, err := v1alpha1Storage(optsGetter, config)
 	if err != nil {
 		return genericapiserver.APIGroupInfo{}, err

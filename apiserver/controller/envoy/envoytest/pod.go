@@ -35,8 +35,8 @@ type Pod struct {
 	Roots []byte
 }
 
-// NewPod makes a key and a certificate, and writes the files that SDS names.
-func NewPod(t testing.TB, identitySDS, controlPlaneRootsSDS []byte) Pod {
+// NewPod makes a key and a certificate, and writes the files that mesh-init does.
+func NewPod(t testing.TB, identitySDS, controlPlaneRootsSDS, refusalBudget []byte) Pod {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -54,6 +54,7 @@ func NewPod(t testing.TB, identitySDS, controlPlaneRootsSDS []byte) Pod {
 	p := Pod{dir: t.TempDir(), Roots: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})}
 	p.write(t, "identity.sds.yaml", identitySDS)
 	p.write(t, "control-plane-roots.sds.yaml", controlPlaneRootsSDS)
+	p.write(t, "refusal-budget.yaml", refusalBudget)
 	p.write(t, "roots.pem", p.Roots)
 	p.write(t, "credentialbundle.pem", append(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER}), p.Roots...))
 	return p

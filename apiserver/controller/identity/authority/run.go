@@ -18,6 +18,7 @@ import (
 
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/identity/root"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/loop"
 )
 
 // item is the one thing in the queue.
@@ -42,29 +43,15 @@ func (a *Authority) Start(ctx context.Context) error {
 // renewal waits, until the context ends. It is called when proxies can connect.
 func (a *Authority) Run(ctx context.Context) {
 	a.begin()
-	go func() {
-		<-ctx.Done()
-		a.queue.ShutDown()
-	}()
 	finish := a.watch(ctx)
 	a.queue.Add(item)
-
-	for {
-		key, shutdown := a.queue.Get()
-		if shutdown {
-			break
-		}
+	loop.Run(ctx, a.queue, 1, func(ctx context.Context, _ string) (time.Duration, error) {
 		if err := a.Reconcile(ctx); err != nil {
 			klog.FromContext(ctx).Error(err, "Reconcile root and trust bundle")
-			a.queue.AddRateLimited(key)
-		} else {
-			a.queue.Forget(key)
+			return 0, err
 		}
-		if later := a.again(); later > 0 {
-			a.queue.AddAfter(key, later)
-		}
-		a.queue.Done(key)
-	}
+		return a.again(), nil
+	})
 	finish()
 }
 

@@ -21,6 +21,7 @@ import (
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/identity/admission"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/identity/authority"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/loop"
 )
 
 const (
@@ -67,11 +68,7 @@ func (s *Signer) Run(ctx context.Context) {
 	})
 	var running sync.WaitGroup
 	running.Go(func() { s.informer.RunWithContext(ctx) })
-	for range workers {
-		running.Go(func() { s.work(ctx) })
-	}
-	<-ctx.Done()
-	s.queue.ShutDown()
+	loop.Run(ctx, s.queue, workers, s.work)
 	running.Wait()
 }
 
@@ -83,29 +80,19 @@ func (s *Signer) Ready() error {
 	return nil
 }
 
-func (s *Signer) work(ctx context.Context) {
-	for {
-		key, shutdown := s.queue.Get()
-		if shutdown {
-			return
-		}
-		if err := s.answer(ctx, key); err != nil {
-			s.retry(ctx, key, err)
-		} else {
-			s.queue.Forget(key)
-		}
-		s.queue.Done(key)
+// work answers one request, or tells why it stays unanswered: at the usual
+// verbosity at its first try, so that a fault which holds up every pod does not
+// flood the log.
+func (s *Signer) work(ctx context.Context, key cache.ObjectName) (time.Duration, error) {
+	why := s.answer(ctx, key)
+	if why == nil {
+		return 0, nil
 	}
-}
-
-// retry puts a request back. Its first try tells why at the usual verbosity, so
-// that a fault which holds up every pod does not flood the log.
-func (s *Signer) retry(ctx context.Context, key cache.ObjectName, why error) {
 	retries.Inc()
 	verbosity := 0
 	if s.queue.NumRequeues(key) > 0 {
 		verbosity = 2
 	}
 	klog.FromContext(ctx).V(verbosity).Info("A certificate request stays unanswered", "request", key, "why", why.Error())
-	s.queue.AddRateLimited(key)
+	return 0, why
 }

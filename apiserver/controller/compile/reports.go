@@ -1,0 +1,87 @@
+// Copyright The mesh-apiserver Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package compile
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/world"
+)
+
+// Reports reports on policies while the world stays as it is. What their reports
+// say of a workload is found once for all of them: a namespace of a thousand
+// policies would else be walked for each.
+type Reports struct {
+	world *world.World
+	views map[string]*viewFacts
+}
+
+// viewFacts are what reports say of a workload beside their own policy.
+type viewFacts struct {
+	// crowded is true if it has more than maxPorts ports.
+	crowded bool
+	// most names the policy that has most of its rules, if these are too many.
+	most string
+	// openTCP are its ports that are open and not HTTP, sorted.
+	openTCP []uint16
+}
+
+// NewReports is for a world that does not change while it is used.
+func NewReports(w *world.World) *Reports {
+	return &Reports{world: w, views: map[string]*viewFacts{}}
+}
+
+func (rs *Reports) of(view *world.View) *viewFacts {
+	facts := rs.views[view.Name]
+	if facts == nil {
+		facts = newViewFacts(rs.world, view)
+		rs.views[view.Name] = facts
+	}
+	return facts
+}
+
+func newViewFacts(w *world.World, view *world.View) *viewFacts {
+	policies := policiesOn(w, view)
+	ports := portsOf(w, view, policies)
+	facts := &viewFacts{crowded: len(ports) > maxPorts}
+	if rulesSize(ports, policies) > maxRuleBytes {
+		most := slices.MaxFunc(policies, func(a, b applied) int {
+			return cmp.Compare(a.bytes*a.portsIn(ports), b.bytes*b.portsIn(ports))
+		}).policy
+		facts.most = most.Namespace + "/" + most.Name
+	}
+	access := newSetting(w, axisAccess, view)
+	declaredPorts := portsOf(w, view, nil)
+	declaredPorts[everyOther] = declared{}
+	for _, number := range slices.Sorted(maps.Keys(declaredPorts)) {
+		open, _ := access.at(number)
+		if open && !declaredPorts[number].protocol.IsHTTP() && !slices.ContainsFunc(policies, func(p applied) bool { return p.closes(number) }) {
+			facts.openTCP = append(facts.openTCP, number)
+		}
+	}
+	return facts
+}
+
+// tooLarge says that workloads have more ports than can be told apart, or more
+// rules than a proxy should hold and which policy has most of them.
+func (rs *Reports) tooLarge(affected []reach) []string {
+	crowded, most := false, ""
+	for _, r := range affected {
+		facts := rs.of(r.view)
+		crowded = crowded || facts.crowded
+		most = cmp.Or(most, facts.most)
+	}
+	var notes []string
+	if crowded {
+		notes = append(notes, fmt.Sprintf("some workloads have more than %d ports, declared or named by policies: they admit nobody", maxPorts))
+	}
+	if most != "" {
+		notes = append(notes, fmt.Sprintf("some workloads have more than %d MiB of rules at all their ports: they admit nobody, or leave policies in audit out; %s has most of them",
+			maxRuleBytes>>20, most))
+	}
+	return notes
+}

@@ -1,0 +1,66 @@
+// Copyright The mesh-apiserver Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package compile_test
+
+import (
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/compile"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/world/worldtest"
+)
+
+// An entry that names no port may have meant any, so every port is Strict,
+// though mesh, Namespace and podsMayLoosen would let it be Permissive.
+func TestAnEntryThatNamesNoPortMakesEveryPortStrict(t *testing.T) {
+	for value, strict := range map[string]bool{
+		"9091=Permissive":        false,
+		" 9091 = Permissive ":    false,
+		"9091":                   true,
+		"9091:Permissive":        true,
+		"web=Permissive":         true,
+		"0=Permissive":           true,
+		"65536=Permissive":       true,
+		"-1=Permissive":          true,
+		"=Permissive":            true,
+		"9091=Permissive,":       true,
+		"9091=Permissive,9092":   true,
+		"":                       true,
+		"9091=Permissive 9092=x": false, // one entry, whose mode is unknown: port 9091 alone is Strict
+	} {
+		objects := worldtest.Load(t, "testdata/unreadable-annotations.in.yaml")
+		w := worldtest.World(withPorts(objects, value)...)
+		seen := false
+		for _, view := range w.Views() {
+			if w.View(view).Labels["is"] != "no-port" {
+				continue
+			}
+			m, _, ok := compile.Workload(w, view)
+			seen = ok
+			for _, port := range m.Ports {
+				if port.Number == 8080 && port.Permissive == strict {
+					t.Errorf("mtls-ports %q: port 8080, which it does not name, is Permissive: %v", value, port.Permissive)
+				}
+			}
+			if problems := compile.WorkloadProblems(w, w.View(view)); strict && len(problems) == 0 {
+				t.Errorf("mtls-ports %q: nothing is said of it", value)
+			}
+		}
+		if !seen {
+			t.Fatal("the pod has no view")
+		}
+	}
+}
+
+func withPorts(objects []metav1.Object, value string) []metav1.Object {
+	for _, object := range objects {
+		if pod, ok := object.(*corev1.Pod); ok && pod.Name == "no-port" {
+			pod.Annotations[model.MTLSPortsAnnotation] = value
+		}
+	}
+	return objects
+}

@@ -1,0 +1,39 @@
+// Copyright The mesh-apiserver Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package rest
+
+import (
+	"testing"
+
+	"k8s.io/apimachinery/pkg/runtime"
+
+	"github.com/openservicemesh/mesh-apiserver/apis/mesh"
+	"github.com/openservicemesh/mesh-apiserver/apis/scheme"
+)
+
+// A value of the wrong JSON type is refused by the field and what it must be.
+func TestAValueOfTheWrongTypeIsExplained(t *testing.T) {
+	serializers := explainingSerializer{scheme.Codecs}
+	json, _ := runtime.SerializerInfoForMediaType(scheme.Codecs.SupportedMediaTypes(), runtime.ContentTypeJSON)
+	group := runtime.InternalGroupVersioner
+	for _, c := range []struct{ kind, spec, want string }{
+		{"MeshPolicy", `{"rules": "all"}`, "spec.rules: must be a list, not a string; see kubectl explain meshpolicy.spec.rules"},
+		{"MeshPolicy", `{"rules": [{"from": "everybody"}]}`, "spec.rules.from: must be a list, not a string; see kubectl explain meshpolicy.spec.rules.from"},
+		{"MeshPolicy", `{"rules": [{"from": [{"namespaces": "a"}]}]}`, "spec.rules.from.namespaces: must be a list, not a string; see kubectl explain meshpolicy.spec.rules.from.namespaces"},
+		{"MeshPolicy", `{"rules": [{"to": [{"all": true}]}]}`, "spec.rules.to.all: must be an object, not true or false; see kubectl explain meshpolicy.spec.rules.to.all"},
+		{"MeshPolicy", `{"rules": [{"to": [{"http": {"methods": [1]}}]}]}`, "spec.rules.to.http.methods: each value must be a string, not a number; see kubectl explain meshpolicy.spec.rules.to.http.methods"},
+		{"MeshPolicy", `{"action": ["Allow"]}`, "spec.action: must be a string, not a list; see kubectl explain meshpolicy.spec.action"},
+		{"MeshPolicy", `{"selector": "app=web"}`, "spec.selector: must be an object, not a string; see kubectl explain meshpolicy.spec.selector"},
+		{"MeshPolicy", `{"selector": {"matchLabels": {"app": 1}}}`, "spec.selector.matchLabels: each value must be a string, not a number; see kubectl explain meshpolicy.spec.selector.matchLabels"},
+		{"MeshConfig", `{"sidecar": {"concurrency": "two"}}`, "spec.sidecar.concurrency: must be a whole number, not a string; see kubectl explain meshconfig.spec.sidecar.concurrency"},
+	} {
+		for name, serializer := range map[string]runtime.Serializer{"as kubectl sends it": json.StrictSerializer, "without strict validation": json.Serializer} {
+			decoder := serializers.DecoderToVersion(serializer, group)
+			_, _, err := decoder.Decode([]byte(`{"apiVersion": "`+mesh.GroupName+`/v1alpha1", "kind": "`+c.kind+`", "metadata": {"name": "x"}, "spec": `+c.spec+`}`), nil, nil)
+			if err == nil || err.Error() != c.want {
+				t.Errorf("%s %s, %s:\n got %v\nwant %s", c.kind, c.spec, name, err, c.want)
+			}
+		}
+	}
+}
