@@ -35,6 +35,13 @@ const (
 // deltaMethod is the one call of the protocol that is used.
 const deltaMethod = "/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources"
 
+// The windows are Envoy's defaults (Http2ProtocolOptions). gRPC's own client would
+// find a window by pings that Envoy does not send.
+const (
+	streamWindow     = 16 << 20
+	connectionWindow = 24 << 20
+)
+
 // ClientsConfig tells a process of thin clients what to do; it comes as JSON on
 // its standard input, which ends when the process is to end.
 type ClientsConfig struct {
@@ -107,6 +114,7 @@ func (c *clients) say(e ClientsEvent) {
 
 func (c *clients) run(ctx context.Context, i int, config *tls.Config) error {
 	connection, err := grpc.NewClient(c.config.Address, grpc.WithTransportCredentials(credentials.NewTLS(config)),
+		grpc.WithStaticStreamWindowSize(streamWindow), grpc.WithStaticConnWindowSize(connectionWindow),
 		grpc.WithDefaultCallOptions(grpc.ForceCodecV2(rawCodec{}), grpc.MaxCallRecvMsgSize(64<<20)))
 	if err != nil {
 		return err

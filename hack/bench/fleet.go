@@ -213,10 +213,14 @@ func (s *session) connect(ctx context.Context, f *fleet, p *peer, connected int,
 		}
 	}
 	p.seen = map[string]*seen{}
+	if err := settle(ctx, connected); err != nil {
+		return nil, err
+	}
 	before, err := s.use(ctx, p)
 	if err != nil {
 		return nil, err
 	}
+	kept := s.profileCold(ctx, p, connected)
 	start := time.Now()
 	if p.clients, err = startChild(ctx, "clients", config); err != nil {
 		return nil, err
@@ -228,12 +232,37 @@ func (s *session) connect(ctx context.Context, f *fleet, p *peer, connected int,
 			return nil, err
 		}
 		if event.Hot == "" {
+			cpu, err := cpuOf(p.pid)
+			if err != nil {
+				return nil, err
+			}
+			if err := settle(ctx, connected); err != nil {
+				return nil, err
+			}
 			after, err := s.use(ctx, p)
 			if err != nil {
 				return nil, err
 			}
-			return connectedFigures(p, connected, time.Unix(0, event.At).Sub(start), event.Bytes, before, after), nil
+			after.cpu = cpu
+			return connectedFigures(p, connected, time.Unix(0, event.At).Sub(start), event.Bytes, before, after), <-kept
 		}
+	}
+}
+
+// settled is how long after a burst of connections memory is read, since a Go
+// process gives back late what it no longer needs.
+const settled = 10 * time.Second
+
+// settle waits that long where memory is going to be a figure.
+func settle(ctx context.Context, connected int) error {
+	if connected < pushProxies {
+		return nil
+	}
+	select {
+	case <-time.After(settled):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 }
 
@@ -247,12 +276,13 @@ func (s *session) use(ctx context.Context, p *peer) (u use, err error) {
 	if u.cpu, err = cpuOf(p.pid); err != nil {
 		return u, err
 	}
-	if p.hot == 0 {
-		if u.heap, err = s.liveHeap(ctx); err != nil {
-			return u, err
-		}
+	if u.rss, err = rssOf(p.pid); err != nil {
+		return u, err
 	}
-	u.rss, err = rssOf(p.pid)
+	// The heap comes last: reading it collects garbage.
+	if p.hot == 0 {
+		u.heap, err = s.liveHeap(ctx)
+	}
 	return u, err
 }
 

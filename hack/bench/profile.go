@@ -32,6 +32,18 @@ func (s *session) profile(ctx context.Context, p *peer, k int, pods []*corev1.Po
 	}
 }
 
+// profileCold keeps a profile of our server's processor time while all proxies
+// come from cold. The channel gives its end.
+func (s *session) profileCold(ctx context.Context, p *peer, connected int) <-chan error {
+	done := make(chan error, 1)
+	if s.profiles == "" || p.hot != 0 || connected < pushProxies {
+		done <- nil
+		return done
+	}
+	go func() { done <- s.keepProfile(ctx, "cold", "/debug/pprof/profile?seconds=5") }()
+	return done
+}
+
 func (s *session) keepProfile(ctx context.Context, name, path string) error {
 	data, err := s.mesh.Ask(ctx, path)
 	if err != nil {

@@ -41,11 +41,11 @@ func (st *stream) answer(s *subscription, request *discovery.DeltaDiscoveryReque
 		st.poke()
 	}
 	if detail := request.GetErrorDetail(); detail != nil {
-		nacks.WithLabelValues(s.kind.label()).Inc()
+		st.server.meters[s.kind].nacks.Inc()
 		s.counts.Nacks++
 		return true, st.reject(s, n, detail.GetMessage())
 	}
-	acks.WithLabelValues(s.kind.label()).Inc()
+	st.server.meters[s.kind].acks.Inc()
 	s.counts.Acks++
 	return s.accept(n) || before < s.lastOwn && s.answered >= s.lastOwn, nil
 }

@@ -70,6 +70,21 @@ func TestProxyThatRefusesInALoopFillsNoLog(t *testing.T) {
 	}
 }
 
+func TestABurstIsOverOnce(t *testing.T) {
+	s := New(Options{})
+	for _, c := range []struct {
+		streams int
+		want    bool
+	}{{burst - 1, false}, {burst, true}, {0, false}} {
+		for range c.streams {
+			s.streamMoved()
+		}
+		if got := s.bursts.over(); got != c.want {
+			t.Errorf("%d streams are a burst: %v, want %v", c.streams, got, c.want)
+		}
+	}
+}
+
 // reconnect is the first request of a stream that had n resources, with names and
 // versions as long as they can be.
 func reconnect(n int) *discovery.DeltaDiscoveryRequest {

@@ -4,32 +4,24 @@
 package xds
 
 import (
-	"fmt"
 	"strconv"
 
-	discovery "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
 	"google.golang.org/grpc/encoding"
 	_ "google.golang.org/grpc/encoding/proto" // registers the codec that sharingCodec wraps
 	"google.golang.org/grpc/mem"
-	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/encoding/protowire"
 )
 
 // response is a DeltaDiscoveryResponse whose resources are encoded already.
 type response struct {
 	kind    kind
 	nonce   nonce
-	frames  [][]byte
+	frames  mem.BufferSlice
 	removed []string
 }
 
 // bytes is the size of the resources.
-func (r *response) bytes() int {
-	n := 0
-	for _, f := range r.frames {
-		n += len(f)
-	}
-	return n
-}
+func (r *response) bytes() int { return r.frames.Len() }
 
 // sharingCodec is gRPC's protobuf codec, but for responses, which it puts
 // together from the frames that all streams share: the concatenation of
@@ -49,18 +41,28 @@ func (c sharingCodec) Marshal(v any) (mem.BufferSlice, error) {
 	if !ok {
 		return c.CodecV2.Marshal(v)
 	}
-	head, err := proto.Marshal(&discovery.DeltaDiscoveryResponse{
-		TypeUrl:          r.kind.typeURL(),
-		Nonce:            strconv.FormatUint(uint64(r.nonce), 10),
-		RemovedResources: r.removed,
-	})
-	if err != nil {
-		return nil, fmt.Errorf("encode the head of a response: %w", err)
-	}
 	out := make(mem.BufferSlice, 0, len(r.frames)+1)
-	out = append(out, mem.SliceBuffer(head))
-	for _, f := range r.frames {
-		out = append(out, mem.SliceBuffer(f))
+	out = append(out, mem.SliceBuffer(r.head()))
+	return append(out, r.frames...), nil
+}
+
+// The fields of a DeltaDiscoveryResponse that are not frames, in
+// envoy.service.discovery.v3.
+const (
+	typeURLField = 4
+	nonceField   = 5
+	removedField = 6
+)
+
+// head encodes what is not shared.
+func (r *response) head() []byte {
+	head := protowire.AppendTag(make([]byte, 0, 128), typeURLField, protowire.BytesType)
+	head = protowire.AppendString(head, r.kind.typeURL())
+	head = protowire.AppendTag(head, nonceField, protowire.BytesType)
+	head = protowire.AppendString(head, strconv.FormatUint(uint64(r.nonce), 10))
+	for _, name := range r.removed {
+		head = protowire.AppendTag(head, removedField, protowire.BytesType)
+		head = protowire.AppendString(head, name)
 	}
-	return out, nil
+	return head
 }

@@ -52,11 +52,28 @@ func init() {
 	legacyregistry.MustRegister(connected, sendQueue, pushes, pushedResources, pushedBytes, acks, nacks, refusals, pushSeconds)
 }
 
-// countPush counts a response that was sent.
-func countPush(r *response) {
-	label := r.kind.label()
-	pushes.WithLabelValues(label).Inc()
-	pushedResources.WithLabelValues(label, "sent").Add(float64(len(r.frames)))
-	pushedResources.WithLabelValues(label, "removed").Add(float64(len(r.removed)))
-	pushedBytes.WithLabelValues(label).Add(float64(r.bytes()))
+// meters are the counters of one kind. A Server looks them up once, since to find
+// them by their labels costs more than to count.
+type meters struct {
+	pushes, sent, removed, bytes, acks, nacks metrics.CounterMetric
+}
+
+func metersOf(k kind) meters {
+	label := k.label()
+	return meters{
+		pushes:  pushes.WithLabelValues(label),
+		sent:    pushedResources.WithLabelValues(label, "sent"),
+		removed: pushedResources.WithLabelValues(label, "removed"),
+		bytes:   pushedBytes.WithLabelValues(label),
+		acks:    acks.WithLabelValues(label),
+		nacks:   nacks.WithLabelValues(label),
+	}
+}
+
+// count counts a response that was sent.
+func (m meters) count(r *response) {
+	m.pushes.Inc()
+	m.sent.Add(float64(len(r.frames)))
+	m.removed.Add(float64(len(r.removed)))
+	m.bytes.Add(float64(r.bytes()))
 }

@@ -32,7 +32,9 @@ func (s *Server) connect(st *stream) error {
 		s.leave(old)
 	}
 	s.streams[st.peer.ID] = st
+	st.id = s.store.streams.add(st)
 	connected.Inc()
+	s.streamMoved()
 	s.tryAdmit(st)
 	return nil
 }
@@ -45,6 +47,7 @@ func (s *Server) disconnect(st *stream) {
 		delete(s.streams, st.peer.ID)
 	}
 	connected.Dec()
+	s.streamMoved()
 	view := st.view
 	s.mu.Unlock()
 	s.notify(view)
@@ -52,6 +55,9 @@ func (s *Server) disconnect(st *stream) {
 
 // leave takes a stream out of the indexes.
 func (s *Server) leave(st *stream) {
+	if st.left {
+		return
+	}
 	for _, view := range st.views() {
 		delete(view.streams, st)
 		for k := range kinds {
@@ -69,6 +75,7 @@ func (s *Server) leave(st *stream) {
 	}
 	st.unmark()
 	st.left = true
+	s.store.streams.remove(st.id)
 	for _, name := range st.names() {
 		s.store.releaseView(name)
 	}

@@ -4,9 +4,12 @@
 package xds
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"time"
+
+	"google.golang.org/grpc/mem"
 )
 
 // warmUp is how long routes, filters and listeners wait for the ACK of new
@@ -40,7 +43,6 @@ func (s *Server) collect(st *stream) ([]*response, time.Time, time.Duration) {
 	for _, k := range removalOrder {
 		if sub := st.subscriptions[k]; sub != nil {
 			out = append(out, sub.counted(st.removals(sub))...)
-			sub.shrink()
 		}
 	}
 	return out, st.unmark(), 0
@@ -65,46 +67,58 @@ func (st *stream) unmark() time.Time {
 // were asked for and do not exist, in one response; and each resource that was
 // part of a refused response in one of its own.
 func (st *stream) additions(s *subscription, now time.Time) []*response {
-	var set, absent []*topic
-	for t := range s.dirty {
+	marked := s.marked()
+	set := make([]*topic, 0, len(marked))
+	var absent []*topic
+	s.dirty.clear()
+	for _, t := range marked {
 		k, known := s.known.get(t)
 		r := st.visible(t)
 		switch {
 		case !s.wants(t):
-			delete(s.dirty, t)
 		case r != nil && r.serial != k.serial:
 			set = append(set, t)
 			delete(s.alone, t)
 		case r != nil:
-			delete(s.dirty, t)
 		case known && k.serial == unknown:
 			absent = append(absent, t)
-		case !known || k.serial == missing:
-			delete(s.dirty, t)
+		case known && k.serial != missing:
+			s.mark(t) // stays for removals
 		}
 	}
 	var out []*response
 	if len(set)+len(absent) > 0 || s.owed {
 		out = append(out, st.respond(s, set, absent, now))
 	}
-	for _, t := range byName(s.alone) {
-		delete(s.alone, t)
+	s.owed = false
+	if len(s.alone) > 0 {
+		out = append(out, st.onePerResponse(s, now)...)
+	}
+	return out
+}
+
+// onePerResponse makes a response for each resource that is to be sent alone.
+func (st *stream) onePerResponse(s *subscription, now time.Time) []*response {
+	var out []*response
+	for _, t := range slices.SortedFunc(maps.Keys(s.alone), compareNames) {
 		if st.visible(t) != nil && s.wants(t) {
 			out = append(out, st.respond(s, []*topic{t}, nil, now))
 		}
 	}
-	s.owed = false
+	clear(s.alone)
 	return out
 }
 
 // removals takes from the slot what the proxy has and may no longer see. It
 // runs when nothing else is left in the slot.
 func (st *stream) removals(s *subscription) []*response {
-	if len(s.dirty) == 0 {
+	gone := s.marked()
+	s.dirty.clear()
+	if len(gone) == 0 {
 		return nil
 	}
 	r := st.newResponse(s)
-	for _, t := range byName(s.dirty) {
+	for _, t := range gone {
 		r.removed = append(r.removed, t.name)
 		st.tellMissing(s, t, r.nonce)
 	}
@@ -114,8 +128,7 @@ func (st *stream) removals(s *subscription) []*response {
 // respond makes one response of these resources and missing names.
 func (st *stream) respond(s *subscription, set, absent []*topic, now time.Time) *response {
 	r := st.newResponse(s)
-	slices.SortFunc(set, compareNames)
-	slices.SortFunc(absent, compareNames)
+	r.frames = make(mem.BufferSlice, 0, len(set))
 	for _, t := range set {
 		resource := st.visible(t)
 		if have, _ := s.known.get(t); s.kind == clusters && have.serial < firstSerial {
@@ -126,7 +139,6 @@ func (st *stream) respond(s *subscription, set, absent []*topic, now time.Time) 
 		}
 		r.frames = append(r.frames, resource.frame)
 		s.remember(t, knowledge{serial: resource.serial, nonce: r.nonce})
-		delete(s.dirty, t)
 	}
 	for _, t := range absent {
 		r.removed = append(r.removed, t.name)
@@ -150,17 +162,6 @@ func (st *stream) tellMissing(s *subscription, t *topic, n nonce) {
 		return
 	}
 	s.remember(t, knowledge{serial: missing, nonce: n})
-	delete(s.dirty, t)
-}
-
-// byName lists topics sorted by name.
-func byName(set map[*topic]struct{}) []*topic {
-	topics := make([]*topic, 0, len(set))
-	for t := range set {
-		topics = append(topics, t)
-	}
-	slices.SortFunc(topics, compareNames)
-	return topics
 }
 
 func compareNames(a, b *topic) int { return strings.Compare(a.name, b.name) }

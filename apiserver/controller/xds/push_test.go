@@ -28,7 +28,7 @@ func TestResourceIsEncodedOnceForAllStreams(t *testing.T) {
 	var sent [2]mem.BufferSlice
 	for i := range sent {
 		var err error
-		if sent[i], err = codec.Marshal(&response{kind: clusters, nonce: nonce(i + 1), frames: [][]byte{frame}, removed: []string{"y"}}); err != nil {
+		if sent[i], err = codec.Marshal(&response{kind: clusters, nonce: nonce(i + 1), frames: mem.BufferSlice{frame}, removed: []string{"y"}}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -45,7 +45,7 @@ func (st *stream) trusts(certificate []byte) bool {
 // came of it: it has asked then for everything that this refers to.
 func (st *stream) isSettled(k kind) bool {
 	s := st.subscriptions[k]
-	if s == nil || len(s.dirty) > 0 || s.owed {
+	if s == nil || s.dirty.n > 0 || s.owed {
 		return false
 	}
 	for _, have := range s.known.all() {

@@ -37,6 +37,9 @@ import (
 // shutdownGrace is how long streams have to end by themselves.
 const shutdownGrace = 5 * time.Second
 
+// requestWindow is how much of its requests a proxy may send unread, in bytes.
+const requestWindow = 64 << 10
+
 // ErrNotConfigured is what Identify returns while this server cannot read any
 // certificate, whoever's it is: the proxy is to try again.
 var ErrNotConfigured = errors.New("the mesh is not configured")
@@ -71,6 +74,8 @@ type Server struct {
 	log     klog.Logger
 	// hold, warmUp and unread are constants but in tests.
 	hold, warmUp, unread time.Duration
+	// meters count what goes over all streams.
+	meters [kinds]meters
 	// ready is closed when the first full picture is there.
 	ready chan struct{}
 
@@ -84,6 +89,8 @@ type Server struct {
 	stopping bool
 	// known is how many of the proxies there are by view.
 	known map[string]int
+	// bursts of proxies are noticed, to give back what they took.
+	bursts bursts
 	// nackLimits bound what each known proxy can make the log say.
 	nackLimits map[model.ProxyID]*rate.Limiter
 }
@@ -94,7 +101,7 @@ func New(options Options) *Server {
 	if log.GetSink() == nil {
 		log = klog.Background()
 	}
-	return &Server{
+	s := &Server{
 		options: options,
 		log:     klog.LoggerWithName(log, "xds"),
 		hold:    holdUnknown,
@@ -108,6 +115,10 @@ func New(options Options) *Server {
 		known:      map[string]int{},
 		nackLimits: map[model.ProxyID]*rate.Limiter{},
 	}
+	for k := range kinds {
+		s.meters[k] = metersOf(k)
+	}
+	return s
 }
 
 // SetReady says that the first full picture was applied. Until then streams
@@ -162,11 +173,15 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener, tlsConfig *tl
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: 30 * time.Second, Timeout: 10 * time.Second}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 10 * time.Second, PermitWithoutStream: true}),
 		grpc.ConnectionTimeout(10*time.Second),
-		// One proxy has one stream, and requests are small: no buffer need be
-		// large, and none is kept while nothing is written.
+		// One proxy has one stream, and requests are small: TLS's own buffer is
+		// enough to read from, and none is kept while nothing is written.
 		grpc.MaxConcurrentStreams(8),
 		grpc.MaxRecvMsgSize(maxRequest),
-		grpc.ReadBufferSize(4<<10),
+		grpc.ReadBufferSize(0),
+		// Finding a better window for requests would cost a ping, which is a
+		// write and a read, for each of them.
+		grpc.StaticStreamWindowSize(requestWindow),
+		grpc.StaticConnWindowSize(requestWindow),
 	)
 	discovery.RegisterAggregatedDiscoveryServiceServer(g, ads{server: s})
 	if s.options.Register != nil {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 
 	discovery "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
+	"google.golang.org/grpc/mem"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/envoy"
@@ -19,6 +20,8 @@ type store struct {
 	topics [kinds]map[string]*topic
 	// indexes number the topics.
 	indexes [kinds]index
+	// streams numbers those that are connected.
+	streams numbering[*stream]
 	views   map[string]*viewIndex
 	// serial is the last number given to a version of a resource.
 	serial serial
@@ -34,9 +37,9 @@ type topic struct {
 	shared *resource
 	// own is what proxies of one view see in its place, by view.
 	own map[string]*resource
-	// subscribers are the streams that have asked for this name. Streams with
-	// a wildcard are found by the viewIndex instead.
-	subscribers map[*stream]struct{}
+	// subscribers are the streams that have asked for this name, by number.
+	// Streams with a wildcard are found by the viewIndex instead.
+	subscribers numbers
 	// holders is how many streams keep state about this topic.
 	holders int
 }
@@ -49,7 +52,7 @@ type resource struct {
 	serial  serial
 	// frame is this resource as part of an encoded DeltaDiscoveryResponse; all
 	// streams share it.
-	frame []byte
+	frame mem.Buffer
 }
 
 // serial numbers the versions of all resources, to compare them cheaply.
@@ -201,7 +204,7 @@ func (s *store) put(t *topic, source envoy.Resource) ([]change, error) {
 		return nil, fmt.Errorf("encode %s %q: %w", t.kind.label(), t.name, err)
 	}
 	s.view(source.View).topics[t.kind][t] = struct{}{}
-	t.set(source.View, &resource{source: source, version: version, serial: s.serialOf(t, version), frame: frame})
+	t.set(source.View, &resource{source: source, version: version, serial: s.serialOf(t, version), frame: mem.SliceBuffer(frame)})
 	return []change{{t, source.View}}, nil
 }
 

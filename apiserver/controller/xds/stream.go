@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 	"time"
 
 	discovery "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
@@ -23,6 +24,8 @@ type stream struct {
 	peer   Peer
 	log    klog.Logger
 
+	// id is its number among those that are connected.
+	id uint32
 	// view is the proxy's own view, known once the stream is admitted.
 	view string
 	// sees are further views that it shares with others, known as well then.
@@ -96,22 +99,35 @@ func (st *stream) names() []string {
 	return append(names, st.sees...)
 }
 
-// markChanged puts a changed topic in the stream's slot.
-func (st *stream) markChanged(t *topic) {
+// isOf tells whether the stream belongs to a view.
+func (st *stream) isOf(view string) bool {
+	return view == "" || view == st.view || slices.Contains(st.sees, view)
+}
+
+// markChanged puts a changed topic in the stream's slot, and tells whether it is
+// the first since the sender has looked: then it has to be woken.
+func (st *stream) markChanged(t *topic) bool {
 	s := st.subscriptions[t.kind]
 	if s == nil {
-		return
+		return false
 	}
 	s.mark(t)
-	st.markedNow()
+	return st.waits()
+}
+
+// waits notes that something waits, and tells whether it is the first.
+func (st *stream) waits() bool {
+	if !st.marked.IsZero() {
+		return false
+	}
+	st.marked = time.Now()
+	sendQueue.Inc()
+	return true
 }
 
 // markedNow notes that something waits, and wakes the sender.
 func (st *stream) markedNow() {
-	if st.marked.IsZero() {
-		st.marked = time.Now()
-		sendQueue.Inc()
-	}
+	st.waits()
 	st.poke()
 }
 
@@ -128,9 +144,12 @@ func (st *stream) run(conn deltaStream) error {
 	}
 }
 
-// send empties the slot, again and again, until the stream ends.
+// send empties the slot, again and again, until the stream ends. It waits for
+// one channel alone, which costs less than to choose among several.
 func (st *stream) send(conn deltaStream) error {
-	for {
+	ctx := conn.Context()
+	defer context.AfterFunc(ctx, st.poke)()
+	for ctx.Err() == nil {
 		responses, marked, wait := st.server.collect(st)
 		for _, r := range responses {
 			if err := st.write(conn, r); err != nil {
@@ -140,17 +159,12 @@ func (st *stream) send(conn deltaStream) error {
 		if len(responses) > 0 && !marked.IsZero() {
 			pushSeconds.Observe(time.Since(marked).Seconds())
 		}
-		var warm <-chan time.Time
 		if wait > 0 {
-			warm = time.After(wait)
+			time.AfterFunc(wait, st.poke)
 		}
-		select {
-		case <-st.wake:
-		case <-warm:
-		case <-conn.Context().Done():
-			return status.FromContextError(conn.Context().Err()).Err()
-		}
+		<-st.wake
 	}
+	return status.FromContextError(ctx.Err()).Err()
 }
 
 // maxUnread is how long one response may wait for the proxy to read. Keepalive
@@ -168,7 +182,7 @@ func (st *stream) write(conn deltaStream, r *response) error {
 	if err := conn.SendMsg(r); err != nil {
 		return err
 	}
-	countPush(r)
+	st.server.meters[r.kind].count(r)
 	return nil
 }
 

@@ -17,9 +17,7 @@ type subscription struct {
 	known holdings
 	// dirty is the stream's slot: what may have to be sent. The latest version
 	// wins, for versions are looked up when the send begins.
-	dirty map[*topic]struct{}
-	// peak is how many dirty has had at once since it was made.
-	peak int
+	dirty numbers
 	// alone are topics to be sent again, each in a response of its own.
 	alone map[*topic]struct{}
 	// rejected holds Envoy's words about topics whose current version it refused.
@@ -61,22 +59,11 @@ func (s *subscription) hasAcked(t *topic, r *resource) bool {
 }
 
 // mark puts a topic in the slot.
-func (s *subscription) mark(t *topic) {
-	s.dirty[t] = struct{}{}
-	s.peak = max(s.peak, len(s.dirty))
-}
+func (s *subscription) mark(t *topic) { s.dirty.add(t.id) }
 
-// roomy is the size up to which an empty slot keeps its memory.
-const roomy = 64
-
-// shrink gives back the memory of a slot that was full and is empty now, as
-// after the first picture: a map keeps its size whatever is deleted from it, and
-// every stream would keep room for every resource.
-func (s *subscription) shrink() {
-	if len(s.dirty) == 0 && s.peak > roomy {
-		s.dirty, s.peak = map[*topic]struct{}{}, 0
-	}
-}
+// marked are the topics in the slot, sorted by name. One that has gone meanwhile
+// is not among them; what has its number now is looked at in vain.
+func (s *subscription) marked() []*topic { return s.known.index.byName(&s.dirty) }
 
 // remember records what the proxy has of a topic.
 func (s *subscription) remember(t *topic, k knowledge) {
@@ -92,11 +79,11 @@ func (st *stream) forget(s *subscription, t *topic) {
 		return
 	}
 	s.known.remove(t)
-	delete(s.dirty, t)
+	s.dirty.remove(t.id)
 	delete(s.alone, t)
 	delete(s.rejected, t)
 	delete(s.explicit, t)
-	delete(t.subscribers, st)
+	t.subscribers.remove(st.id)
 	t.holders--
 	st.server.store.release(t)
 }
@@ -109,7 +96,6 @@ func (st *stream) subscribe(k kind) (*subscription, bool) {
 	s := &subscription{
 		kind:     k,
 		known:    holdings{index: &st.server.store.indexes[k]},
-		dirty:    map[*topic]struct{}{},
 		alone:    map[*topic]struct{}{},
 		rejected: map[*topic]string{},
 	}
@@ -128,10 +114,7 @@ func (st *stream) addName(s *subscription, name, have string) {
 		}
 		s.explicit[t] = struct{}{}
 	}
-	if t.subscribers == nil {
-		t.subscribers = map[*stream]struct{}{}
-	}
-	t.subscribers[st] = struct{}{}
+	t.subscribers.add(st.id)
 	s.remember(t, knowledge{serial: st.serialOf(t, have)})
 	s.mark(t)
 }
@@ -150,7 +133,7 @@ func (st *stream) removeName(s *subscription, name string) {
 	}
 	if _, ok := s.explicit[t]; ok {
 		delete(s.explicit, t)
-		delete(t.subscribers, st)
+		t.subscribers.remove(st.id)
 		s.remember(t, knowledge{serial: stale})
 		s.mark(t)
 	}
@@ -198,7 +181,7 @@ func (st *stream) removeWildcard(s *subscription) {
 			st.forget(s, t)
 		}
 	}
-	clear(s.dirty)
+	s.dirty.clear()
 	for t := range s.explicit {
 		s.mark(t)
 	}

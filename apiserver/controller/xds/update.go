@@ -29,21 +29,28 @@ type Update struct {
 // something of it. It does not wait for them. A resource of a type that is not
 // served is an error of the program: it is logged, and left out.
 func (s *Server) Apply(u Update) {
-	for _, view := range s.apply(u) {
+	woken, views := s.apply(u)
+	for _, st := range woken {
+		st.poke()
+	}
+	for _, view := range views {
 		s.notify(view)
 	}
 }
 
-// apply returns the views whose state the update itself changed.
-func (s *Server) apply(u Update) []string {
+// apply returns the streams that have something to send now, which are to be
+// woken once the lock that each of them takes first is free, and the views whose
+// state the update itself changed.
+func (s *Server) apply(u Update) ([]*stream, []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	changes, err := s.store.apply(u.Set, u.Remove)
 	if err != nil {
 		s.log.Error(err, "Some resources of an update cannot be served")
 	}
+	var woken []*stream
 	for _, c := range changes {
-		s.markWanting(c)
+		woken = append(woken, s.markWanting(c)...)
 	}
 	for _, c := range changes {
 		s.store.release(c.topic)
@@ -57,17 +64,22 @@ func (s *Server) apply(u Update) []string {
 		views = append(views, s.unknow(id)...)
 	}
 	slices.Sort(views)
-	return slices.Compact(views)
+	return woken, slices.Compact(views)
 }
 
-// markWanting puts a change in the slot of the streams that want it and may see it.
-func (s *Server) markWanting(c change) {
-	for st := range c.topic.subscribers {
-		if slices.Contains(st.names(), c.view) {
-			st.markChanged(c.topic)
+// markWanting puts a change in the slot of the streams that want it and may see
+// it. It returns those whose slot was empty.
+func (s *Server) markWanting(c change) []*stream {
+	var woken []*stream
+	for id := range c.topic.subscribers.all() {
+		if st := s.store.streams.items[id]; st.isOf(c.view) && st.markChanged(c.topic) {
+			woken = append(woken, st)
 		}
 	}
 	for st := range s.store.view(c.view).wildcards[c.topic.kind] {
-		st.markChanged(c.topic)
+		if st.markChanged(c.topic) {
+			woken = append(woken, st)
+		}
 	}
+	return woken
 }
