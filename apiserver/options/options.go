@@ -28,6 +28,8 @@ const (
 	// shutdownDelay is how long /readyz fails before requests are refused:
 	// longer than the readiness probe (2 s) and the EndpointSlice that follows it take.
 	shutdownDelay = 5 * time.Second
+	// watchGrace is how long watches have to end at shutdown.
+	watchGrace = 2 * time.Second
 )
 
 // Options are the flags of the server.
@@ -57,6 +59,8 @@ func NewOptions(registry basecompatibility.ComponentGlobalsRegistry) (*Options, 
 	// Without it the HTTP server waits a minute for watches, which do not end by
 	// themselves; with it 2 s, once all other requests have been answered.
 	o.Server.ShutdownSendRetryAfter = true
+	// Watches are ended, two hundred a second at least, before it would give up.
+	o.Server.ShutdownWatchTerminationGracePeriod = watchGrace
 	o.Recommended.FeatureGate = registry.FeatureGateFor(basecompatibility.DefaultKubeComponent)
 	o.Recommended.SecureServing.BindPort = securePort
 	o.Recommended.Etcd.DefaultStorageMediaType = runtime.ContentTypeProtobuf

@@ -12,6 +12,7 @@ import (
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/cache"
 	"k8s.io/client-go/tools/events"
 	aggregator "k8s.io/kube-aggregator/pkg/client/clientset_generated/clientset"
 
@@ -59,8 +60,22 @@ func newClients(config *genericapiserver.RecommendedConfig) (*clients, error) {
 	}
 	c.hostInformers = informers.NewSharedInformerFactoryWithOptions(c.host, 0, informers.WithTransform(controller.Trim))
 	c.meshInformers = externalversions.NewSharedInformerFactoryWithOptions(c.mesh, 0, externalversions.WithTransform(controller.Trim))
-	c.events = events.NewBroadcaster(&events.EventSinkImpl{Interface: c.host.EventsV1()})
+	kinds := c.meshInformers.Mesh().V1alpha1()
+	for _, informer := range []cache.SharedIndexInformer{kinds.MeshPolicies().Informer(), kinds.MeshConfigs().Informer()} {
+		if err := informer.SetWatchErrorHandlerWithContext(logWatchErrorUnlessEnding); err != nil {
+			return nil, fmt.Errorf("prepare the informers: %w", err)
+		}
+	}
+	c.events = events.NewBroadcaster(eventSink{&events.EventSinkImpl{Interface: c.host.EventsV1()}})
 	return c, nil
+}
+
+// logWatchErrorUnlessEnding: at shutdown the API ends the watches of its own
+// informers a moment before these end, and they would call that an error.
+func logWatchErrorUnlessEnding(ctx context.Context, r *cache.Reflector, err error) {
+	if ctx.Err() == nil {
+		cache.DefaultWatchErrorHandler(ctx, r, err)
+	}
 }
 
 func inProtobuf(config *rest.Config) *rest.Config {

@@ -15,6 +15,9 @@ import (
 	"sync"
 	"time"
 
+	"google.golang.org/grpc/grpclog"
+	"k8s.io/klog/v2"
+
 	"github.com/openservicemesh/mesh-apiserver/apiserver/etcd"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/options"
 )
@@ -25,6 +28,7 @@ const etcdStopTimeout = 10 * time.Second
 // Run serves until ctx ends or something that cannot be done without fails.
 // The options are complete and valid.
 func Run(ctx context.Context, o *options.Options) error {
+	grpclog.SetLoggerV2(grpcLog{log: klog.FromContext(ctx).WithName("grpc")})
 	if !o.Mesh.EmbeddedEtcd {
 		return serve(ctx, o)
 	}

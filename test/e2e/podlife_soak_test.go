@@ -28,24 +28,16 @@ import (
 func TestSoakTheAppStartsOnlyAfterItsProxyHasItsConfiguration(t *testing.T) {
 	live.Settle(t)
 	shop := live.Shop(t)
-	manifest := cluster.Manifest(shop.Namespace, "late", cluster.Container("app", "reflect"))
-	manifest.Spec.ServiceAccountName = "shop"
-	manifest.Spec.SchedulingGates = []corev1.PodSchedulingGate{{Name: "mesh-e2e/later"}}
-	pods := live.Core.CoreV1().Pods(shop.Namespace)
-	if _, err := pods.Create(t.Context(), manifest, metav1.CreateOptions{}); err != nil {
-		t.Fatal(err)
-	}
+	gated(t, shop, "late")
 	started := func() bool {
-		pod, err := pods.Get(t.Context(), "late", metav1.GetOptions{})
+		pod, err := live.Core.CoreV1().Pods(shop.Namespace).Get(t.Context(), "late", metav1.GetOptions{})
 		if err != nil {
 			t.Fatal(err)
 		}
 		return slices.ContainsFunc(pod.Status.ContainerStatuses, func(s corev1.ContainerStatus) bool { return s.State.Waiting == nil })
 	}
 	withoutControlPlane(t, func() {
-		if _, err := pods.Patch(t.Context(), "late", types.JSONPatchType, []byte(`[{"op":"remove","path":"/spec/schedulingGates"}]`), metav1.PatchOptions{}); err != nil {
-			t.Fatal(err)
-		}
+		release(t, shop, "late")
 		for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(time.Second) {
 			if started() {
 				t.Fatal("the app has started though its proxy has neither certificate nor configuration")
