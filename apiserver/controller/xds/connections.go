@@ -4,6 +4,7 @@
 package xds
 
 import (
+	"crypto/sha256"
 	"errors"
 	"net"
 	"sync"
@@ -19,16 +20,16 @@ const maxConnections = 4
 var errTooManyConnections = errors.New("the certificate has too many connections open")
 
 // countedCredentials are TLS for which each client certificate has few
-// connections at a time. They are told apart by their keys.
+// connections at a time.
 type countedCredentials struct {
 	credentials.TransportCredentials
 
 	mu   sync.Mutex
-	open map[string]int
+	open map[certificate]int
 }
 
 func counted(inner credentials.TransportCredentials) *countedCredentials {
-	return &countedCredentials{TransportCredentials: inner, open: map[string]int{}}
+	return &countedCredentials{TransportCredentials: inner, open: map[certificate]int{}}
 }
 
 // ServerHandshake refuses a client that has enough connections.
@@ -46,16 +47,19 @@ func (c *countedCredentials) ServerHandshake(raw net.Conn) (net.Conn, credential
 	return &countedConn{Conn: conn, leave: sync.OnceFunc(func() { c.leave(key) })}, info, nil
 }
 
-// keyOf is the client's public key; the TLS configuration demands a certificate.
-func keyOf(info credentials.AuthInfo) string {
+// certificate is the digest of a client's certificate.
+type certificate [sha256.Size]byte
+
+// keyOf tells clients apart; the TLS configuration demands a certificate.
+func keyOf(info credentials.AuthInfo) certificate {
 	tls, ok := info.(credentials.TLSInfo)
 	if !ok || len(tls.State.PeerCertificates) == 0 {
-		return ""
+		return certificate{}
 	}
-	return string(tls.State.PeerCertificates[0].RawSubjectPublicKeyInfo)
+	return sha256.Sum256(tls.State.PeerCertificates[0].Raw)
 }
 
-func (c *countedCredentials) enter(key string) bool {
+func (c *countedCredentials) enter(key certificate) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.open[key] >= maxConnections {
@@ -65,7 +69,7 @@ func (c *countedCredentials) enter(key string) bool {
 	return true
 }
 
-func (c *countedCredentials) leave(key string) {
+func (c *countedCredentials) leave(key certificate) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.open[key]--; c.open[key] == 0 {
