@@ -27,10 +27,15 @@ type explainingDecoder struct{ runtime.Decoder }
 
 func (d explainingDecoder) Decode(data []byte, defaults *schema.GroupVersionKind, into runtime.Object) (runtime.Object, *schema.GroupVersionKind, error) {
 	object, gvk, err := d.Decoder.Decode(data, defaults, into)
-	if err != nil {
-		err = explained(err)
+	if err == nil {
+		return object, gvk, nil
 	}
-	return object, gvk, err
+	if strings.HasPrefix(err.Error(), "time: ") || strings.HasSuffix(err.Error(), "of type string") {
+		if found := wrongDuration(data); found != nil {
+			return object, gvk, found
+		}
+	}
+	return object, gvk, explained(err)
 }
 
 // wrongType is what the decoder says. Its error is of a type of its own package,

@@ -27,6 +27,8 @@ func TestAValueOfTheWrongTypeIsExplained(t *testing.T) {
 		{"MeshPolicy", `{"selector": "app=web"}`, "spec.selector: must be an object, not a string; see kubectl explain meshpolicy.spec.selector"},
 		{"MeshPolicy", `{"selector": {"matchLabels": {"app": 1}}}`, "spec.selector.matchLabels: each value must be a string, not a number; see kubectl explain meshpolicy.spec.selector.matchLabels"},
 		{"MeshConfig", `{"sidecar": {"concurrency": "two"}}`, "spec.sidecar.concurrency: must be a whole number, not a string; see kubectl explain meshconfig.spec.sidecar.concurrency"},
+		{"MeshConfig", `{"sidecar": {"drainTime": 30}}`, `spec.sidecar.drainTime: must be a duration such as "30s" or "1h30m", not 30; see kubectl explain meshconfig.spec.sidecar.drainTime`},
+		{"MeshConfig", `{"sidecar": {"concurrency": 2}, "certificate": {"lifetime": "24"}}`, `spec.certificate.lifetime: must be a duration such as "30s" or "1h30m", not "24"; see kubectl explain meshconfig.spec.certificate.lifetime`},
 	} {
 		for name, serializer := range map[string]runtime.Serializer{"as kubectl sends it": json.StrictSerializer, "without strict validation": json.Serializer} {
 			decoder := serializers.DecoderToVersion(serializer, group)
