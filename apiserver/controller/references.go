@@ -12,19 +12,22 @@ import (
 // References tells the registry whether what a new object names is there, for
 // its warnings. Until the informers have synced it knows nothing.
 type References struct {
-	services corelisters.ServiceLister
-	accounts corelisters.ServiceAccountLister
-	synced   []cache.InformerSynced
+	services   corelisters.ServiceLister
+	accounts   corelisters.ServiceAccountLister
+	namespaces corelisters.NamespaceLister
+	synced     []cache.InformerSynced
 }
 
 // NewReferences makes References of informers that the caller starts.
 func NewReferences(host informers.SharedInformerFactory) *References {
 	services := host.Core().V1().Services()
 	accounts := host.Core().V1().ServiceAccounts()
+	namespaces := host.Core().V1().Namespaces()
 	return &References{
-		services: services.Lister(),
-		accounts: accounts.Lister(),
-		synced:   []cache.InformerSynced{services.Informer().HasSynced, accounts.Informer().HasSynced},
+		services:   services.Lister(),
+		accounts:   accounts.Lister(),
+		namespaces: namespaces.Lister(),
+		synced:     []cache.InformerSynced{services.Informer().HasSynced, accounts.Informer().HasSynced, namespaces.Informer().HasSynced},
 	}
 }
 
@@ -39,6 +42,13 @@ func (r *References) ServiceExists(namespace, name string) (exists, known bool) 
 // if that cannot be told.
 func (r *References) ServiceAccountExists(namespace, name string) (exists, known bool) {
 	_, err := r.accounts.ServiceAccounts(namespace).Get(name)
+	return err == nil, r.know()
+}
+
+// NamespaceExists tells whether there is such a namespace. known is false if that
+// cannot be told.
+func (r *References) NamespaceExists(name string) (exists, known bool) {
+	_, err := r.namespaces.Get(name)
 	return err == nil, r.know()
 }
 

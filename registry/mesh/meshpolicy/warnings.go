@@ -18,6 +18,7 @@ import (
 type References interface {
 	ServiceExists(namespace, name string) (exists, known bool)
 	ServiceAccountExists(namespace, name string) (exists, known bool)
+	NamespaceExists(name string) (exists, known bool)
 }
 
 // maxWarnings keeps a response short; the API server cuts what exceeds 4 KiB.
@@ -28,7 +29,7 @@ func warnings(policy *mesh.MeshPolicy, references References) []string {
 	var all []string
 	if references != nil {
 		all = append(all, missingTargets(policy, references)...)
-		all = append(all, missingAccounts(policy, references)...)
+		all = append(all, missingSources(policy, references)...)
 	}
 	all = append(all, surprisingSources(policy)...)
 	all = append(all, literalStars(policy)...)
@@ -52,7 +53,7 @@ func missingTargets(policy *mesh.MeshPolicy, references References) []string {
 	return all
 }
 
-func missingAccounts(policy *mesh.MeshPolicy, references References) []string {
+func missingSources(policy *mesh.MeshPolicy, references References) []string {
 	var all []string
 	eachSource(policy, func(path *field.Path, source mesh.PolicySource) {
 		for i, account := range source.ServiceAccounts {
@@ -61,6 +62,12 @@ func missingAccounts(policy *mesh.MeshPolicy, references References) []string {
 			if known && !exists {
 				all = append(all, fmt.Sprintf("%s: ServiceAccount %q does not exist in namespace %q: until it does, nobody matches it",
 					path.Child("serviceAccounts").Index(i), account.Name, namespace))
+			}
+		}
+		for i, namespace := range source.Namespaces {
+			exists, known := references.NamespaceExists(namespace)
+			if known && !exists {
+				all = append(all, fmt.Sprintf("%s: namespace %q does not exist: until it does, nobody matches it", path.Child("namespaces").Index(i), namespace))
 			}
 		}
 	})

@@ -5,6 +5,8 @@ package meshpolicy
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -24,6 +26,11 @@ func (c cluster) ServiceExists(namespace, name string) (exists, known bool) {
 
 func (c cluster) ServiceAccountExists(namespace, name string) (exists, known bool) {
 	return has(c.accounts, namespace, name), !c.unknown
+}
+
+// NamespaceExists holds where an account is.
+func (c cluster) NamespaceExists(name string) (exists, known bool) {
+	return slices.ContainsFunc(c.accounts, func(account string) bool { return strings.HasPrefix(account, name+"/") }), !c.unknown
 }
 
 func has(list []string, namespace, name string) bool {
@@ -65,6 +72,11 @@ func TestWarnings(t *testing.T) {
 				`spec.targetRefs[1]: Service "gone" does not exist in namespace "bookstore": until it does, the policy affects nothing by it`,
 				`spec.rules[0].from[0].serviceAccounts[2]: ServiceAccount "bookbuyer" does not exist in namespace "bookstore": until it does, nobody matches it`,
 			},
+		},
+		"a namespace that does not exist": {
+			policy:     policyWith(nil, mesh.PolicySource{Namespaces: []string{"bookbuyer", "bookbuyr"}}),
+			references: existing,
+			want:       []string{`spec.rules[0].from[0].namespaces[1]: namespace "bookbuyr" does not exist: until it does, nobody matches it`},
 		},
 		"nothing has been read yet": {
 			policy:     policyWith([]string{"gone"}, accounts),

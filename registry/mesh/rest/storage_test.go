@@ -25,6 +25,7 @@ type nothingExists struct{}
 
 func (nothingExists) ServiceExists(string, string) (exists, known bool)        { return false, true }
 func (nothingExists) ServiceAccountExists(string, string) (exists, known bool) { return false, true }
+func (nothingExists) NamespaceExists(string) (exists, known bool)              { return false, true }
 
 var config = Config{SystemNamespace: "mesh-system", References: nothingExists{}}
 
