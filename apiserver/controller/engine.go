@@ -34,6 +34,8 @@ type engine struct {
 	policies map[string][]world.Key
 	// chains are, by view, the generations of its filter chains.
 	chains map[string]envoy.Generations
+	// fronts are what Services were compiled from last, but for their endpoints.
+	fronts map[world.Key]front
 	// renewed are the views whose generations the step has made anew, or, with
 	// nil, forgotten.
 	renewed map[string]envoy.Generations
@@ -63,6 +65,7 @@ func newEngine(trustDomain string) *engine {
 		ledger:     newLedger(),
 		policies:   map[string][]world.Key{},
 		chains:     map[string]envoy.Generations{},
+		fronts:     map[world.Key]front{},
 		audits:     newAudits(),
 		shapes:     map[string]string{},
 		renewed:    map[string]envoy.Generations{},
@@ -199,31 +202,6 @@ func (e *engine) common(ctx context.Context) error {
 	}
 	e.ledger.put(u, resources)
 	return nil
-}
-
-func (e *engine) service(ctx context.Context, key world.Key) {
-	e.headless(ctx, key)
-	u := unit{kindService, key.String()}
-	build := func(compiled func(*world.World, world.Key) (model.Service, bool)) error {
-		return guarded(kindService, func() error {
-			service, ok := compiled(e.world, key)
-			if !ok {
-				e.ledger.put(u, nil)
-				return nil
-			}
-			resources, err := envoy.Service(service)
-			if err == nil {
-				e.ledger.put(u, inView(e.world.NamespaceView(key.Namespace), resources))
-			}
-			return err
-		})
-	}
-	if err := build(compile.Service); err != nil {
-		failed(ctx, u, err, "its addresses refuse")
-		if err := build(compile.RefusingService); err != nil {
-			failed(ctx, u, err, "what was sent before stays")
-		}
-	}
 }
 
 // workload compiles a view, and marks the policies whose report it concerns:

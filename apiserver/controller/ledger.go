@@ -19,14 +19,15 @@ type unit struct {
 
 // The kinds of unit; they are label values of metrics too.
 const (
-	kindCommon   = "common"
-	kindService  = "service"
-	kindHeadless = "headless"
-	kindAccount  = "account"
-	kindDirect   = "direct"
-	kindWorkload = "workload"
-	kindPolicy   = "policy"
-	kindNotice   = "notice"
+	kindCommon    = "common"
+	kindService   = "service"
+	kindEndpoints = "endpoints"
+	kindHeadless  = "headless"
+	kindAccount   = "account"
+	kindDirect    = "direct"
+	kindWorkload  = "workload"
+	kindPolicy    = "policy"
+	kindNotice    = "notice"
 )
 
 // ledger knows what each unit gave last, and so what there is to send.

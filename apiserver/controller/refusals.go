@@ -56,7 +56,9 @@ func optional(reference *corev1.ObjectReference) runtime.Object {
 }
 
 func (r refusals) service(owner unit) *corev1.ObjectReference {
-	if owner.kind != kindService && owner.kind != kindHeadless {
+	switch owner.kind {
+	case kindService, kindEndpoints, kindHeadless:
+	default:
 		return nil
 	}
 	namespace, name, err := cache.SplitMetaNamespaceKey(owner.name)

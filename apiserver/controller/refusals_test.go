@@ -35,10 +35,12 @@ func TestRefusalIsToldOnTheServiceThatCausedItElseOnThePod(t *testing.T) {
 	}
 	l := newLedger()
 	listener := envoy.Key{TypeURL: "listener", Name: "out/10.0.0.1:80"}
+	endpoints := envoy.Key{TypeURL: "endpoints", Name: "out/shop/books:80"}
 	gone := envoy.Key{TypeURL: "listener", Name: "out/10.0.0.2:80"}
 	inbound := envoy.Key{TypeURL: "listener", Name: "inbound", View: "v"}
 	for u, key := range map[unit]envoy.Key{
-		{kindService, "shop/books"}: listener, {kindService, "shop/gone"}: gone, {kindWorkload, "v"}: inbound,
+		{kindService, "shop/books"}: listener, {kindEndpoints, "shop/books"}: endpoints,
+		{kindService, "shop/gone"}: gone, {kindWorkload, "v"}: inbound,
 	} {
 		l.put(u, []envoy.Resource{{Key: key, Version: "1"}})
 	}
@@ -55,6 +57,10 @@ func TestRefusalIsToldOnTheServiceThatCausedItElseOnThePod(t *testing.T) {
 		"a Service's listener": {
 			nack(listener, "address in use"),
 			"Service shop/books 7 RejectedByProxy: buyers/ann/9 refused out/10.0.0.1:80, and keeps what it had: address in use",
+		},
+		"a Service's endpoints": {
+			nack(endpoints, "duplicate"),
+			"Service shop/books 7 RejectedByProxy: buyers/ann/9 refused out/shop/books:80, and keeps what it had: duplicate",
 		},
 		"that of a Service which has gone": {
 			nack(gone, "no"),

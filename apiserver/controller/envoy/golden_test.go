@@ -8,6 +8,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -41,7 +42,7 @@ func (in input) resources(t *testing.T, roots []byte) []Resource {
 	case in.Common:
 		rs, err = Common(roots)
 	case in.Service != nil:
-		rs, err = Service(*in.Service)
+		rs = serviceResources(t, *in.Service)
 	case in.Headless != nil:
 		rs, err = Headless(in.Mesh, *in.Headless)
 	case in.Account != nil:
@@ -55,6 +56,22 @@ func (in input) resources(t *testing.T, roots []byte) []Resource {
 		t.Fatal(err)
 	}
 	return rs
+}
+
+// serviceResources are all of a Service, sorted as if they were made in one go.
+func serviceResources(t *testing.T, s model.Service) []Resource {
+	t.Helper()
+	front, err := Service(s.WithoutEndpoints())
+	if err != nil {
+		t.Fatal(err)
+	}
+	endpoints, err := ServiceEndpoints(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := slices.Concat(front, endpoints)
+	slices.SortFunc(all, compare)
+	return all
 }
 
 func (in input) render(t *testing.T) []byte {

@@ -3,7 +3,10 @@
 
 package model
 
-import "net/netip"
+import (
+	"net/netip"
+	"slices"
+)
 
 // ServiceKey names a Service.
 type ServiceKey struct {
@@ -21,6 +24,15 @@ type Service struct {
 	Addresses []netip.Addr
 	// Ports are sorted by number. Only ports that carry TCP appear.
 	Ports []ServicePort
+}
+
+// WithoutEndpoints is the Service with no address behind its ports.
+func (s Service) WithoutEndpoints() Service {
+	s.Ports = slices.Clone(s.Ports)
+	for i := range s.Ports {
+		s.Ports[i].Endpoints = nil
+	}
+	return s
 }
 
 // ServicePort is one port of a Service, with what stands behind it.

@@ -19,7 +19,6 @@ import (
 
 	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
-	endpointv3 "github.com/envoyproxy/go-control-plane/envoy/config/endpoint/v3"
 	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
 	tlsv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/transport_sockets/tls/v3"
 
@@ -136,15 +135,24 @@ type plainConn struct{ net.Conn }
 // the test's own, with the callee's certificate unverified.
 func detected(t *testing.T, port uint32, callee string) []envoy.Resource {
 	t.Helper()
-	resources, err := envoy.Service(model.Service{
+	to := netip.MustParseAddrPort(callee)
+	service := model.Service{
 		Key:       model.ServiceKey{Namespace: "test", Name: "callee"},
 		Addresses: []netip.Addr{netip.MustParseAddr("127.0.0.1")},
-		Ports:     []model.ServicePort{{Number: uint16(port), Protocol: model.ProtocolDetect, Identities: []string{"spiffe://cluster.local/ns/test/sa/callee"}}},
-	})
+		Ports: []model.ServicePort{{
+			Number: uint16(port), Protocol: model.ProtocolDetect, Identities: []string{"spiffe://cluster.local/ns/test/sa/callee"},
+			Endpoints: []model.Endpoint{{Address: to.Addr(), Port: to.Port()}},
+		}},
+	}
+	resources, err := envoy.Service(service)
 	if err != nil {
 		t.Fatal(err)
 	}
-	to := netip.MustParseAddrPort(callee)
+	endpoints, err := envoy.ServiceEndpoints(service)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resources = append(resources, endpoints...)
 	for i, r := range resources {
 		m, err := r.Body.UnmarshalNew()
 		if err != nil {
@@ -160,10 +168,6 @@ func detected(t *testing.T, port uint32, callee string) []envoy.Resource {
 					TlsParams:     &tlsv3.TlsParameters{TlsMaximumProtocolVersion: tlsv3.TlsParameters_TLSv1_3},
 				}}),
 			}}
-		case *endpointv3.ClusterLoadAssignment:
-			m.Endpoints = []*endpointv3.LocalityLbEndpoints{{LbEndpoints: []*endpointv3.LbEndpoint{{
-				HostIdentifier: &endpointv3.LbEndpoint_Endpoint{Endpoint: &endpointv3.Endpoint{Address: socket(to.Addr().String(), uint32(to.Port()))}},
-			}}}}
 		}
 		resources[i] = encode(t, r.Name, r.View, m)
 	}
