@@ -149,13 +149,19 @@ func (st *stream) run(conn deltaStream) error {
 func (st *stream) send(conn deltaStream) error {
 	ctx := conn.Context()
 	defer context.AfterFunc(ctx, st.poke)()
+	unread := time.AfterFunc(st.server.unread, func() {
+		st.end(status.Error(codes.DeadlineExceeded, "the proxy does not read what it is sent"))
+	})
+	defer unread.Stop()
 	for ctx.Err() == nil {
 		responses, marked, wait := st.server.collect(st)
 		for _, r := range responses {
+			unread.Reset(st.server.unread)
 			if err := st.write(conn, r); err != nil {
 				return err
 			}
 		}
+		unread.Stop()
 		if len(responses) > 0 && !marked.IsZero() {
 			pushSeconds.Observe(time.Since(marked).Seconds())
 		}
@@ -175,10 +181,6 @@ const maxUnread = time.Minute
 // write sends one response. It waits for the proxy: while it does, what changes
 // is kept as names in the slot, so that a slow reader costs no more memory.
 func (st *stream) write(conn deltaStream, r *response) error {
-	timer := time.AfterFunc(st.server.unread, func() {
-		st.end(status.Error(codes.DeadlineExceeded, "the proxy does not read what it is sent"))
-	})
-	defer timer.Stop()
 	if err := conn.SendMsg(r); err != nil {
 		return err
 	}
