@@ -15,11 +15,10 @@ import (
 // routesTo is the RDS resource of a Service's HTTP port: everything goes to the
 // cluster of the same name, and is tried again only if it was surely not served.
 func routesTo(name string) (Resource, error) {
-	to := &routev3.RouteAction{
-		ClusterSpecifier: &routev3.RouteAction_Cluster{Cluster: name},
-		RetryPolicy:      defaultRetry(),
-	}
-	return Encode(name, "", routeConfiguration(name, to))
+	c := routeConfiguration(name, name)
+	// By the virtual host each route has it, for the bytes of one.
+	c.VirtualHosts[0].RetryPolicy = defaultRetry()
+	return Encode(name, "", c)
 }
 
 // inboundRoutes is the RDS resource of an inbound port. Who may send which
@@ -31,15 +30,16 @@ func inboundRoutes(m model.Mesh, w model.Workload, p model.InboundPort) (Resourc
 		return Resource{}, err
 	}
 	name := inboundName(w, p)
-	c := routeConfiguration(name, &routev3.RouteAction{ClusterSpecifier: &routev3.RouteAction_Cluster{Cluster: inboundCluster(p.Protocol)}})
+	c := routeConfiguration(name, inboundCluster(p.Protocol))
 	c.TypedPerFilterConfig = rules
 	return Encode(name, w.View, c)
 }
 
-// routeConfiguration has no timeout of its own. WebSockets and gRPC streams may
-// be silent for as long as they like; other streams end when they are idle.
-func routeConfiguration(name string, to *routev3.RouteAction) *routev3.RouteConfiguration {
-	to.Timeout = dur(0)
+// routeConfiguration leads everything to one cluster. It has no timeout of its own.
+// WebSockets and gRPC streams may be silent for as long as they like; other streams
+// end when they are idle.
+func routeConfiguration(name, cluster string) *routev3.RouteConfiguration {
+	to := &routev3.RouteAction{ClusterSpecifier: &routev3.RouteAction_Cluster{Cluster: cluster}, Timeout: dur(0)}
 	patient := proto.CloneOf(to)
 	patient.IdleTimeout = dur(0)
 	return &routev3.RouteConfiguration{

@@ -1,0 +1,79 @@
+//go:build envoy
+
+// Copyright The mesh-apiserver Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package envoy
+
+import (
+	"fmt"
+	"net/http"
+	"sync/atomic"
+	"testing"
+
+	bootstrapv3 "github.com/envoyproxy/go-control-plane/envoy/config/bootstrap/v3"
+	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
+	endpointv3 "github.com/envoyproxy/go-control-plane/envoy/config/endpoint/v3"
+	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
+	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
+	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
+)
+
+// TestEnvoyTriesAgainWhatWasSurelyNotServedAndNothingElse: of two endpoints one
+// refuses connections, and the other answers, by 503 what is called /fails.
+func TestEnvoyTriesAgainWhatWasSurelyNotServedAndNothingElse(t *testing.T) {
+	var served atomic.Int64
+	app := listen(t)
+	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		served.Add(1)
+		if r.URL.Path == "/fails" {
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}
+	})}
+	go server.Serve(app)
+	t.Cleanup(func() { server.Close() })
+
+	const name = "out/shop/web:80"
+	resource, err := routesTo(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	routes := &routev3.RouteConfiguration{}
+	if err := resource.Body.UnmarshalTo(routes); err != nil {
+		t.Fatal(err)
+	}
+	manager := outboundManager(name)
+	manager.RouteSpecifier = &hcmv3.HttpConnectionManager_RouteConfig{RouteConfig: routes}
+	to := staticCluster(name, socketAddress("127.0.0.1", portOf(app)))
+	to.TypedExtensionProtocolOptions = protocolOptions("http1")
+	to.LoadAssignment.Endpoints[0].LbEndpoints = append(to.LoadAssignment.Endpoints[0].LbEndpoints, &endpointv3.LbEndpoint{
+		HostIdentifier: &endpointv3.LbEndpoint_Endpoint{Endpoint: &endpointv3.Endpoint{Address: socketAddress("127.0.0.1", freePort(t))}},
+	})
+	front := freePort(t)
+	e := inboundEnvoy{output: &output{}, web: fmt.Sprintf("http://127.0.0.1:%d", front)}
+	e.run(t, &bootstrapv3.Bootstrap{StaticResources: &bootstrapv3.Bootstrap_StaticResources{
+		Clusters: []*clusterv3.Cluster{to},
+		Listeners: []*listenerv3.Listener{{
+			Name: "web", Address: socketAddress("127.0.0.1", front),
+			FilterChains: []*listenerv3.FilterChain{{Filters: []*listenerv3.Filter{managerFilter(manager)}}},
+		}},
+	}})
+
+	const requests = 20
+	for path, want := range map[string]int{"/": http.StatusOK, "/fails": http.StatusServiceUnavailable} {
+		served.Store(0)
+		for range requests {
+			answer, err := http.Get(e.web + path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			answer.Body.Close()
+			if answer.StatusCode != want {
+				t.Errorf("%s: got %s, want %d", path, answer.Status, want)
+			}
+		}
+		if n := served.Load(); n != requests {
+			t.Errorf("%s: the application served %d requests, want %d", path, n, requests)
+		}
+	}
+}
