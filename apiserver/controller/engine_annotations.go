@@ -4,6 +4,7 @@
 package controller
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/compile"
@@ -53,7 +54,7 @@ func (e *engine) annotations(dirty world.Dirty) []warning {
 	for id := range dirty.Proxies {
 		proxy, there := e.world.Proxy(id)
 		if !there || len(e.world.View(proxy.View).Traffic) == 0 {
-			note(annotated(id), nil)
+			note(annotated(id), e.unknown(id))
 			continue
 		}
 		views[proxy.View] = struct{}{}
@@ -65,11 +66,20 @@ func (e *engine) annotations(dirty world.Dirty) []warning {
 		}
 		problems := compile.WorkloadProblems(e.world, view)
 		for _, pod := range e.world.PodsIn(name) {
-			note(annotated(pod.ProxyID()), problems)
+			note(annotated(pod.ProxyID()), slices.Concat(problems, pod.Unknown))
 		}
 	}
 	countAnnotations(e.warned)
 	return warnings
+}
+
+// unknown is what does nothing in a pod's metadata, nil if the pod is gone.
+func (e *engine) unknown(id model.ProxyID) []string {
+	pod := e.world.Pod(world.Key{Namespace: id.Namespace, Name: id.Pod})
+	if pod == nil || pod.UID != id.UID {
+		return nil
+	}
+	return pod.Unknown
 }
 
 // withUID adds the UID to a Namespace, which warned knows by its name alone.

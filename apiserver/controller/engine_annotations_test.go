@@ -54,6 +54,41 @@ func TestLooseningThatIsNotForPodsIsWarnedOf(t *testing.T) {
 	}
 }
 
+func TestNamesThatDoNothingAreWarnedOf(t *testing.T) {
+	objects := worldtest.Load(t, "compile/testdata/mtls-levels.in.yaml")
+	e := loaded(objects)
+	e.step(t.Context())
+	pods := 0
+	for _, o := range objects {
+		switch o := o.(type) {
+		case *corev1.Pod:
+			pod := o.DeepCopy()
+			metav1.SetMetaDataAnnotation(&pod.ObjectMeta, model.Prefix+"exclude-inbound-port", "9090")
+			worldtest.Set(e.world, pod)
+			pods++
+		case *corev1.Namespace:
+			namespace := o.DeepCopy()
+			metav1.SetMetaDataAnnotation(&namespace.ObjectMeta, model.Prefix+"acess", "DefaultDeny")
+			worldtest.Set(e.world, namespace)
+		}
+	}
+	told := 0
+	for _, w := range e.step(t.Context()).warnings {
+		want := "annotation mesh.openservicemesh.io/exclude-inbound-port does nothing: is mesh.openservicemesh.io/exclude-inbound-ports meant?"
+		if w.about.Pod == "" {
+			want = "annotation mesh.openservicemesh.io/acess does nothing: is mesh.openservicemesh.io/access meant?"
+		} else {
+			told++
+		}
+		if !strings.HasSuffix(w.message, want) {
+			t.Errorf("%s %s: %q does not end with %q", w.about.kind(), w.about.Pod, w.message, want)
+		}
+	}
+	if told != pods || pods == 0 {
+		t.Errorf("warned of %d of %d pods", told, pods)
+	}
+}
+
 func TestWarningsAreEvents(t *testing.T) {
 	recorder := events.NewFakeRecorder(2)
 	warn(recorder, []warning{{annotated{Namespace: "shop"}, "why " + strings.Repeat("x", 2*maxNote)}})

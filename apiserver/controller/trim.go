@@ -4,6 +4,8 @@
 package controller
 
 import (
+	"strings"
+
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -36,7 +38,7 @@ func Trim(object any) (any, error) {
 }
 
 func trimPod(pod *corev1.Pod) {
-	pod.Annotations = trafficAnnotations(pod.Annotations)
+	pod.Annotations = meshAnnotations(pod.Annotations)
 	pod.Spec = corev1.PodSpec{
 		NodeName:           pod.Spec.NodeName,
 		ServiceAccountName: pod.Spec.ServiceAccountName,
@@ -52,10 +54,11 @@ func trimPod(pod *corev1.Pod) {
 	}
 }
 
-func trafficAnnotations(annotations map[string]string) map[string]string {
+// meshAnnotations are those under the mesh's prefix.
+func meshAnnotations(annotations map[string]string) map[string]string {
 	var kept map[string]string
-	for _, name := range model.TrafficAnnotations {
-		if value, ok := annotations[name]; ok {
+	for name, value := range annotations {
+		if strings.HasPrefix(name, model.Prefix) {
 			if kept == nil {
 				kept = map[string]string{}
 			}

@@ -184,5 +184,5 @@ func NamespaceProblems(w *world.World, namespace string) []string {
 			found = append(found, fmt.Sprintf("annotation %s: only pods have ports; it says nothing on a Namespace", a.ports))
 		}
 	}
-	return found
+	return append(found, w.NamespaceUnknown(namespace)...)
 }

@@ -7,29 +7,18 @@ import (
 	"fmt"
 	"net/netip"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
 )
 
-// Annotations of a pod that keep some of its traffic away from the proxy, each
-// a list with commas between. An excluded inbound port takes plaintext from
-// anybody, and no policy guards it.
-const (
-	ExcludeInboundPorts   = "mesh.openservicemesh.io/exclude-inbound-ports"
-	ExcludeOutboundPorts  = "mesh.openservicemesh.io/exclude-outbound-ports"
-	ExcludeOutboundRanges = "mesh.openservicemesh.io/exclude-outbound-ip-ranges"
-	ExcludeInterfaces     = "mesh.openservicemesh.io/exclude-interfaces"
-)
-
-// InboundExclusionLabel on a namespace, with the value InboundExclusionForbidden,
-// refuses pods that exclude inbound ports or interfaces. It stands on the
-// namespace because tenants' roles cannot edit namespaces.
-const (
-	InboundExclusionLabel     = "mesh.openservicemesh.io/inbound-exclusions"
-	InboundExclusionForbidden = "forbidden"
-)
+// inboundExclusionForbidden on a Namespace refuses pods that exclude inbound ports
+// or interfaces. It stands there because tenants' roles cannot edit namespaces.
+const inboundExclusionForbidden = "forbidden"
 
 // maxExcluded bounds one list: each item is a rule that every new connection
 // may have to pass.
@@ -43,29 +32,27 @@ var exclusions = []struct {
 	inbound              bool
 	check                func(string) error
 }{
-	{ExcludeInboundPorts, excludeArgument + "inbound-port=", true, checkPort},
-	{ExcludeOutboundPorts, excludeArgument + "outbound-port=", false, checkPort},
-	{ExcludeOutboundRanges, excludeArgument + "outbound-range=", false, checkRange},
-	{ExcludeInterfaces, excludeArgument + "interface=", true, checkInterface},
+	{model.ExcludeInboundPorts, excludeArgument + "inbound-port=", true, checkPort},
+	{model.ExcludeOutboundPorts, excludeArgument + "outbound-port=", false, checkPort},
+	{model.ExcludeOutboundRanges, excludeArgument + "outbound-range=", false, checkRange},
+	{model.ExcludeInterfaces, excludeArgument + "interface=", true, checkInterface},
 }
 
 // exclude gives the arguments for mesh-init, and warns of what is unguarded.
 func exclude(pod *corev1.Pod, namespace Namespace) (arguments, warnings []string, err error) {
 	for _, exclusion := range exclusions {
-		value, ok := pod.Annotations[exclusion.annotation]
-		if !ok || strings.TrimSpace(value) == "" {
+		list := items(pod.Annotations[exclusion.annotation])
+		if len(list) == 0 {
 			continue
 		}
-		if exclusion.inbound && namespace.Labels[InboundExclusionLabel] == InboundExclusionForbidden {
+		if exclusion.inbound && namespace.Labels[model.InboundExclusionLabel] == inboundExclusionForbidden {
 			return nil, nil, fmt.Errorf("annotation %s: namespace %s is labelled %s=%s: remove the annotation",
-				exclusion.annotation, namespace.Name, InboundExclusionLabel, InboundExclusionForbidden)
+				exclusion.annotation, namespace.Name, model.InboundExclusionLabel, inboundExclusionForbidden)
 		}
-		items := strings.Split(value, ",")
-		if len(items) > maxExcluded {
-			return nil, nil, fmt.Errorf("annotation %s: %d items: name at most %d", exclusion.annotation, len(items), maxExcluded)
+		if len(list) > maxExcluded {
+			return nil, nil, fmt.Errorf("annotation %s: %d items: name at most %d", exclusion.annotation, len(list), maxExcluded)
 		}
-		for _, item := range items {
-			item = strings.TrimSpace(item)
+		for _, item := range list {
 			if err := exclusion.check(item); err != nil {
 				return nil, nil, fmt.Errorf("annotation %s: %w", exclusion.annotation, err)
 			}
@@ -76,6 +63,33 @@ func exclude(pod *corev1.Pod, namespace Namespace) (arguments, warnings []string
 		}
 	}
 	return arguments, warnings, nil
+}
+
+// excludedTwice warns of ports that an annotation speaks of in vain, since what comes
+// in there goes past the proxy.
+func excludedTwice(pod *corev1.Pod) []string {
+	var warnings []string
+	excluded := items(pod.Annotations[model.ExcludeInboundPorts])
+	for _, annotation := range []string{model.MTLSPortsAnnotation, model.AccessPortsAnnotation} {
+		for _, item := range items(pod.Annotations[annotation]) {
+			if port, _, _ := strings.Cut(item, "="); slices.Contains(excluded, strings.TrimSpace(port)) {
+				warnings = append(warnings, fmt.Sprintf("annotation %s: port %s is in %s as well, which wins: remove it from one of them", annotation, strings.TrimSpace(port), model.ExcludeInboundPorts))
+			}
+		}
+	}
+	return warnings
+}
+
+// items are those of a list with commas between.
+func items(list string) []string {
+	if strings.TrimSpace(list) == "" {
+		return nil
+	}
+	var out []string
+	for item := range strings.SplitSeq(list, ",") {
+		out = append(out, strings.TrimSpace(item))
+	}
+	return out
 }
 
 func checkPort(item string) error {

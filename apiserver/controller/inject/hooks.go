@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
 )
 
 // refuseHooks finds the lifecycle hooks that the kubelet would call in vain,
@@ -27,7 +29,7 @@ func refuseHooks(pod *corev1.Pod, c *corev1.Container) error {
 			continue
 		}
 		return fmt.Errorf("container %s: lifecycle.%s.httpGet is plaintext from the kubelet, which the mesh refuses: use exec or sleep, or exclude its port by the annotation %s",
-			c.Name, hook.name, ExcludeInboundPorts)
+			c.Name, hook.name, model.ExcludeInboundPorts)
 	}
 	return nil
 }
@@ -39,7 +41,7 @@ func pastTheProxy(pod *corev1.Pod, c *corev1.Container, get *corev1.HTTPGetActio
 		return true
 	}
 	port, err := containerPort(c, get.Port)
-	return err == nil && slices.ContainsFunc(strings.Split(pod.Annotations[ExcludeInboundPorts], ","), func(item string) bool {
+	return err == nil && slices.ContainsFunc(strings.Split(pod.Annotations[model.ExcludeInboundPorts], ","), func(item string) bool {
 		return strings.TrimSpace(item) == strconv.Itoa(int(port))
 	})
 }

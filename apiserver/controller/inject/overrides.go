@@ -12,18 +12,8 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
-)
 
-// Annotations of a pod that replace what MeshConfig.spec.sidecar says, for its
-// own proxy.
-const (
-	ProxyCPU         = "mesh.openservicemesh.io/proxy-cpu"
-	ProxyCPULimit    = "mesh.openservicemesh.io/proxy-cpu-limit"
-	ProxyMemory      = "mesh.openservicemesh.io/proxy-memory"
-	ProxyMemoryLimit = "mesh.openservicemesh.io/proxy-memory-limit"
-	ProxyImage       = "mesh.openservicemesh.io/proxy-image"
-	ProxyLogLevel    = "mesh.openservicemesh.io/proxy-log-level"
-	ProxyConcurrency = "mesh.openservicemesh.io/proxy-concurrency"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
 )
 
 var logLevels = []string{"trace", "debug", "info", "warning", "error", "critical", "off"}
@@ -36,10 +26,10 @@ func override(pod *corev1.Pod, namespace Namespace, settings Settings) (Settings
 		list       *corev1.ResourceList
 		name       corev1.ResourceName
 	}{
-		{ProxyCPU, &settings.Resources.Requests, corev1.ResourceCPU},
-		{ProxyCPULimit, &settings.Resources.Limits, corev1.ResourceCPU},
-		{ProxyMemory, &settings.Resources.Requests, corev1.ResourceMemory},
-		{ProxyMemoryLimit, &settings.Resources.Limits, corev1.ResourceMemory},
+		{model.ProxyCPU, &settings.Resources.Requests, corev1.ResourceCPU},
+		{model.ProxyCPULimit, &settings.Resources.Limits, corev1.ResourceCPU},
+		{model.ProxyMemory, &settings.Resources.Requests, corev1.ResourceMemory},
+		{model.ProxyMemoryLimit, &settings.Resources.Limits, corev1.ResourceMemory},
 	} {
 		text, ok := pod.Annotations[o.annotation]
 		if !ok {
@@ -64,29 +54,29 @@ func override(pod *corev1.Pod, namespace Namespace, settings Settings) (Settings
 }
 
 func overrideProcess(pod *corev1.Pod, namespace Namespace, settings Settings) (Settings, error) {
-	if level, ok := pod.Annotations[ProxyLogLevel]; ok {
+	if level, ok := pod.Annotations[model.ProxyLogLevel]; ok {
 		if !slices.Contains(logLevels, level) {
-			return settings, fmt.Errorf("annotation %s: %q is none of %s", ProxyLogLevel, level, strings.Join(logLevels, ", "))
+			return settings, fmt.Errorf("annotation %s: %q is none of %s", model.ProxyLogLevel, level, strings.Join(logLevels, ", "))
 		}
 		settings.LogLevel = level
 	}
-	if text, ok := pod.Annotations[ProxyConcurrency]; ok {
+	if text, ok := pod.Annotations[model.ProxyConcurrency]; ok {
 		number, err := strconv.ParseInt(text, 10, 32)
 		if err != nil || number < 1 || number > 128 {
-			return settings, fmt.Errorf("annotation %s: %q is no number from 1 to 128", ProxyConcurrency, text)
+			return settings, fmt.Errorf("annotation %s: %q is no number from 1 to 128", model.ProxyConcurrency, text)
 		}
 		settings.Concurrency = int32(number)
 	}
-	image, ok := pod.Annotations[ProxyImage]
+	image, ok := pod.Annotations[model.ProxyImageAnnotation]
 	switch {
 	case !ok:
 		return settings, nil
 	// The image runs as the user whose traffic is not captured, as do others
 	// only in such a namespace.
 	case !namespace.privileged():
-		return settings, fmt.Errorf("annotation %s: the proxy's image guards what others' policies say: remove it, or have an administrator label the namespace %s=%s", ProxyImage, PrivilegedLabel, PrivilegedAllowed)
+		return settings, fmt.Errorf("annotation %s: the proxy's image guards what others' policies say: remove it, or have an administrator label the namespace %s=%s", model.ProxyImageAnnotation, model.PrivilegedLabel, privilegedAllowed)
 	case image == "" || strings.ContainsFunc(image, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }):
-		return settings, fmt.Errorf("annotation %s: %q is no image reference", ProxyImage, image)
+		return settings, fmt.Errorf("annotation %s: %q is no image reference", model.ProxyImageAnnotation, image)
 	}
 	settings.ProxyImage = image
 	return settings, nil

@@ -18,6 +18,8 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"sigs.k8s.io/yaml"
+
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
@@ -136,12 +138,21 @@ func TestReinvocation(t *testing.T) {
 func TestWarnings(t *testing.T) {
 	pod := readPod(t, "testdata/probes.in.yaml")
 	pod.Spec.DNSPolicy = corev1.DNSDefault
+	pod.Annotations = map[string]string{
+		model.ExcludeInboundPorts:            "9090",
+		model.MTLSPortsAnnotation:            "8080=Strict, 9090=Permissive",
+		model.Prefix + "exclude-interface":   "net1",
+		"example.org/exclude-inbound-portss": "1",
+	}
 	result, err := Patch(pod, bookstore, settings)
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := []string{
 		"container outside: readinessProbe.httpGet.host: the kubelet calls 198.18.128.1 itself; the probe is left as it is",
+		"annotation mesh.openservicemesh.io/exclude-inbound-ports: what comes in there is neither encrypted nor guarded by policies",
+		"annotation mesh.openservicemesh.io/mtls-ports: port 9090 is in mesh.openservicemesh.io/exclude-inbound-ports as well, which wins: remove it from one of them",
+		"annotation mesh.openservicemesh.io/exclude-interface does nothing: is mesh.openservicemesh.io/exclude-interfaces meant?",
 		"dnsPolicy Default: the pod starts only if its resolver knows mesh-apiserver.mesh-system.svc.cluster.local",
 	}
 	if diff := cmp.Diff(want, result.Warnings); diff != "" {

@@ -35,13 +35,13 @@ func refuse(pod *corev1.Pod, namespace Namespace, settings Settings) error {
 	}
 	if !namespace.privileged() {
 		if err := refusePrivileged(pod); err != nil {
-			return fmt.Errorf("%w: remove it, have an administrator label the namespace %s=%s, %s", err, PrivilegedLabel, PrivilegedAllowed, optOut)
+			return fmt.Errorf("%w: remove it, have an administrator label the namespace %s=%s, %s", err, model.PrivilegedLabel, privilegedAllowed, optOut)
 		}
 	}
 	for _, c := range others(&pod.Spec) {
 		if runsAsProxy(pod, c) && !namespace.privileged() {
 			return fmt.Errorf("container %s runs as uid %d, whose traffic the mesh does not capture: choose another runAsUser, have an administrator label the namespace %s=%s, %s",
-				c.Name, model.ProxyUID, PrivilegedLabel, PrivilegedAllowed, optOut)
+				c.Name, model.ProxyUID, model.PrivilegedLabel, privilegedAllowed, optOut)
 		}
 		for _, port := range c.Ports {
 			if ofProxy(port.ContainerPort) && (port.Protocol == corev1.ProtocolTCP || port.Protocol == "") {

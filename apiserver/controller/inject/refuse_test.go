@@ -67,27 +67,27 @@ func TestRefusals(t *testing.T) {
 			c.StartupProbe = &corev1.Probe{ProbeHandler: corev1.ProbeHandler{GRPC: &corev1.GRPCAction{Port: 15001}}}
 		}), "container app: startupProbe.grpc.port: 15001 belongs to the mesh: name the app's own port"},
 
-		{"an excluded port that is none", annotated(ExcludeInboundPorts, "9090,x"),
+		{"an excluded port that is none", annotated(model.ExcludeInboundPorts, "9090,x"),
 			`annotation mesh.openservicemesh.io/exclude-inbound-ports: "x" is no port: write numbers from 1 to 65535 with commas between`},
-		{"an excluded port of the proxy", annotated(ExcludeOutboundPorts, "15006"),
+		{"an excluded port of the proxy", annotated(model.ExcludeOutboundPorts, "15006"),
 			"annotation mesh.openservicemesh.io/exclude-outbound-ports: port 15006 belongs to the mesh: remove it"},
-		{"an excluded range that is none", annotated(ExcludeOutboundRanges, "198.51.100.0"),
+		{"an excluded range that is none", annotated(model.ExcludeOutboundRanges, "198.51.100.0"),
 			`annotation mesh.openservicemesh.io/exclude-outbound-ip-ranges: "198.51.100.0" is no IP range: write CIDRs`},
-		{"the pod's own interface excluded", annotated(ExcludeInterfaces, "eth0"),
+		{"the pod's own interface excluded", annotated(model.ExcludeInterfaces, "eth0"),
 			"annotation mesh.openservicemesh.io/exclude-interfaces: interface eth0 carries the pod's own traffic: name another"},
 		{"an inbound exclusion that the administrator forbids", func(p *corev1.Pod, n *Namespace, s *Settings) {
-			n.Labels = map[string]string{InboundExclusionLabel: InboundExclusionForbidden}
-			annotated(ExcludeInboundPorts, "9090")(p, n, s)
+			n.Labels = map[string]string{model.InboundExclusionLabel: inboundExclusionForbidden}
+			annotated(model.ExcludeInboundPorts, "9090")(p, n, s)
 		}, "annotation mesh.openservicemesh.io/exclude-inbound-ports: namespace bookstore is labelled mesh.openservicemesh.io/inbound-exclusions=forbidden: remove the annotation"},
-		{"an override that is no quantity", annotated(ProxyCPU, "much"),
+		{"an override that is no quantity", annotated(model.ProxyCPU, "much"),
 			`annotation mesh.openservicemesh.io/proxy-cpu: "much" is no quantity above zero: write it as in a container's resources, 100m or 128Mi`},
-		{"a request above its limit", annotated(ProxyMemoryLimit, "64Mi"),
+		{"a request above its limit", annotated(model.ProxyMemoryLimit, "64Mi"),
 			"annotations mesh.openservicemesh.io/proxy-memory, proxy-memory-limit: the proxy would request 96Mi, above its limit of 64Mi: set both"},
-		{"an unknown log level", annotated(ProxyLogLevel, "loud"),
+		{"an unknown log level", annotated(model.ProxyLogLevel, "loud"),
 			`annotation mesh.openservicemesh.io/proxy-log-level: "loud" is none of trace, debug`},
-		{"no worker threads", annotated(ProxyConcurrency, "0"),
+		{"no worker threads", annotated(model.ProxyConcurrency, "0"),
 			`annotation mesh.openservicemesh.io/proxy-concurrency: "0" is no number from 1 to 128`},
-		{"a proxy of the tenant's own", annotated(ProxyImage, "mine"),
+		{"a proxy of the tenant's own", annotated(model.ProxyImageAnnotation, "mine"),
 			"annotation mesh.openservicemesh.io/proxy-image: the proxy's image guards what others' policies say: remove it, or have an administrator label the namespace mesh.openservicemesh.io/privileged-workloads=allowed"},
 		{"HTTP/3 probe", container(func(c *corev1.Container) {
 			c.LivenessProbe = httpProbe(80)
@@ -107,7 +107,7 @@ func TestRefusals(t *testing.T) {
 			c.Lifecycle = &corev1.Lifecycle{PreStop: httpHook("", intstr.FromInt32(80))}
 		}), "container app: lifecycle.preStop.httpGet is plaintext from the kubelet, which the mesh refuses: use exec or sleep, or exclude its port by the annotation mesh.openservicemesh.io/exclude-inbound-ports"},
 		{"HTTP hook at the start, another port excluded", func(p *corev1.Pod, _ *Namespace, _ *Settings) {
-			p.Annotations = map[string]string{ExcludeInboundPorts: "8080"}
+			p.Annotations = map[string]string{model.ExcludeInboundPorts: "8080"}
 			p.Spec.Containers[0].Lifecycle = &corev1.Lifecycle{PostStart: httpHook("", intstr.FromInt32(80))}
 		}, "container app: lifecycle.postStart.httpGet is plaintext from the kubelet"},
 
@@ -160,7 +160,7 @@ func TestHooksThatGoPastTheProxyAreLeftAlone(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			pod := readPod(t, "testdata/nothing-there.in.yaml")
-			pod.Annotations = map[string]string{ExcludeInboundPorts: "9091, 9090"}
+			pod.Annotations = map[string]string{model.ExcludeInboundPorts: "9091, 9090"}
 			pod.Spec.Containers[0].Ports = []corev1.ContainerPort{{Name: "admin", ContainerPort: 9090}}
 			pod.Spec.Containers[0].Lifecycle = lifecycle
 			result, err := Patch(pod, bookstore, settings)

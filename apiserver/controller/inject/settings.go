@@ -10,6 +10,8 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
 )
 
 // Settings is what Patch has to know beside the pod and its namespace.
@@ -52,15 +54,12 @@ type Namespace struct {
 	Labels map[string]string
 }
 
-// PrivilegedLabel on a namespace, with the value PrivilegedAllowed, lets its
-// meshed pods hold the rights with which a container can step around its proxy.
-// It stands on the namespace because tenants' roles cannot edit namespaces.
-const (
-	PrivilegedLabel   = "mesh.openservicemesh.io/privileged-workloads"
-	PrivilegedAllowed = "allowed"
-)
+// privilegedAllowed on a Namespace lets its meshed pods hold the rights with which a
+// container can step around its proxy. It stands there because tenants' roles cannot
+// edit namespaces.
+const privilegedAllowed = "allowed"
 
 // podSecurityLabel is PodSecurity's (KEP-2579).
 const podSecurityLabel = "pod-security.kubernetes.io/enforce"
 
-func (n Namespace) privileged() bool { return n.Labels[PrivilegedLabel] == PrivilegedAllowed }
+func (n Namespace) privileged() bool { return n.Labels[model.PrivilegedLabel] == privilegedAllowed }

@@ -53,30 +53,6 @@ const (
 	Binary = RunDirectory + "/mesh-apiserver"
 )
 
-// InjectLabel on a namespace puts its pods in the mesh, on a pod it overrides
-// the namespace. Its values are InjectEnabled and InjectDisabled.
-const (
-	InjectLabel    = "mesh.openservicemesh.io/inject"
-	InjectEnabled  = "enabled"
-	InjectDisabled = "disabled"
-)
-
-// VisibilityAnnotation on a Namespace says who sees its Services and pods:
-// "Mesh", "Namespace", or names of namespaces with commas between.
-const VisibilityAnnotation = "mesh.openservicemesh.io/visibility"
-
-// The annotations by which a Namespace or pod overrides traffic.mtls and
-// traffic.access, and a pod those of its ports: "9090=Permissive,9091=Strict".
-const (
-	MTLSAnnotation        = "mesh.openservicemesh.io/mtls"
-	AccessAnnotation      = "mesh.openservicemesh.io/access"
-	MTLSPortsAnnotation   = "mesh.openservicemesh.io/mtls-ports"
-	AccessPortsAnnotation = "mesh.openservicemesh.io/access-ports"
-)
-
-// TrafficAnnotations are all of them.
-var TrafficAnnotations = []string{MTLSAnnotation, AccessAnnotation, MTLSPortsAnnotation, AccessPortsAnnotation}
-
 // ControlPlaneName is the DNS name of the control plane's Service, and the one DNS
 // SAN by which proxies know it: mesh-apiserver.<system namespace>.svc.
 func ControlPlaneName(systemNamespace string) string {

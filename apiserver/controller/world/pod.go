@@ -28,6 +28,9 @@ type Pod struct {
 	Meshed bool
 	// View is the name of the View it belongs to, "" unless it is meshed.
 	View string
+	// Unknown says which of its labels and annotations do nothing (model.UnknownOfPod);
+	// nil unless it is meshed.
+	Unknown []string
 }
 
 // ProxyID names the proxy in a meshed pod.
@@ -81,6 +84,7 @@ func newPod(in *corev1.Pod) (*Pod, *View) {
 	}
 	view := newView(in)
 	pod.View = view.Name
+	pod.Unknown = model.UnknownOfPod(in.Labels, in.Annotations)
 	return pod, view
 }
 

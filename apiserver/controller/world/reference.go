@@ -7,6 +7,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/openservicemesh/mesh-apiserver/apis/mesh/v1alpha1"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
 )
 
 // Reference names something that a policy speaks of.
@@ -80,7 +81,11 @@ func (w *World) DeleteServiceAccount(key Key) {
 func (w *World) SetNamespace(namespace *corev1.Namespace) {
 	w.learn(Reference{Kind: KindNamespace, Key: keyOf(namespace)})
 	w.setVisibility(namespace.Name, newVisibility(namespace))
-	w.setNamespaceTraffic(namespace.Name, namespaceTraffic{string(namespace.UID), trafficAnnotations(namespace)})
+	w.setNamespaceTraffic(namespace.Name, namespaceTraffic{
+		uid:         string(namespace.UID),
+		annotations: trafficAnnotations(namespace),
+		unknown:     model.UnknownOfNamespace(namespace.Labels, namespace.Annotations),
+	})
 }
 
 // DeleteNamespace takes in that a namespace exists no more.

@@ -33,19 +33,25 @@ func trafficAnnotations(object metav1.Object) map[string]string {
 type namespaceTraffic struct {
 	uid         string
 	annotations map[string]string
+	unknown     []string
 }
 
 // setNamespaceTraffic takes in the annotations of a Namespace; none if it is gone.
 func (w *World) setNamespaceTraffic(namespace string, traffic namespaceTraffic) {
-	if maps.Equal(w.traffic[namespace].annotations, traffic.annotations) {
+	last := w.traffic[namespace]
+	same := maps.Equal(last.annotations, traffic.annotations)
+	if same && slices.Equal(last.unknown, traffic.unknown) {
 		return
 	}
-	if traffic.annotations == nil {
+	if traffic.annotations == nil && traffic.unknown == nil {
 		delete(w.traffic, namespace)
 	} else {
 		w.traffic[namespace] = traffic
 	}
 	w.dirty.Namespaces[namespace] = struct{}{}
+	if same {
+		return
+	}
 	for view := range w.viewsByNamespace[namespace] {
 		w.dirty.Views[view] = struct{}{}
 	}
@@ -57,7 +63,11 @@ func (w *World) NamespaceTraffic(namespace string) map[string]string {
 	return w.traffic[namespace].annotations
 }
 
-// NamespaceUID is the UID of a Namespace that NamespaceTraffic is about.
+// NamespaceUnknown says which labels and annotations of a Namespace do nothing
+// (model.UnknownOfNamespace).
+func (w *World) NamespaceUnknown(namespace string) []string { return w.traffic[namespace].unknown }
+
+// NamespaceUID is the UID of a Namespace that NamespaceTraffic or NamespaceUnknown is about.
 func (w *World) NamespaceUID(namespace string) string { return w.traffic[namespace].uid }
 
 // PodsIn gives the pods that belong to a view, sorted by name.
