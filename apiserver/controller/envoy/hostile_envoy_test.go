@@ -231,11 +231,14 @@ func TestEnvoyHandsOnNothingThatTwoServersMayReadDifferently(t *testing.T) {
 		"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding : chunked\r\n\r\n0\r\n\r\n":                     "400 Bad Request",
 		"CONNECT 127.0.0.1:1 HTTP/1.1\r\nHost: x\r\n\r\n":                                                "403 Forbidden",
 		"GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n":                       "403 Forbidden",
-		requestFor("/books#/admin"): "400 Bad Request",
-		requestFor("/a%00"):         "400 Bad Request",
-		requestFor("/a/%2e%2e%2fb"): "400 Bad Request",
-		requestFor("/a%5c..%5cb"):   "400 Bad Request",
-		requestFor("/caf\xc3\xa9"):  "400 Bad Request",
+		requestFor("/books#/admin"):         "400 Bad Request",
+		requestFor("/a%00"):                 "400 Bad Request",
+		requestFor("/a/%2e%2e%2fb"):         "400 Bad Request",
+		requestFor("/a%5c..%5cb"):           "400 Bad Request",
+		requestFor("/caf\xc3\xa9"):          "400 Bad Request",
+		requestFor("/books/%2e%2e;/admin"):  "400 Bad Request",
+		requestFor("/books/.%2E;a=b/admin"): "400 Bad Request",
+		requestFor("/books/%2e;/../%2e;x"):  "400 Bad Request",
 	} {
 		if got := h.send(t, request); got != want {
 			t.Errorf("%q: %s, want %s", request, got, want)
@@ -257,11 +260,30 @@ func TestEnvoyHandsOnNothingThatTwoServersMayReadDifferently(t *testing.T) {
 	if r := h.seen.Load(); r.Host != "other" || r.RequestURI != "/books" {
 		t.Errorf("an absolute URI is handed on as %s of host %s", r.RequestURI, r.Host)
 	}
-	for path, want := range map[string]string{`/a\..\b`: "/b", "/a/%2e%2e/b": "/b", "/a/.//./b": "/a/b", "/%61": "/a", "//a": "/a", "/a/%252e%252e/b": "/a/%252e%252e/b"} {
+	for path, want := range map[string]string{`/a\..\b`: "/b", "/a/%2e%2e/b": "/b", "/a/.//./b": "/a/b", "/%61": "/a", "//a": "/a", "/a/%252e%252e/b": "/a/%252e%252e/b", "/a/..;x/b": "/b",
+		"/a;x/%2e%2ea;/b?c=/..;": "/a;x/..a;/b?c=/..;"} {
 		h.send(t, requestFor(path))
 		if got := h.seen.Load().RequestURI; got != want {
 			t.Errorf("%s is handed on as %s, want %s", path, got, want)
 		}
+	}
+}
+
+// TestEnvoyHoldsBackWhatFollowsAWebSocketThatIsNotOne: an application that does
+// not know WebSockets would take it for a request that nobody has looked at.
+func TestEnvoyHoldsBackWhatFollowsAWebSocketThatIsNotOne(t *testing.T) {
+	h := newHostile(t, denyOf(model.Match{Paths: []model.PathMatch{{Type: model.ValuePathPrefix, Value: "/admin"}}}))
+	const hidden = "GET /admin HTTP/1.1\r\nHost: x\r\n\r\n"
+	for _, path := range []string{"/books", "/slow", "/fails"} {
+		h.send(t, "GET "+path+" HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"+hidden)
+		// The application would have taken it from the same connection, before this.
+		h.send(t, requestFor("/after"))
+		if got := h.seen.Load().RequestURI; got != "/after" {
+			t.Errorf("after %s the application was asked for %s", path, got)
+		}
+	}
+	if got := h.served.Load(); got != 6 {
+		t.Errorf("%d requests came to the application, want 6", got)
 	}
 }
 
