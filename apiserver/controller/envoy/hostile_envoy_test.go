@@ -80,8 +80,9 @@ func newHostile(t *testing.T, access model.Access) hostile {
 	front := freePort(t)
 	socket := filepath.Join(t.TempDir(), "admin.sock")
 	yaml, err := messageYAML(&bootstrapv3.Bootstrap{
-		Admin:       &bootstrapv3.Admin{Address: pipeAddress(socket)},
-		StatsConfig: statsConfig(),
+		Admin:          &bootstrapv3.Admin{Address: pipeAddress(socket)},
+		StatsConfig:    statsConfig(),
+		LayeredRuntime: runtime(),
 		StaticResources: &bootstrapv3.Bootstrap_StaticResources{
 			Clusters: []*clusterv3.Cluster{to},
 			Listeners: []*listenerv3.Listener{{
@@ -174,6 +175,34 @@ func TestEnvoyDeniesAHeaderHoweverOftenItIsSaid(t *testing.T) {
 	} {
 		if got := h.send(t, requestFor("/", headers...)); got != "403 Forbidden" {
 			t.Errorf("%q: %s, want 403", headers, got)
+		}
+	}
+	if h.served.Load() != before {
+		t.Error("the application was asked")
+	}
+}
+
+// TestEnvoyAdmitsAHeaderOnlyIfItSaysNothingElse: a caller that may say one
+// tenant's name could else say another's beside it.
+func TestEnvoyAdmitsAHeaderOnlyIfItSaysNothingElse(t *testing.T) {
+	longest := strings.Repeat("abcdefgh", 512)
+	h := newHostile(t, model.Access{Closed: true, Allow: []model.Rule{
+		{Name: "shop/p/0", From: []model.Source{{Anonymous: true}}, To: []model.Match{{Kind: model.MatchHTTP, Headers: []model.HeaderMatch{{Name: "x-team", Value: "books"}}}}},
+		{Name: "shop/p/1", From: []model.Source{{Anonymous: true}}, To: []model.Match{{Kind: model.MatchHTTP, Headers: []model.HeaderMatch{{Name: "x-long", Value: longest}}}}},
+	}})
+	for _, headers := range [][]string{{"X-Team: books"}, {"x-team:books "}, {"X-Team: books", "X-Team: books"}, {"X-Long: " + longest}} {
+		if got := h.send(t, requestFor("/", headers...)); got != "200 OK" {
+			t.Errorf("%.80q: %s, want 200", headers, got)
+		}
+	}
+	before := h.served.Load()
+	for _, headers := range [][]string{
+		{}, {"X-Team: toys"}, {"X-Team: books", "X-Team: toys"}, {"X-Team: toys", "X-Team: books"}, {"X-Team: books", "X-Team: "}, {"X-Team: books, toys"},
+		{"X-Team: books", "X-Team: boo"}, {"X-Team: books", "X-Team: bookstore"}, {"X-Team: books", "X-Team: Books"}, {"X-Team: books", "X-Team: caf\xe9"},
+		{"X-Long: " + longest, "X-Long: " + longest[1:]}, {"X-Long: " + longest, "X-Long: " + longest + "a"},
+	} {
+		if got := h.send(t, requestFor("/", headers...)); got != "403 Forbidden" {
+			t.Errorf("%.80q: %s, want 403", headers, got)
 		}
 	}
 	if h.served.Load() != before {

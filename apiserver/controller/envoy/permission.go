@@ -36,14 +36,14 @@ func allowRequest(t model.Match) *rbacv3.Permission {
 	if t.Kind == model.MatchGRPC {
 		return allOf([]*rbacv3.Permission{header(":method", exactly("POST")), header("content-type", wholly(grpcContentType)), grpcMethods(t.GRPCMethods)})
 	}
-	return request(t, pathOf)
+	return request(t, pathOf, admittedHeader)
 }
 
 // denyRequest does not look at the content type of a named gRPC method: there
 // are servers that do not either.
 func denyRequest(t model.Match) *rbacv3.Permission {
 	if t.Kind != model.MatchGRPC {
-		return request(t, deniedPath)
+		return request(t, deniedPath, deniedHeader)
 	}
 	if len(t.GRPCMethods) == 0 {
 		return header("content-type", wholly(deniedGRPCContentType))
@@ -52,24 +52,24 @@ func denyRequest(t model.Match) *rbacv3.Permission {
 }
 
 // request is nil for what speaks of connections only.
-func request(t model.Match, path func(model.PathMatch) *rbacv3.Permission) *rbacv3.Permission {
+func request(t model.Match, path func(model.PathMatch) *rbacv3.Permission, head func(model.HeaderMatch) *rbacv3.Permission) *rbacv3.Permission {
 	switch t.Kind {
 	case model.MatchAny:
 		return anyPermission()
 	case model.MatchHTTP:
-		return httpRequest(t, path)
+		return httpRequest(t, path, head)
 	default:
 		return nil
 	}
 }
 
-func httpRequest(t model.Match, path func(model.PathMatch) *rbacv3.Permission) *rbacv3.Permission {
+func httpRequest(t model.Match, path func(model.PathMatch) *rbacv3.Permission, head func(model.HeaderMatch) *rbacv3.Permission) *rbacv3.Permission {
 	var all []*rbacv3.Permission
 	all = append(all, anyOf(t.Methods, func(m string) *rbacv3.Permission { return header(":method", exactly(m)) }))
 	all = append(all, anyOf(t.Paths, path))
 	all = append(all, anyOf(t.Hosts, hostOf))
 	for _, h := range t.Headers {
-		all = append(all, header(h.Name, value(h.Type, h.Value)))
+		all = append(all, head(h))
 	}
 	return allOf(all)
 }
