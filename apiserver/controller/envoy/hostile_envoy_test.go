@@ -210,6 +210,29 @@ func TestEnvoyAdmitsAHeaderOnlyIfItSaysNothingElse(t *testing.T) {
 	}
 }
 
+// TestEnvoyDeniesAMethodInAnyCase: some frameworks take them for one.
+func TestEnvoyDeniesAMethodInAnyCase(t *testing.T) {
+	h := newHostile(t, denyOf(model.Match{Methods: []string{"DELETE"}}))
+	// As between proxies: over HTTP/1.1 Envoy takes the known methods alone.
+	http2 := &http.Protocols{}
+	http2.SetUnencryptedHTTP2(true)
+	caller := http.Client{Transport: &http.Transport{Protocols: http2}, Timeout: 20 * time.Second}
+	for method, want := range map[string]int{"DELETE": 403, "delete": 403, "Delete": 403, "GET": 200, "UNDELETE": 200} {
+		request, err := http.NewRequest(method, "http://"+h.address, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer, err := caller.Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer.Body.Close()
+		if answer.StatusCode != want {
+			t.Errorf("%s: %s, want %d", method, answer.Status, want)
+		}
+	}
+}
+
 func TestEnvoyDeniesGRPCInItsFormForBrowsersToo(t *testing.T) {
 	h := newHostile(t, model.Access{Deny: []model.Rule{{Name: "shop/p/0", To: []model.Match{{Kind: model.MatchGRPC}}}}})
 	for content, served := range map[string]int64{

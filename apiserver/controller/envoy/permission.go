@@ -36,14 +36,14 @@ func allowRequest(t model.Match) *rbacv3.Permission {
 	if t.Kind == model.MatchGRPC {
 		return allOf([]*rbacv3.Permission{header(":method", exactly("POST")), header("content-type", wholly(grpcContentType)), grpcMethods(t.GRPCMethods)})
 	}
-	return request(t, pathOf, admittedHeader)
+	return request(t, reading{admittedMethod, pathOf, admittedHeader})
 }
 
 // denyRequest does not look at the content type of a named gRPC method: there
 // are servers that do not either.
 func denyRequest(t model.Match) *rbacv3.Permission {
 	if t.Kind != model.MatchGRPC {
-		return request(t, deniedPath, deniedHeader)
+		return request(t, reading{deniedMethod, deniedPath, deniedHeader})
 	}
 	if len(t.GRPCMethods) == 0 {
 		return header("content-type", wholly(deniedGRPCContentType))
@@ -51,27 +51,45 @@ func denyRequest(t model.Match) *rbacv3.Permission {
 	return grpcMethods(t.GRPCMethods)
 }
 
+// reading is how the words of a rule are compared with those of a request: an
+// Allow admits what it says, a Deny refuses what an application may take for it.
+type reading struct {
+	method func(string) *rbacv3.Permission
+	path   func(model.PathMatch) *rbacv3.Permission
+	header func(model.HeaderMatch) *rbacv3.Permission
+}
+
 // request is nil for what speaks of connections only.
-func request(t model.Match, path func(model.PathMatch) *rbacv3.Permission, head func(model.HeaderMatch) *rbacv3.Permission) *rbacv3.Permission {
+func request(t model.Match, r reading) *rbacv3.Permission {
 	switch t.Kind {
 	case model.MatchAny:
 		return anyPermission()
 	case model.MatchHTTP:
-		return httpRequest(t, path, head)
+		return httpRequest(t, r)
 	default:
 		return nil
 	}
 }
 
-func httpRequest(t model.Match, path func(model.PathMatch) *rbacv3.Permission, head func(model.HeaderMatch) *rbacv3.Permission) *rbacv3.Permission {
+func httpRequest(t model.Match, r reading) *rbacv3.Permission {
 	var all []*rbacv3.Permission
-	all = append(all, anyOf(t.Methods, func(m string) *rbacv3.Permission { return header(":method", exactly(m)) }))
-	all = append(all, anyOf(t.Paths, path))
+	all = append(all, anyOf(t.Methods, r.method))
+	all = append(all, anyOf(t.Paths, r.path))
 	all = append(all, anyOf(t.Hosts, hostOf))
 	for _, h := range t.Headers {
-		all = append(all, head(h))
+		all = append(all, r.header(h))
 	}
 	return allOf(all)
+}
+
+func admittedMethod(m string) *rbacv3.Permission { return header(":method", exactly(m)) }
+
+// deniedMethod ignores case: by RFC 9110, 9.1, "delete" is another method than
+// "DELETE", but there are frameworks that write methods in capitals.
+func deniedMethod(m string) *rbacv3.Permission {
+	matcher := exactly(m)
+	matcher.IgnoreCase = true
+	return header(":method", matcher)
 }
 
 // pathOf compares whole elements for a prefix: /books is /books and /books/…
