@@ -233,6 +233,26 @@ func TestEnvoyDeniesAMethodInAnyCase(t *testing.T) {
 	}
 }
 
+// TestEnvoyReadsAHostAsNoApplicationCanReadItOtherwise: some drop what follows a
+// colon, be it a port or not.
+func TestEnvoyReadsAHostAsNoApplicationCanReadItOtherwise(t *testing.T) {
+	hosts := model.Match{Kind: model.MatchHTTP, Hosts: []string{"shop", "*.example.com"}}
+	allow := newHostile(t, model.Access{Closed: true, Allow: []model.Rule{{Name: "shop/p/0", From: []model.Source{{Anonymous: true}}, To: []model.Match{hosts}}}})
+	deny := newHostile(t, denyOf(hosts))
+	for host, want := range map[string][2]string{
+		"shop": {"200 OK", "403 Forbidden"}, "SHOP.:80": {"200 OK", "403 Forbidden"}, "a.b.Example.com:": {"200 OK", "403 Forbidden"},
+		"shop:x": {"403 Forbidden", "403 Forbidden"}, "shop:80:90": {"403 Forbidden", "403 Forbidden"}, "shop..": {"403 Forbidden", "403 Forbidden"},
+		"shop,other": {"403 Forbidden", "403 Forbidden"}, "other\r\nHost: shop": {"403 Forbidden", "403 Forbidden"},
+		"other:1.example.com": {"403 Forbidden", "403 Forbidden"}, "other,a.example.com": {"403 Forbidden", "403 Forbidden"},
+		"other": {"403 Forbidden", "200 OK"}, "workshop": {"403 Forbidden", "200 OK"}, "shop.other": {"403 Forbidden", "200 OK"}, "example.com": {"403 Forbidden", "200 OK"},
+	} {
+		request := "GET / HTTP/1.1\r\nHost: " + host + "\r\n\r\n"
+		if got := [2]string{allow.send(t, request), deny.send(t, request)}; got != want {
+			t.Errorf("%q: allowed %s, want %s; denied %s, want %s", host, got[0], want[0], got[1], want[1])
+		}
+	}
+}
+
 func TestEnvoyDeniesGRPCInItsFormForBrowsersToo(t *testing.T) {
 	h := newHostile(t, model.Access{Deny: []model.Rule{{Name: "shop/p/0", To: []model.Match{{Kind: model.MatchGRPC}}}}})
 	for content, served := range map[string]int64{
