@@ -124,5 +124,6 @@ func (o *Options) Validate() error {
 	if o.Recommended.CoreAPI.CoreAPIKubeconfigPath == "" && os.Getenv("KUBERNETES_SERVICE_HOST") == "" {
 		errs = append(errs, errors.New("--kubeconfig is needed outside a cluster: KUBERNETES_SERVICE_HOST is not set"))
 	}
+	errs = append(errs, o.validateFiles()...)
 	return utilerrors.NewAggregate(errs)
 }

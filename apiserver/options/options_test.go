@@ -87,6 +87,9 @@ func TestBadFlagsAreRefusedInOneLine(t *testing.T) {
 		{"trust domain", []string{"--trust-domain=mesh..example"}, `--trust-domain "mesh..example" is not a DNS name`},
 		{"cluster domain", []string{"--cluster-domain=.local"}, `--cluster-domain ".local" is not a DNS name`},
 		{"media type", []string{"--storage-media-type=text/plain"}, `--storage-media-type "text/plain" invalid`},
+		{"kubeconfig", []string{"--kubeconfig=/nope"}, "--kubeconfig: stat /nope: no such file"},
+		{"kubeconfig of one use", []string{"--authorization-kubeconfig=/nope"}, "--authorization-kubeconfig: stat /nope: no such file"},
+		{"file of etcd's", []string{"--etcd-servers=https://192.0.2.1:2379", "--etcd-cafile=/nope"}, "--etcd-cafile: open /nope: no such file"},
 		{"outside a cluster", nil, "--kubeconfig is needed outside a cluster"},
 	}
 	for _, tt := range tests {
@@ -104,7 +107,8 @@ func TestBadFlagsAreRefusedInOneLine(t *testing.T) {
 }
 
 func TestMetricsPortZeroClosesIt(t *testing.T) {
-	if err := parse(t, "--kubeconfig=/host", "--metrics-port=0").Validate(); err != nil {
+	t.Setenv("KUBERNETES_SERVICE_HOST", "198.19.0.1")
+	if err := parse(t, "--metrics-port=0").Validate(); err != nil {
 		t.Errorf("refused: %v", err)
 	}
 }

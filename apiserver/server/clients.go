@@ -44,6 +44,9 @@ type clients struct {
 func newClients(config *genericapiserver.RecommendedConfig) (*clients, error) {
 	c := &clients{hostConfig: rest.CopyConfig(config.ClientConfig)}
 	c.hostConfig.QPS, c.hostConfig.Burst = hostQPS, hostBurst
+	// Each event of a watch would be compressed by kube-apiserver and read back
+	// here, for bytes that a cluster's own network does not miss.
+	c.hostConfig.DisableCompression = true
 
 	var err error
 	// kube-aggregator's kinds have no protobuf client; the host's have.

@@ -15,16 +15,16 @@ import (
 )
 
 // exec runs a command in a container, as kubectl exec does.
-func (c *Cluster) exec(ctx context.Context, namespace, pod, container string, command []string, stdout io.Writer) error {
+func (c *Cluster) exec(ctx context.Context, namespace, pod, container string, command []string, stdin io.Reader, stdout io.Writer) error {
 	url := c.Core.CoreV1().RESTClient().Post().
 		Namespace(namespace).Resource("pods").Name(pod).SubResource("exec").
-		VersionedParams(&corev1.PodExecOptions{Container: container, Command: command, Stdout: true, Stderr: true}, scheme.ParameterCodec).URL()
+		VersionedParams(&corev1.PodExecOptions{Container: container, Command: command, Stdin: stdin != nil, Stdout: true, Stderr: true}, scheme.ParameterCodec).URL()
 	executor, err := remotecommand.NewWebSocketExecutor(c.Config, "GET", url.String())
 	if err != nil {
 		return err
 	}
 	var stderr bytes.Buffer
-	if err := executor.StreamWithContext(ctx, remotecommand.StreamOptions{Stdout: stdout, Stderr: &stderr}); err != nil {
+	if err := executor.StreamWithContext(ctx, remotecommand.StreamOptions{Stdin: stdin, Stdout: stdout, Stderr: &stderr}); err != nil {
 		return fmt.Errorf("%v in %s/%s: %w: %s", command, namespace, pod, err, stderr.String())
 	}
 	return nil

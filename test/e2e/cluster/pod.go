@@ -133,7 +133,7 @@ func why(pod *corev1.Pod) string {
 // Run runs a command of the bookstore's program in the pod and gives its output.
 func (p *Pod) Run(ctx context.Context, args ...string) (string, error) {
 	var out bytes.Buffer
-	err := p.cluster.exec(ctx, p.Namespace, p.Name, p.container, append([]string{"bookstore"}, args...), &out)
+	err := p.cluster.exec(ctx, p.Namespace, p.Name, p.container, append([]string{"bookstore"}, args...), nil, &out)
 	return out.String(), err
 }
 

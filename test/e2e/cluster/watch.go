@@ -33,14 +33,18 @@ type Watch struct {
 	err   error
 }
 
+// endWithin is more than the longest request of a probe.
+const endWithin = 15 * time.Second
+
 // Watch starts a command that prints Transitions; it ends with the test.
 func (p *Pod) Watch(t *testing.T, args ...string) *Watch {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	reader, writer := io.Pipe()
+	input, attached := io.Pipe()
 	w := &Watch{done: make(chan struct{})}
 	go func() {
-		err := p.cluster.exec(ctx, p.Namespace, p.Name, p.container, append([]string{"bookstore"}, args...), writer)
+		err := p.cluster.exec(ctx, p.Namespace, p.Name, p.container, append([]string{"bookstore", "--attached"}, args...), input, writer)
 		writer.CloseWithError(err)
 	}()
 	go func() {
@@ -48,8 +52,14 @@ func (p *Pod) Watch(t *testing.T, args ...string) *Watch {
 		w.read(reader)
 	}()
 	t.Cleanup(func() {
-		cancel()
-		<-w.done
+		defer cancel()
+		// Only this ends the command: it outlives the connection.
+		attached.Close()
+		select {
+		case <-w.done:
+		case <-time.After(endWithin):
+			t.Errorf("%v in %s/%s did not end within %s", args, p.Namespace, p.Name, endWithin)
+		}
 	})
 	return w
 }

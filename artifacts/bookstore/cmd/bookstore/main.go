@@ -9,6 +9,7 @@ package main
 
 import (
 	"context"
+	"io"
 	"os"
 	"os/signal"
 	"syscall"
@@ -25,9 +26,25 @@ func main() {
 		SilenceUsage:  true,
 		SilenceErrors: false,
 	}
+	attached := root.PersistentFlags().Bool("attached", false, "end when standard input does: that of a remote command ends when who ran it goes away")
+	root.PersistentPreRun = func(cmd *cobra.Command, _ []string) {
+		if *attached {
+			cmd.SetContext(untilInputEnds(cmd.Context()))
+		}
+	}
 	root.AddCommand(newStoreCommand(), newWarehouseCommand(), newVisitorCommand(),
 		newEchoCommand(), newAdmitCommand(), newReflectCommand(), newGetCommand(), newGRPCCommand(), newProbeCommand(), newHoldCommand(), newStreamCommand())
 	if err := root.ExecuteContext(ctx); err != nil {
 		os.Exit(1)
 	}
+}
+
+func untilInputEnds(ctx context.Context) context.Context {
+	ctx, end := context.WithCancel(ctx)
+	go func() {
+		defer end()
+		// What is written there, and how it ended, says nothing.
+		_, _ = io.Copy(io.Discard, os.Stdin)
+	}()
+	return ctx
 }
