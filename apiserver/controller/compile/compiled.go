@@ -72,6 +72,9 @@ func matchBytes(m model.Match) int {
 	}
 	for _, h := range m.Headers {
 		size += itemBytes + len(h.Name) + len(h.Value)
+		if h.Type != model.ValueRegularExpression {
+			size += othersBytes(len(h.Value))
+		}
 	}
 	for _, h := range m.Hosts {
 		size += itemBytes + len(h)
@@ -81,3 +84,7 @@ func matchBytes(m model.Match) int {
 	}
 	return size
 }
+
+// othersBytes is what an Allow spends on saying which values are none of a
+// header's, whose own has n octets (envoy's othersThan).
+func othersBytes(n int) int { return 6*itemBytes + 32*n + n*n/32 }

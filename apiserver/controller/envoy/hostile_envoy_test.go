@@ -80,8 +80,9 @@ func newHostile(t *testing.T, access model.Access) hostile {
 	front := freePort(t)
 	socket := filepath.Join(t.TempDir(), "admin.sock")
 	yaml, err := messageYAML(&bootstrapv3.Bootstrap{
-		Admin:       &bootstrapv3.Admin{Address: pipeAddress(socket)},
-		StatsConfig: statsConfig(),
+		Admin:          &bootstrapv3.Admin{Address: pipeAddress(socket)},
+		StatsConfig:    statsConfig(),
+		LayeredRuntime: runtime(),
 		StaticResources: &bootstrapv3.Bootstrap_StaticResources{
 			Clusters: []*clusterv3.Cluster{to},
 			Listeners: []*listenerv3.Listener{{
@@ -181,6 +182,77 @@ func TestEnvoyDeniesAHeaderHoweverOftenItIsSaid(t *testing.T) {
 	}
 }
 
+// TestEnvoyAdmitsAHeaderOnlyIfItSaysNothingElse: a caller that may say one
+// tenant's name could else say another's beside it.
+func TestEnvoyAdmitsAHeaderOnlyIfItSaysNothingElse(t *testing.T) {
+	longest := strings.Repeat("abcdefgh", 512)
+	h := newHostile(t, model.Access{Closed: true, Allow: []model.Rule{
+		{Name: "shop/p/0", From: []model.Source{{Anonymous: true}}, To: []model.Match{{Kind: model.MatchHTTP, Headers: []model.HeaderMatch{{Name: "x-team", Value: "books"}}}}},
+		{Name: "shop/p/1", From: []model.Source{{Anonymous: true}}, To: []model.Match{{Kind: model.MatchHTTP, Headers: []model.HeaderMatch{{Name: "x-long", Value: longest}}}}},
+	}})
+	for _, headers := range [][]string{{"X-Team: books"}, {"x-team:books "}, {"X-Team: books", "X-Team: books"}, {"X-Long: " + longest}} {
+		if got := h.send(t, requestFor("/", headers...)); got != "200 OK" {
+			t.Errorf("%.80q: %s, want 200", headers, got)
+		}
+	}
+	before := h.served.Load()
+	for _, headers := range [][]string{
+		{}, {"X-Team: toys"}, {"X-Team: books", "X-Team: toys"}, {"X-Team: toys", "X-Team: books"}, {"X-Team: books", "X-Team: "}, {"X-Team: books, toys"},
+		{"X-Team: books", "X-Team: boo"}, {"X-Team: books", "X-Team: bookstore"}, {"X-Team: books", "X-Team: Books"}, {"X-Team: books", "X-Team: caf\xe9"},
+		{"X-Long: " + longest, "X-Long: " + longest[1:]}, {"X-Long: " + longest, "X-Long: " + longest + "a"},
+	} {
+		if got := h.send(t, requestFor("/", headers...)); got != "403 Forbidden" {
+			t.Errorf("%.80q: %s, want 403", headers, got)
+		}
+	}
+	if h.served.Load() != before {
+		t.Error("the application was asked")
+	}
+}
+
+// TestEnvoyDeniesAMethodInAnyCase: some frameworks take them for one.
+func TestEnvoyDeniesAMethodInAnyCase(t *testing.T) {
+	h := newHostile(t, denyOf(model.Match{Methods: []string{"DELETE"}}))
+	// As between proxies: over HTTP/1.1 Envoy takes the known methods alone.
+	http2 := &http.Protocols{}
+	http2.SetUnencryptedHTTP2(true)
+	caller := http.Client{Transport: &http.Transport{Protocols: http2}, Timeout: 20 * time.Second}
+	for method, want := range map[string]int{"DELETE": 403, "delete": 403, "Delete": 403, "GET": 200, "UNDELETE": 200} {
+		request, err := http.NewRequest(method, "http://"+h.address, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer, err := caller.Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer.Body.Close()
+		if answer.StatusCode != want {
+			t.Errorf("%s: %s, want %d", method, answer.Status, want)
+		}
+	}
+}
+
+// TestEnvoyReadsAHostAsNoApplicationCanReadItOtherwise: some drop what follows a
+// colon, be it a port or not.
+func TestEnvoyReadsAHostAsNoApplicationCanReadItOtherwise(t *testing.T) {
+	hosts := model.Match{Kind: model.MatchHTTP, Hosts: []string{"shop", "*.example.com"}}
+	allow := newHostile(t, model.Access{Closed: true, Allow: []model.Rule{{Name: "shop/p/0", From: []model.Source{{Anonymous: true}}, To: []model.Match{hosts}}}})
+	deny := newHostile(t, denyOf(hosts))
+	for host, want := range map[string][2]string{
+		"shop": {"200 OK", "403 Forbidden"}, "SHOP.:80": {"200 OK", "403 Forbidden"}, "a.b.Example.com:": {"200 OK", "403 Forbidden"},
+		"shop:x": {"403 Forbidden", "403 Forbidden"}, "shop:80:90": {"403 Forbidden", "403 Forbidden"}, "shop..": {"403 Forbidden", "403 Forbidden"},
+		"shop,other": {"403 Forbidden", "403 Forbidden"}, "other\r\nHost: shop": {"403 Forbidden", "403 Forbidden"},
+		"other:1.example.com": {"403 Forbidden", "403 Forbidden"}, "other,a.example.com": {"403 Forbidden", "403 Forbidden"},
+		"other": {"403 Forbidden", "200 OK"}, "workshop": {"403 Forbidden", "200 OK"}, "shop.other": {"403 Forbidden", "200 OK"}, "example.com": {"403 Forbidden", "200 OK"},
+	} {
+		request := "GET / HTTP/1.1\r\nHost: " + host + "\r\n\r\n"
+		if got := [2]string{allow.send(t, request), deny.send(t, request)}; got != want {
+			t.Errorf("%q: allowed %s, want %s; denied %s, want %s", host, got[0], want[0], got[1], want[1])
+		}
+	}
+}
+
 func TestEnvoyDeniesGRPCInItsFormForBrowsersToo(t *testing.T) {
 	h := newHostile(t, model.Access{Deny: []model.Rule{{Name: "shop/p/0", To: []model.Match{{Kind: model.MatchGRPC}}}}})
 	for content, served := range map[string]int64{
@@ -231,11 +303,14 @@ func TestEnvoyHandsOnNothingThatTwoServersMayReadDifferently(t *testing.T) {
 		"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding : chunked\r\n\r\n0\r\n\r\n":                     "400 Bad Request",
 		"CONNECT 127.0.0.1:1 HTTP/1.1\r\nHost: x\r\n\r\n":                                                "403 Forbidden",
 		"GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n":                       "403 Forbidden",
-		requestFor("/books#/admin"): "400 Bad Request",
-		requestFor("/a%00"):         "400 Bad Request",
-		requestFor("/a/%2e%2e%2fb"): "400 Bad Request",
-		requestFor("/a%5c..%5cb"):   "400 Bad Request",
-		requestFor("/caf\xc3\xa9"):  "400 Bad Request",
+		requestFor("/books#/admin"):         "400 Bad Request",
+		requestFor("/a%00"):                 "400 Bad Request",
+		requestFor("/a/%2e%2e%2fb"):         "400 Bad Request",
+		requestFor("/a%5c..%5cb"):           "400 Bad Request",
+		requestFor("/caf\xc3\xa9"):          "400 Bad Request",
+		requestFor("/books/%2e%2e;/admin"):  "400 Bad Request",
+		requestFor("/books/.%2E;a=b/admin"): "400 Bad Request",
+		requestFor("/books/%2e;/../%2e;x"):  "400 Bad Request",
 	} {
 		if got := h.send(t, request); got != want {
 			t.Errorf("%q: %s, want %s", request, got, want)
@@ -257,11 +332,30 @@ func TestEnvoyHandsOnNothingThatTwoServersMayReadDifferently(t *testing.T) {
 	if r := h.seen.Load(); r.Host != "other" || r.RequestURI != "/books" {
 		t.Errorf("an absolute URI is handed on as %s of host %s", r.RequestURI, r.Host)
 	}
-	for path, want := range map[string]string{`/a\..\b`: "/b", "/a/%2e%2e/b": "/b", "/a/.//./b": "/a/b", "/%61": "/a", "//a": "/a", "/a/%252e%252e/b": "/a/%252e%252e/b"} {
+	for path, want := range map[string]string{`/a\..\b`: "/b", "/a/%2e%2e/b": "/b", "/a/.//./b": "/a/b", "/%61": "/a", "//a": "/a", "/a/%252e%252e/b": "/a/%252e%252e/b", "/a/..;x/b": "/b",
+		"/a;x/%2e%2ea;/b?c=/..;": "/a;x/..a;/b?c=/..;"} {
 		h.send(t, requestFor(path))
 		if got := h.seen.Load().RequestURI; got != want {
 			t.Errorf("%s is handed on as %s, want %s", path, got, want)
 		}
+	}
+}
+
+// TestEnvoyHoldsBackWhatFollowsAWebSocketThatIsNotOne: an application that does
+// not know WebSockets would take it for a request that nobody has looked at.
+func TestEnvoyHoldsBackWhatFollowsAWebSocketThatIsNotOne(t *testing.T) {
+	h := newHostile(t, denyOf(model.Match{Paths: []model.PathMatch{{Type: model.ValuePathPrefix, Value: "/admin"}}}))
+	const hidden = "GET /admin HTTP/1.1\r\nHost: x\r\n\r\n"
+	for _, path := range []string{"/books", "/slow", "/fails"} {
+		h.send(t, "GET "+path+" HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"+hidden)
+		// The application would have taken it from the same connection, before this.
+		h.send(t, requestFor("/after"))
+		if got := h.seen.Load().RequestURI; got != "/after" {
+			t.Errorf("after %s the application was asked for %s", path, got)
+		}
+	}
+	if got := h.served.Load(); got != 6 {
+		t.Errorf("%d requests came to the application, want 6", got)
 	}
 }
 

@@ -36,14 +36,14 @@ func allowRequest(t model.Match) *rbacv3.Permission {
 	if t.Kind == model.MatchGRPC {
 		return allOf([]*rbacv3.Permission{header(":method", exactly("POST")), header("content-type", wholly(grpcContentType)), grpcMethods(t.GRPCMethods)})
 	}
-	return request(t, pathOf)
+	return request(t, reading{admittedMethod, admittedHost, pathOf, admittedHeader})
 }
 
 // denyRequest does not look at the content type of a named gRPC method: there
 // are servers that do not either.
 func denyRequest(t model.Match) *rbacv3.Permission {
 	if t.Kind != model.MatchGRPC {
-		return request(t, deniedPath)
+		return request(t, reading{deniedMethod, deniedHost, deniedPath, deniedHeader})
 	}
 	if len(t.GRPCMethods) == 0 {
 		return header("content-type", wholly(deniedGRPCContentType))
@@ -51,27 +51,46 @@ func denyRequest(t model.Match) *rbacv3.Permission {
 	return grpcMethods(t.GRPCMethods)
 }
 
+// reading is how the words of a rule are compared with those of a request: an
+// Allow admits what it says, a Deny refuses what an application may take for it.
+type reading struct {
+	method func(string) *rbacv3.Permission
+	host   func(string) *rbacv3.Permission
+	path   func(model.PathMatch) *rbacv3.Permission
+	header func(model.HeaderMatch) *rbacv3.Permission
+}
+
 // request is nil for what speaks of connections only.
-func request(t model.Match, path func(model.PathMatch) *rbacv3.Permission) *rbacv3.Permission {
+func request(t model.Match, r reading) *rbacv3.Permission {
 	switch t.Kind {
 	case model.MatchAny:
 		return anyPermission()
 	case model.MatchHTTP:
-		return httpRequest(t, path)
+		return httpRequest(t, r)
 	default:
 		return nil
 	}
 }
 
-func httpRequest(t model.Match, path func(model.PathMatch) *rbacv3.Permission) *rbacv3.Permission {
+func httpRequest(t model.Match, r reading) *rbacv3.Permission {
 	var all []*rbacv3.Permission
-	all = append(all, anyOf(t.Methods, func(m string) *rbacv3.Permission { return header(":method", exactly(m)) }))
-	all = append(all, anyOf(t.Paths, path))
-	all = append(all, anyOf(t.Hosts, hostOf))
+	all = append(all, anyOf(t.Methods, r.method))
+	all = append(all, anyOf(t.Paths, r.path))
+	all = append(all, anyOf(t.Hosts, r.host))
 	for _, h := range t.Headers {
-		all = append(all, header(h.Name, value(h.Type, h.Value)))
+		all = append(all, r.header(h))
 	}
 	return allOf(all)
+}
+
+func admittedMethod(m string) *rbacv3.Permission { return header(":method", exactly(m)) }
+
+// deniedMethod ignores case: by RFC 9110, 9.1, "delete" is another method than
+// "DELETE", but there are frameworks that write methods in capitals.
+func deniedMethod(m string) *rbacv3.Permission {
+	matcher := exactly(m)
+	matcher.IgnoreCase = true
+	return header(":method", matcher)
 }
 
 // pathOf compares whole elements for a prefix: /books is /books and /books/…
@@ -93,13 +112,27 @@ func urlPath(m *matcherv3.StringMatcher) *rbacv3.Permission {
 	}}}
 }
 
-// hostOf ignores case, a port and the dot that ends an absolute name.
-func hostOf(h string) *rbacv3.Permission {
-	re := regexp.QuoteMeta(h)
+// admittedHost ignores case, a port and the dot that ends an absolute name. A port
+// is digits, and a label holds what names hold: applications drop what follows a
+// colon, and would take "other:1.example.com" for "other".
+func admittedHost(h string) *rbacv3.Permission {
+	return header(":authority", wholly(`(?i)`+hostname(h, `[a-z0-9_.-]+`)+`\.?(:[0-9]*)?`))
+}
+
+// deniedHost also matches what Envoy takes for a host and applications may take
+// for this one: with anything for a port, and as one of several Host headers,
+// which come joined by commas.
+func deniedHost(h string) *rbacv3.Permission {
+	return header(":authority", wholly(`(?is)(.*,\s*)?`+hostname(h, `.+`)+`\.*([:,].*)?`))
+}
+
+// hostname is an expression for a host or, with labels in the place of the star,
+// for a wildcard.
+func hostname(h, labels string) string {
 	if rest, ok := strings.CutPrefix(h, "*."); ok {
-		re = `.+\.` + regexp.QuoteMeta(rest)
+		return labels + `\.` + regexp.QuoteMeta(rest)
 	}
-	return header(":authority", wholly(`(?i)`+re+`\.?(:[0-9]*)?`))
+	return regexp.QuoteMeta(h)
 }
 
 func grpcMethods(methods []model.GRPCMethod) *rbacv3.Permission {

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	discovery "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
 	"golang.org/x/time/rate"
@@ -71,10 +72,7 @@ func (s *subscription) accept(n nonce) bool {
 // the good ones are then ACKed, so a NACK stays with the bad one alone, which
 // is returned, unless this proxy has refused too often lately.
 func (st *stream) reject(s *subscription, n nonce, message string) *Nack {
-	message = strings.TrimSpace(message)
-	if len(message) > maxMessage {
-		message = message[:maxMessage]
-	}
+	message = oneLine(message)
 	var carried []*topic
 	for t, k := range s.known.all() {
 		if k.nonce == n && k.serial >= firstSerial {
@@ -103,6 +101,20 @@ func (st *stream) reject(s *subscription, n nonce, message string) *Nack {
 		st.markedNow()
 	}
 	return nil
+}
+
+// oneLine is what a proxy says, bounded and without what a terminal obeys: status
+// and Events show it to administrators, and a pod in wrong hands says what it likes.
+func oneLine(message string) string {
+	if len(message) > maxMessage {
+		message = strings.ToValidUTF8(message[:maxMessage], "")
+	}
+	return strings.TrimSpace(strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return ' '
+		}
+		return r
+	}, message))
 }
 
 // mayLogNACK tells whether another NACK of this proxy is worth a line. The limit

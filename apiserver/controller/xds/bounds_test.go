@@ -78,6 +78,22 @@ func TestProxyThatRefusesInALoopFillsNoLog(t *testing.T) {
 	}
 }
 
+// TestARefusalIsOneLineOfText: it is shown in the status of policies that are not
+// the proxy's own, an administrators' among them.
+func TestARefusalIsOneLineOfText(t *testing.T) {
+	h := newHarness(t)
+	a := pod("a", "v1")
+	h.start([]model.Proxy{a}, encoded(t, listeners, "inbound", "v1", "1"))
+	c := h.connect(a)
+	c.subscribe(listeners)
+	c.nack(c.expect("Listener inbound"), "bad\n\x1b[2Jgood\u202e\u0085\x00 "+strings.Repeat("é", maxMessage))
+	want := "bad  [2Jgood    " + strings.Repeat("é", (maxMessage-len("bad\n\x1b[2Jgood\u202e\u0085\x00 "))/2)
+	h.eventually("the refusal is shown", func() bool { return len(h.View("v1").Nacks) == 1 })
+	if got := h.View("v1").Nacks[0].Message; got != want {
+		t.Errorf("shown is %q, want %q", got, want)
+	}
+}
+
 func TestABurstIsOverOnce(t *testing.T) {
 	s := New(Options{})
 	for _, c := range []struct {
