@@ -130,7 +130,7 @@ func TestAnAccessModeOfThePodsOwnNamesAnotherChain(t *testing.T) {
 
 func TestNoAnonymousCallerIsAmongTheNamesOfAHandshake(t *testing.T) {
 	a := model.Access{Closed: true, Allow: rule([]model.Source{{Anonymous: true}}, model.MatchAny)}
-	if got := admittedNames(model.Mesh{TrustDomain: "cluster.local"}, a); len(got) != 0 {
+	if got := handshakeNames(model.Mesh{TrustDomain: "cluster.local"}, a); len(got) != 0 {
 		t.Errorf("the handshake admits %v", got)
 	}
 	if got := anonymousAdmission(a); got != admitsAll {
