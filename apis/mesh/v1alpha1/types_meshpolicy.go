@@ -442,7 +442,8 @@ const (
 	// affects has acknowledged the observed generation.
 	ConditionProgrammed = "Programmed"
 	// ConditionDeniesAtFirstByte is there, and true, on a Deny that refuses callers
-	// by who they are at a TCP port that no Allow closes: it acts when they send
-	// their first byte, and until then they hear a server that speaks first.
+	// by who they are at a TCP port that no Allow closes, or whose Allow admits them
+	// with others: it acts when they send their first byte, and until then they
+	// hear a server that speaks first.
 	ConditionDeniesAtFirstByte = "DeniesAtFirstByte"
 )

@@ -6,27 +6,126 @@ package compile
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/openservicemesh/mesh-apiserver/apis/mesh/v1alpha1"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/world"
 )
 
 // firstByte names a port at which a Deny acts on the first byte that a caller
-// sends: the handshake of an open port accepts everybody in the mesh, and only
-// that of a closed one tells callers apart.
+// sends: the handshake tells callers apart by the names that are admitted, and
+// admits some that the Deny refuses.
 func (rs *Reports) firstByte(policy *v1alpha1.MeshPolicy, affected []reach) string {
 	rules := denyingCallers(rs.world, policy)
 	if len(rules) == 0 {
 		return ""
 	}
 	for _, r := range affected {
-		for _, number := range rs.of(r.view).openTCP {
-			if r.scope.has(number) && slices.ContainsFunc(rules, func(rule rule) bool { return len(rule.at(r.view, number)) > 0 }) {
-				return portName(number) + " is open and not HTTP: a caller that is denied there hears a server that speaks first until it sends a byte itself; an Allow would close the port"
+		facts := rs.of(r.view)
+		for _, port := range facts.tcp {
+			if !r.scope.has(port.number) || !slices.ContainsFunc(rules, func(rule rule) bool {
+				return len(rule.at(r.view, port.number)) > 0 && rs.admitted(r.view, facts, port).isHeard(rule)
+			}) {
+				continue
 			}
+			if port.open {
+				return portName(port.number) + " is open and not HTTP: a caller that is denied there hears a server that speaks first until it sends a byte itself; an Allow would close the port"
+			}
+			return portName(port.number) + " is not HTTP, and an Allow admits callers there of whom only some are denied: these hear a server that speaks first until they send a byte themselves; name in the Allow those alone who may call"
 		}
 	}
 	return ""
+}
+
+// tcpPort is a port that is not HTTP; open says that no Allow closes it.
+type tcpPort struct {
+	number uint16
+	open   bool
+	// handshake is found when it is asked for.
+	handshake *handshake
+}
+
+// handshake are those whom the handshake of a port would take if nobody were
+// denied, by name; prefixes end in a slash.
+type handshake []model.Principal
+
+func (rs *Reports) admitted(view *world.View, facts *viewFacts, port *tcpPort) handshake {
+	if port.handshake == nil {
+		all := rs.admittedAt(view, facts.policies, port)
+		port.handshake = &all
+	}
+	return *port.handshake
+}
+
+func (rs *Reports) admittedAt(view *world.View, policies []applied, port *tcpPort) handshake {
+	everybody := model.Principal{ID: "spiffe://" + rs.world.Settings().TrustDomain + "/", Prefix: true}
+	if port.open {
+		return handshake{everybody}
+	}
+	var out []model.Principal
+	for _, p := range policies {
+		if !p.closes(port.number) {
+			continue
+		}
+		for _, r := range p.rules {
+			if r.nobody || !slices.ContainsFunc(r.at(view, port.number), isOfConnections) {
+				continue
+			}
+			for _, s := range r.from {
+				switch {
+				case s.Anonymous:
+				case len(s.Principals) == 0:
+					out = append(out, everybody)
+				default:
+					out = append(out, s.Principals...)
+				}
+			}
+		}
+	}
+	return normal(out)
+}
+
+func isOfConnections(m model.Match) bool { return m.Kind == model.MatchAny || m.Kind == model.MatchTCP }
+
+// isHeard tells whether a rule denies somebody for whom the handshake has no name
+// of its own: he is admitted with others, or denied at some addresses alone.
+func (h handshake) isHeard(r rule) bool {
+	return slices.ContainsFunc(r.from, func(s model.Source) bool {
+		byAddress := len(s.IPBlocks) > 0
+		if s.Anonymous || len(s.Principals) == 0 {
+			return !s.Anonymous && byAddress && len(h) > 0
+		}
+		return slices.ContainsFunc(s.Principals, func(p model.Principal) bool {
+			return h.hasAbove(p) || byAddress && h.hasOf(p)
+		})
+	})
+}
+
+// hasAbove tells whether there is a prefix that means more than p.
+func (h handshake) hasAbove(p model.Principal) bool {
+	for i, letter := range p.ID {
+		above := model.Principal{ID: p.ID[:i+1], Prefix: true}
+		if letter == '/' && above != p && h.next(above) == above {
+			return true
+		}
+	}
+	return false
+}
+
+// hasOf tells whether p itself is there, or one of those whom it means.
+func (h handshake) hasOf(p model.Principal) bool {
+	next := h.next(p)
+	return next == p || next.ID != "" && covers(p, next)
+}
+
+// next is the first by name that is not before p, or nobody.
+func (h handshake) next(p model.Principal) model.Principal {
+	i, _ := slices.BinarySearchFunc(h, p, func(a, b model.Principal) int { return strings.Compare(a.ID, b.ID) })
+	if i == len(h) {
+		return model.Principal{}
+	}
+	return h[i]
 }
 
 // denyingCallers are the rules of a Deny that refuse some callers and not others.

@@ -26,8 +26,10 @@ type viewFacts struct {
 	crowded bool
 	// most names the policy that has most of its rules, if these are too many.
 	most string
-	// openTCP are its ports that are open and not HTTP, sorted.
-	openTCP []uint16
+	// tcp are its ports that are not HTTP, by number.
+	tcp []*tcpPort
+	// policies apply to it.
+	policies []applied
 }
 
 // NewReports is for a world that does not change while it is used.
@@ -47,7 +49,7 @@ func (rs *Reports) of(view *world.View) *viewFacts {
 func newViewFacts(w *world.World, view *world.View) *viewFacts {
 	policies := policiesOn(w, view)
 	ports := portsOf(w, view, policies)
-	facts := &viewFacts{crowded: len(ports) > maxPorts}
+	facts := &viewFacts{crowded: len(ports) > maxPorts, policies: policies}
 	if rulesSize(ports, policies) > maxRuleBytes {
 		most := slices.MaxFunc(policies, func(a, b applied) int {
 			return cmp.Compare(a.bytes*a.portsIn(ports), b.bytes*b.portsIn(ports))
@@ -58,10 +60,12 @@ func newViewFacts(w *world.World, view *world.View) *viewFacts {
 	declaredPorts := portsOf(w, view, nil)
 	declaredPorts[everyOther] = declared{}
 	for _, number := range slices.Sorted(maps.Keys(declaredPorts)) {
-		open, _ := access.at(number)
-		if open && !declaredPorts[number].protocol.IsHTTP() && !slices.ContainsFunc(policies, func(p applied) bool { return p.closes(number) }) {
-			facts.openTCP = append(facts.openTCP, number)
+		if declaredPorts[number].protocol.IsHTTP() {
+			continue
 		}
+		open, _ := access.at(number)
+		open = open && !slices.ContainsFunc(policies, func(p applied) bool { return p.closes(number) })
+		facts.tcp = append(facts.tcp, &tcpPort{number: number, open: open})
 	}
 	return facts
 }
