@@ -127,6 +127,12 @@ func TestRefusals(t *testing.T) {
 				Sources: []corev1.VolumeProjection{{PodCertificate: &corev1.PodCertificateProjection{SignerName: model.Signer}}},
 			}}}}
 		}, "volume mine asks for a certificate of signer mesh.openservicemesh.io/workload, which the mesh gives to its proxies alone: remove it"},
+		{"an app that mounts a part of the proxy's files", container(func(c *corev1.Container) {
+			c.VolumeMounts = []corev1.VolumeMount{{Name: "mesh-run", MountPath: "/run", SubPath: "bootstrap.yaml"}}
+		}), "container app mounts volume mesh-run, which belongs to the mesh: remove the mount"},
+		{"a sidecar as uid 1337", func(p *corev1.Pod, _ *Namespace, _ *Settings) {
+			p.Spec.InitContainers = []corev1.Container{{Name: "log", RestartPolicy: ptr.To(corev1.ContainerRestartPolicyAlways), SecurityContext: &corev1.SecurityContext{RunAsUser: ptr.To[int64](1337)}}}
+		}, "container log runs as uid 1337"},
 		{"host network that poses as meshed", func(p *corev1.Pod, _ *Namespace, _ *Settings) {
 			p.Spec.HostNetwork = true
 			p.Spec.Containers[0].Name = "mesh-proxy"
@@ -186,10 +192,32 @@ func TestForgeries(t *testing.T) {
 		"environment": func(s *corev1.PodSpec) {
 			s.InitContainers[1].Env[0] = corev1.EnvVar{Name: "POD_NAMESPACE", Value: "other"}
 		},
-		"control plane":       func(s *corev1.PodSpec) { s.InitContainers[0].Args[3] = "--control-plane=mine:15012" },
-		"mount":               func(s *corev1.PodSpec) { s.InitContainers[1].VolumeMounts[3].Name = "kube-api-access" },
-		"no startup probe":    func(s *corev1.PodSpec) { s.InitContainers[1].StartupProbe = nil },
-		"no sidecar":          func(s *corev1.PodSpec) { s.InitContainers[1].RestartPolicy = nil },
+		"control plane":    func(s *corev1.PodSpec) { s.InitContainers[0].Args[3] = "--control-plane=mine:15012" },
+		"mount":            func(s *corev1.PodSpec) { s.InitContainers[1].VolumeMounts[3].Name = "kube-api-access" },
+		"no startup probe": func(s *corev1.PodSpec) { s.InitContainers[1].StartupProbe = nil },
+		"no sidecar":       func(s *corev1.PodSpec) { s.InitContainers[1].RestartPolicy = nil },
+		"environment from elsewhere": func(s *corev1.PodSpec) {
+			s.InitContainers[1].EnvFrom = []corev1.EnvFromSource{{ConfigMapRef: &corev1.ConfigMapEnvSource{}}}
+		},
+		"part of a mount": func(s *corev1.PodSpec) { s.InitContainers[1].VolumeMounts[0].SubPath = "x" },
+		"a mount more": func(s *corev1.PodSpec) {
+			s.InitContainers[1].VolumeMounts = append(s.InitContainers[1].VolumeMounts, corev1.VolumeMount{Name: "mine", MountPath: "/etc/envoy"})
+		},
+		"a command of the author's": func(s *corev1.PodSpec) {
+			s.InitContainers[1].Lifecycle.PostStart = &corev1.LifecycleHandler{Exec: &corev1.ExecAction{Command: []string{"true"}}}
+		},
+		"a probe that is no probe": func(s *corev1.PodSpec) {
+			s.InitContainers[1].StartupProbe.ProbeHandler = corev1.ProbeHandler{Exec: &corev1.ExecAction{Command: []string{"true"}}}
+		},
+		"a directory of the node": func(s *corev1.PodSpec) {
+			s.Volumes[2] = corev1.Volume{Name: s.Volumes[2].Name, VolumeSource: corev1.VolumeSource{HostPath: &corev1.HostPathVolumeSource{Path: "/tmp"}}}
+		},
+		"words of the author's in the request": func(s *corev1.PodSpec) {
+			s.Volumes[0].Projected.Sources[0].PodCertificate.UserAnnotations = map[string]string{"example.com/a": "b"}
+		},
+		"an identity beside another": func(s *corev1.PodSpec) {
+			s.Volumes[0].Projected.Sources = append(s.Volumes[0].Projected.Sources, s.Volumes[0].Projected.Sources[0])
+		},
 		"identity of another": func(s *corev1.PodSpec) { s.Volumes[0].Projected.Sources[0].PodCertificate.SignerName = "other/signer" },
 		"roots of another": func(s *corev1.PodSpec) {
 			s.Volumes[1].Projected.Sources[0].ClusterTrustBundle.SignerName = ptr.To("other/signer")

@@ -53,17 +53,19 @@ func TestIssueGivesAStatusThatTheAPIServerTakes(t *testing.T) {
 func TestIssueRefuses(t *testing.T) {
 	ours, theirs := generate(t, now), generate(t, now)
 	old := generate(t, now.Add(-root.Life).Add(30*time.Minute))
+	ahead := generate(t, now.Add(24*time.Hour))
 	for name, tc := range map[string]struct {
 		settings Settings
 		issuer   *root.Root
 		roots    []byte
 		want     string
 	}{
-		"a root that is not published":  {settings, ours, theirs.PEM(), "unknown authority"},
-		"no published root":             {settings, ours, nil, "unknown authority"},
-		"an unknown trust domain":       {Settings{Lifetime: time.Hour}, ours, ours.PEM(), "trust domain"},
-		"a lifetime under an hour":      {Settings{TrustDomain: "cluster.local", Lifetime: 30 * time.Minute}, ours, ours.PEM(), "30m0s"},
-		"a root that ends within hours": {settings, old, old.PEM(), "the API server takes none under"},
+		"a root that is not published":   {settings, ours, theirs.PEM(), "unknown authority"},
+		"no published root":              {settings, ours, nil, "unknown authority"},
+		"an unknown trust domain":        {Settings{Lifetime: time.Hour}, ours, ours.PEM(), "trust domain"},
+		"a lifetime under an hour":       {Settings{TrustDomain: "cluster.local", Lifetime: 30 * time.Minute}, ours, ours.PEM(), "30m0s"},
+		"a root that ends within hours":  {settings, old, old.PEM(), "the API server takes none under"},
+		"a clock before the root's life": {settings, ahead, ahead.PEM(), "not yet valid"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := issue(verdict(t), tc.settings, nil, tc.issuer.Issuer(), trust(tc.roots), now)
