@@ -206,7 +206,8 @@ func (e *engine) common(ctx context.Context) error {
 
 // workload compiles a view, and marks the policies whose report it concerns:
 // those that have a part of it as target and had none, or the other way round,
-// and, where its ports are others, or open or closed otherwise, all that have.
+// and, where its ports are others, open or closed otherwise, or others are denied
+// at the first byte, all that have.
 func (e *engine) workload(ctx context.Context, view string, policies map[world.Key]struct{}) {
 	u := unit{kindWorkload, view}
 	targetedBefore, shapeBefore := e.policies[view], e.shapes[view]
@@ -230,7 +231,7 @@ func (e *engine) workload(ctx context.Context, view string, policies map[world.K
 			e.ledger.put(u, resources)
 			e.backlog.spend(resources)
 			e.audits.put(workload)
-			e.shapes[view] = shapeOf(workload)
+			e.shapes[view] = shapeOf(compile.Mesh(e.world), workload)
 			e.chains[view], e.renewed[view] = chains, chains
 			if len(targeting) > 0 {
 				e.policies[view] = targeting
@@ -253,11 +254,12 @@ func (e *engine) workload(ctx context.Context, view string, policies map[world.K
 	markDifference(policies, targetedBefore, e.policies[view])
 }
 
-// shapeOf writes down a workload's ports and which of them are closed.
-func shapeOf(w model.Workload) string {
+// shapeOf writes down a workload's ports, which of them are closed, and what is
+// denied there at the first byte, which hangs on whom else they admit.
+func shapeOf(m model.Mesh, w model.Workload) string {
 	var shape strings.Builder
 	for _, p := range w.Ports {
-		fmt.Fprintf(&shape, "%d %s %t\n", p.Number, p.Protocol, p.Access.Closed)
+		fmt.Fprintf(&shape, "%d %s %t %s\n", p.Number, p.Protocol, p.Access.Closed, compile.AtFirstByte(m, p))
 	}
 	return shape.String()
 }

@@ -25,7 +25,7 @@ func (rs *Reports) firstByte(policy *v1alpha1.MeshPolicy, affected []reach) stri
 		facts := rs.of(r.view)
 		for _, port := range facts.tcp {
 			if !r.scope.has(port.number) || !slices.ContainsFunc(rules, func(rule rule) bool {
-				return len(rule.at(r.view, port.number)) > 0 && rs.admitted(r.view, facts, port).isHeard(rule)
+				return len(rule.at(r.view, port.number)) > 0 && rs.admitted(r.view, facts, port).isHeard(rule.from)
 			}) {
 				continue
 			}
@@ -59,39 +59,70 @@ func (rs *Reports) admitted(view *world.View, facts *viewFacts, port *tcpPort) h
 }
 
 func (rs *Reports) admittedAt(view *world.View, policies []applied, port *tcpPort) handshake {
-	everybody := model.Principal{ID: "spiffe://" + rs.world.Settings().TrustDomain + "/", Prefix: true}
+	domain := rs.world.Settings().TrustDomain
 	if port.open {
-		return handshake{everybody}
+		return handshake{everybody(domain)}
 	}
-	var out []model.Principal
+	var out handshake
 	for _, p := range policies {
 		if !p.closes(port.number) {
 			continue
 		}
 		for _, r := range p.rules {
-			if r.nobody || !slices.ContainsFunc(r.at(view, port.number), isOfConnections) {
-				continue
-			}
-			for _, s := range r.from {
-				switch {
-				case s.Anonymous:
-				case len(s.Principals) == 0:
-					out = append(out, everybody)
-				default:
-					out = append(out, s.Principals...)
-				}
+			if !r.nobody && slices.ContainsFunc(r.at(view, port.number), isOfConnections) {
+				out = out.with(domain, r.from)
 			}
 		}
 	}
 	return normal(out)
 }
 
+// AtFirstByte names the Deny rules that act at the first byte at a port that is
+// closed, as the conditions of their policies say.
+func AtFirstByte(m model.Mesh, p model.InboundPort) []string {
+	if p.Protocol.IsHTTP() || !p.Access.Closed || len(p.Access.Deny) == 0 {
+		return nil
+	}
+	var h handshake
+	for _, r := range p.Access.Allow {
+		if slices.ContainsFunc(r.To, isOfConnections) {
+			h = h.with(m.TrustDomain, r.From)
+		}
+	}
+	h = normal(h)
+	var names []string
+	for _, r := range p.Access.Deny {
+		if h.isHeard(r.From) {
+			names = append(names, r.Name)
+		}
+	}
+	return names
+}
+
+// with adds those whom an Allow admits.
+func (h handshake) with(domain string, from []model.Source) handshake {
+	for _, s := range from {
+		switch {
+		case s.Anonymous:
+		case len(s.Principals) == 0:
+			h = append(h, everybody(domain))
+		default:
+			h = append(h, s.Principals...)
+		}
+	}
+	return h
+}
+
+func everybody(domain string) model.Principal {
+	return model.Principal{ID: "spiffe://" + domain + "/", Prefix: true}
+}
+
 func isOfConnections(m model.Match) bool { return m.Kind == model.MatchAny || m.Kind == model.MatchTCP }
 
 // isHeard tells whether a rule denies somebody for whom the handshake has no name
 // of its own: he is admitted with others, or denied at some addresses alone.
-func (h handshake) isHeard(r rule) bool {
-	return slices.ContainsFunc(r.from, func(s model.Source) bool {
+func (h handshake) isHeard(from []model.Source) bool {
+	return slices.ContainsFunc(from, func(s model.Source) bool {
 		byAddress := len(s.IPBlocks) > 0
 		if s.Anonymous || len(s.Principals) == 0 {
 			return !s.Anonymous && byAddress && len(h) > 0
