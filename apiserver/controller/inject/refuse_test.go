@@ -73,6 +73,8 @@ func TestRefusals(t *testing.T) {
 			"annotation mesh.openservicemesh.io/exclude-outbound-ports: port 15006 belongs to the mesh: remove it"},
 		{"an excluded range that is none", annotated(model.ExcludeOutboundRanges, "198.51.100.0"),
 			`annotation mesh.openservicemesh.io/exclude-outbound-ip-ranges: "198.51.100.0" is no IP range: write CIDRs`},
+		{"an excluded range that no packet is in", annotated(model.ExcludeOutboundRanges, "::ffff:198.51.100.0/120"),
+			`annotation mesh.openservicemesh.io/exclude-outbound-ip-ranges: "::ffff:198.51.100.0/120" is an IPv4 range written as IPv6: write it as 198.51.100.0/24`},
 		{"the pod's own interface excluded", annotated(model.ExcludeInterfaces, "eth0"),
 			"annotation mesh.openservicemesh.io/exclude-interfaces: interface eth0 carries the pod's own traffic: name another"},
 		{"an inbound exclusion that the administrator forbids", func(p *corev1.Pod, n *Namespace, s *Settings) {
