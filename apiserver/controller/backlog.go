@@ -104,7 +104,10 @@ func (e *engine) holdReports(policies map[world.Key]struct{}) {
 	}
 	waiting := map[string]struct{}{}
 	for view := range e.backlog.views {
-		waiting[e.world.View(view).Namespace] = struct{}{}
+		// One that is gone has nobody whose answer is waited for.
+		if view := e.world.View(view); view != nil {
+			waiting[view.Namespace] = struct{}{}
+		}
 	}
 	for key := range policies {
 		policy := e.world.Policy(key)

@@ -166,6 +166,10 @@ func TestRules(t *testing.T) {
 		passes:   []call{{"buy/buyer", 9090, connection}},
 		fails:    []call{{"buy/buyer", 8080, get}, {"buy/buyer", 8080, connection}},
 	}, {
+		name:     "8: an Allow of IPv4 addresses written as IPv6 is broken, since none ever comes so",
+		policies: []string{`{action: Allow, rules: [{from: [{authenticated: {}, ipBlocks: [{cidr: "::ffff:0.0.0.0/96"}]}], to: [{all: {}}]}]}`},
+		fails:    []call{{"buy/buyer", 8080, get}},
+	}, {
 		name:     "8: a target that is not there affects nothing",
 		policies: []string{`{targetRefs: [{kind: Service, name: nowhere}], action: Allow, rules: [{from: [{serviceAccounts: [{name: x}]}], to: [{all: {}}]}]}`},
 		passes:   []call{{"buy/buyer", 8080, get}},

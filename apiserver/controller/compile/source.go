@@ -149,7 +149,7 @@ func ipBlocks(in []v1alpha1.IPBlock) ([]model.IPBlock, error) {
 
 func canonical(text string) (netip.Prefix, error) {
 	prefix, err := netip.ParsePrefix(text)
-	if err != nil || prefix.Masked().String() != text {
+	if err != nil || prefix.Masked().String() != text || prefix.Addr().Is4In6() {
 		return netip.Prefix{}, fmt.Errorf("%q is not a CIDR in canonical form", text)
 	}
 	return prefix, nil

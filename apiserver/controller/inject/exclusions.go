@@ -104,8 +104,13 @@ func checkPort(item string) error {
 }
 
 func checkRange(item string) error {
-	if _, err := netip.ParsePrefix(item); err != nil {
+	prefix, err := netip.ParsePrefix(item)
+	switch {
+	case err != nil:
 		return fmt.Errorf("%q is no IP range: write CIDRs as 198.51.100.0/24 or 2001:db8::/32 with commas between", item)
+	case prefix.Addr().Is4In6():
+		// No packet has such an address: the exclusion would do nothing.
+		return fmt.Errorf("%q is an IPv4 range written as IPv6: write it as 198.51.100.0/24", item)
 	}
 	return nil
 }

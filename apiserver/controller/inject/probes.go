@@ -150,6 +150,8 @@ func (r *rewritten) rewrite(path string, c *corev1.Container, kind string, probe
 	switch {
 	case probe == nil:
 		return nil
+	case handlers(probe) > 1:
+		return fmt.Errorf("%s has more than one of exec, httpGet, tcpSocket and grpc: keep one", field)
 	case probe.GRPC != nil:
 		return r.check(path, "grpc", c, kind, probe)
 	case probe.TCPSocket != nil:
@@ -180,8 +182,8 @@ func (r *rewritten) rewrite(path string, c *corev1.Container, kind string, probe
 	if err != nil {
 		return fmt.Errorf("%s.httpGet.port: %w", field, err)
 	}
-	if ofProxy(port) {
-		return fmt.Errorf("%s.httpGet.port: %d belongs to the mesh: name the app's own port", field, port)
+	if err := checkProbePort(port); err != nil {
+		return fmt.Errorf("%s.httpGet.port: %w", field, err)
 	}
 	route.Scheme, route.Port, route.Path = scheme, port, requestPath(get.Path)
 	r.routes = append(r.routes, route)
@@ -190,6 +192,18 @@ func (r *rewritten) rewrite(path string, c *corev1.Container, kind string, probe
 		HTTPHeaders: get.HTTPHeaders,
 	}})
 	return nil
+}
+
+// handlers counts what a probe asks. The API server takes one, but sees the probe
+// only when the mesh has put its own in its place; so with what else it refuses.
+func handlers(probe *corev1.Probe) int {
+	count := 0
+	for _, set := range []bool{probe.Exec != nil, probe.HTTPGet != nil, probe.TCPSocket != nil, probe.GRPC != nil} {
+		if set {
+			count++
+		}
+	}
+	return count
 }
 
 // schemeOf reads scheme and protocol of an httpGet; false if a newer API server
@@ -218,6 +232,9 @@ const (
 // check turns a gRPC or TCP probe to httpGet, which the proxy answers from its
 // own checks of the app.
 func (r *rewritten) check(path, action string, c *corev1.Container, kind string, probe *corev1.Probe) error {
+	if probe.PeriodSeconds < 0 || probe.TimeoutSeconds < 0 {
+		return fmt.Errorf("container %s: %sProbe: periodSeconds and timeoutSeconds are seconds, at least 1, or left out", c.Name, kind)
+	}
 	field := fmt.Sprintf("container %s: %sProbe.%s", c.Name, kind, action)
 	route := ProbeRoute{
 		Container: c.Name, Kind: kind, Scheme: schemeTCP, Path: "/",
@@ -239,8 +256,8 @@ func (r *rewritten) check(path, action string, c *corev1.Container, kind string,
 		}
 		route.Port = port
 	}
-	if ofProxy(route.Port) {
-		return fmt.Errorf("%s.port: %d belongs to the mesh: name the app's own port", field, route.Port)
+	if err := checkProbePort(route.Port); err != nil {
+		return fmt.Errorf("%s.port: %w", field, err)
 	}
 	r.routes = append(r.routes, route)
 	r.operations = append(r.operations,
@@ -274,6 +291,17 @@ func knownRoutes(spec *corev1.PodSpec) (map[string]ProbeRoute, error) {
 		known[route.key()] = route
 	}
 	return known, nil
+}
+
+// checkProbePort refuses ports that the app cannot have.
+func checkProbePort(port int32) error {
+	switch {
+	case port < 1 || port > 65535:
+		return fmt.Errorf("%d is no port: name one from 1 to 65535", port)
+	case ofProxy(port):
+		return fmt.Errorf("%d belongs to the mesh: name the app's own port", port)
+	}
+	return nil
 }
 
 // containerPort resolves a port as the kubelet does (probe.ResolveContainerPort).

@@ -73,6 +73,8 @@ func TestRefusals(t *testing.T) {
 			"annotation mesh.openservicemesh.io/exclude-outbound-ports: port 15006 belongs to the mesh: remove it"},
 		{"an excluded range that is none", annotated(model.ExcludeOutboundRanges, "198.51.100.0"),
 			`annotation mesh.openservicemesh.io/exclude-outbound-ip-ranges: "198.51.100.0" is no IP range: write CIDRs`},
+		{"an excluded range that no packet is in", annotated(model.ExcludeOutboundRanges, "::ffff:198.51.100.0/120"),
+			`annotation mesh.openservicemesh.io/exclude-outbound-ip-ranges: "::ffff:198.51.100.0/120" is an IPv4 range written as IPv6: write it as 198.51.100.0/24`},
 		{"the pod's own interface excluded", annotated(model.ExcludeInterfaces, "eth0"),
 			"annotation mesh.openservicemesh.io/exclude-interfaces: interface eth0 carries the pod's own traffic: name another"},
 		{"an inbound exclusion that the administrator forbids", func(p *corev1.Pod, n *Namespace, s *Settings) {
@@ -97,6 +99,18 @@ func TestRefusals(t *testing.T) {
 			c.LivenessProbe = httpProbe(0)
 			c.LivenessProbe.HTTPGet.Port = intstr.FromString("web")
 		}), `container app: livenessProbe.httpGet.port: "web" is not the name of a port of container app`},
+		{"an HTTP probe of no port", container(func(c *corev1.Container) { c.LivenessProbe = httpProbe(70000) }),
+			"container app: livenessProbe.httpGet.port: 70000 is no port: name one from 1 to 65535"},
+		{"a gRPC probe of no port", container(func(c *corev1.Container) {
+			c.StartupProbe = &corev1.Probe{ProbeHandler: corev1.ProbeHandler{GRPC: &corev1.GRPCAction{}}}
+		}), "container app: startupProbe.grpc.port: 0 is no port: name one from 1 to 65535"},
+		{"a TCP probe without end", container(func(c *corev1.Container) {
+			c.ReadinessProbe = &corev1.Probe{ProbeHandler: corev1.ProbeHandler{TCPSocket: &corev1.TCPSocketAction{Port: intstr.FromInt32(80)}}, TimeoutSeconds: -1}
+		}), "container app: readinessProbe: periodSeconds and timeoutSeconds are seconds, at least 1, or left out"},
+		{"a probe of two kinds", container(func(c *corev1.Container) {
+			c.ReadinessProbe = httpProbe(80)
+			c.ReadinessProbe.GRPC = &corev1.GRPCAction{Port: 9000}
+		}), "container app: readinessProbe has more than one of exec, httpGet, tcpSocket and grpc: keep one"},
 		{"a probe to the proxy's admin side", container(func(c *corev1.Container) { c.LivenessProbe = httpProbe(15090) }),
 			"container app: livenessProbe.httpGet.port: 15090 belongs to the mesh: name the app's own port"},
 		{"a probe that poses as rewritten", container(func(c *corev1.Container) {

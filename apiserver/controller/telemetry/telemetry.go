@@ -79,18 +79,33 @@ func (s *Server) Export(ctx context.Context, in *collector.ExportMetricsServiceR
 	if err != nil {
 		return nil, err
 	}
-	audited := s.options.Audited(view)
-	for _, resource := range in.GetResourceMetrics() {
-		for _, scope := range resource.GetScopeMetrics() {
-			for _, metric := range scope.GetMetrics() {
-				s.add(audited, metric)
-			}
+	counted := s.add(view, in)
+	if s.options.Counted != nil {
+		for policy := range counted {
+			s.options.Counted(policy)
 		}
 	}
 	return &collector.ExportMetricsServiceResponse{}, nil
 }
 
-func (s *Server) add(audited map[uint16]model.Audit, metric *metrics.Metric) {
+// add gives the policies that a flush has counted. Which are audited is asked under the
+// lock: a policy that is forgotten meanwhile is forgotten after this.
+func (s *Server) add(view string, in *collector.ExportMetricsServiceRequest) map[string]struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	audited := s.options.Audited(view)
+	counted := map[string]struct{}{}
+	for _, resource := range in.GetResourceMetrics() {
+		for _, scope := range resource.GetScopeMetrics() {
+			for _, metric := range scope.GetMetrics() {
+				s.addMetric(audited, metric, counted)
+			}
+		}
+	}
+	return counted
+}
+
+func (s *Server) addMetric(audited map[uint16]model.Audit, metric *metrics.Metric, counted map[string]struct{}) {
 	sum := metric.GetSum()
 	if sum.GetAggregationTemporality() != metrics.AggregationTemporality_AGGREGATION_TEMPORALITY_DELTA {
 		return
@@ -109,11 +124,11 @@ func (s *Server) add(audited map[uint16]model.Audit, metric *metrics.Metric) {
 	}
 	for _, policy := range counter.policies(audit) {
 		s.count(policy, counter.denied, n)
+		counted[policy] = struct{}{}
 	}
 }
 
 func (s *Server) count(policy string, denied bool, n int64) {
-	s.mu.Lock()
 	counts := s.counts[policy]
 	if denied {
 		counts.Denied = plus(counts.Denied, n)
@@ -122,10 +137,6 @@ func (s *Server) count(policy string, denied bool, n int64) {
 	}
 	s.counts[policy] = counts
 	observe(policy, denied, n)
-	s.mu.Unlock()
-	if s.options.Counted != nil {
-		s.options.Counted(policy)
-	}
 }
 
 // plus adds what is not negative, and stays at the largest number that there is.
