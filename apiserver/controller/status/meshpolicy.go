@@ -25,8 +25,8 @@ const (
 	ReasonRejected       = "RejectedByProxy"
 	ReasonTargetNotFound = compile.ReasonTargetNotFound
 	ReasonInvalid        = compile.ReasonInvalid
-	// ReasonOpenTCPPort is that of the condition DeniesAtFirstByte.
-	ReasonOpenTCPPort = "OpenTCPPort"
+	// ReasonTCPPort is that of the condition DeniesAtFirstByte.
+	ReasonTCPPort = "TCPPort"
 )
 
 // maxMessage is how many bytes a condition's message has at most; the API
@@ -99,7 +99,7 @@ func policyStatus(old v1alpha1.MeshPolicyStatus, report compile.Report, views []
 		Type:               v1alpha1.ConditionDeniesAtFirstByte,
 		Status:             metav1.ConditionTrue,
 		ObservedGeneration: report.Generation,
-		Reason:             ReasonOpenTCPPort,
+		Reason:             ReasonTCPPort,
 		Message:            cut(report.FirstByte),
 	})
 	return out
