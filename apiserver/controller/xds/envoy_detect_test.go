@@ -74,21 +74,7 @@ func TestEnvoyDetectsTheProtocol(t *testing.T) {
 // teller is a callee that answers with the ALPN that it is offered: requests as
 // such, and a TCP connection by speaking first. Like ours it negotiates none.
 func teller(t *testing.T, h *harness) string {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { listener.Close() })
-	go func() {
-		for {
-			c, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			go tell(c, h.ca.serverConfig(h).Certificates)
-		}
-	}()
-	return listener.Addr().String()
+	return application(t, func(c net.Conn) { tell(c, h.ca.serverConfig(h).Certificates) })
 }
 
 func tell(c net.Conn, certificates []tls.Certificate) {

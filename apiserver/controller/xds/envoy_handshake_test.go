@@ -9,15 +9,12 @@ import (
 	"bufio"
 	"context"
 	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
-	"math/big"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -243,7 +240,7 @@ func (in *inbound) onLoopback(t *testing.T, r envoy.Resource) envoy.Resource {
 func (in *inbound) as(account string, alpn ...string) func(*tls.Config) {
 	return func(c *tls.Config) {
 		c.NextProtos = alpn
-		c.Certificates = []tls.Certificate{issue(in.h, in.h.ca, named("spiffe://cluster.local/ns/test/sa/"+account))}
+		c.Certificates = []tls.Certificate{in.h.ca.issue(in.h, named("spiffe://cluster.local/ns/test/sa/"+account))}
 	}
 }
 
@@ -254,12 +251,13 @@ func (in *inbound) with(alpn string, change func(*x509.Certificate)) func(*tls.C
 
 // byLeaf calls with a certificate that is signed with a workload's.
 func (in *inbound) byLeaf(t *testing.T, id string) func(*tls.Config) {
-	leaf := issue(t, in.h.ca, named(buyerID))
+	leaf := in.h.ca.issue(t, named(buyerID))
 	certificate, err := x509.ParseCertificate(leaf.Certificate[0])
 	if err != nil {
 		t.Fatal(err)
 	}
-	forged := issue(t, &authority{certificate: certificate, key: leaf.PrivateKey.(*ecdsa.PrivateKey)}, named(id))
+	pretender := &authority{certificate: certificate, key: leaf.PrivateKey.(*ecdsa.PrivateKey)}
+	forged := pretender.issue(t, named(id))
 	forged.Certificate = append(forged.Certificate, leaf.Certificate...)
 	return func(c *tls.Config) {
 		c.NextProtos = []string{model.ALPNHTTP1}
@@ -268,33 +266,12 @@ func (in *inbound) byLeaf(t *testing.T, id string) func(*tls.Config) {
 }
 
 func by(t testing.TB, ca *authority, alpn string, change func(*x509.Certificate)) func(*tls.Config) {
-	certificate := issue(t, ca, change)
+	certificate := ca.issue(t, change)
 	return func(c *tls.Config) {
 		c.NextProtos = []string{alpn}
 		// Go would send none whose issuer the server does not name.
 		c.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &certificate, nil }
 	}
-}
-
-// issue makes a certificate of a workload's form, but for what change does.
-func issue(t testing.TB, ca *authority, change func(*x509.Certificate)) tls.Certificate {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(time.Now().UnixNano()),
-		NotBefore:    time.Now().Add(-time.Minute), NotAfter: time.Now().Add(time.Hour),
-		KeyUsage:    x509.KeyUsageDigitalSignature,
-		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth, x509.ExtKeyUsageServerAuth},
-	}
-	change(template)
-	der, err := x509.CreateCertificate(rand.Reader, template, ca.certificate, key.Public(), ca.key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
 }
 
 func named(id string) func(*x509.Certificate) {
@@ -375,22 +352,12 @@ func (in *inbound) http2(t *testing.T, path, alpn string) int {
 
 // greeter is an application that speaks first.
 func greeter(t *testing.T, reached *atomic.Int64) string {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { listener.Close() })
-	go func() {
-		for {
-			c, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			reached.Add(1)
-			go func() { defer c.Close(); io.WriteString(c, "hello\n"); io.Copy(io.Discard, c) }()
-		}
-	}()
-	return listener.Addr().String()
+	return application(t, func(c net.Conn) {
+		defer c.Close()
+		reached.Add(1)
+		io.WriteString(c, "hello\n")
+		io.Copy(io.Discard, c)
+	})
 }
 
 // countedSessions counts the sessions that a server gives.

@@ -280,6 +280,26 @@ func backend(t *testing.T, name string) string {
 	return server.Listener.Addr().String()
 }
 
+// application serves each connection on a port of loopback, until the test ends.
+func application(t *testing.T, serve func(net.Conn)) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { listener.Close() })
+	go func() {
+		for {
+			c, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			go serve(c)
+		}
+	}()
+	return listener.Addr().String()
+}
+
 func freePort(t *testing.T) uint32 {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -324,18 +324,27 @@ func newAuthority(t testing.TB) *authority {
 // leaf issues a certificate for a pod, or for the server on loopback.
 func (a *authority) leaf(t testing.TB, name, account string, life time.Duration) tls.Certificate {
 	t.Helper()
+	return a.issue(t, func(template *x509.Certificate) {
+		template.Subject = pkix.Name{CommonName: name, OrganizationalUnit: []string{account}}
+		template.NotBefore, template.NotAfter = time.Now().Add(-time.Second), time.Now().Add(life)
+		template.IPAddresses = []net.IP{net.IPv4(127, 0, 0, 1)}
+	})
+}
+
+// issue makes a certificate for both ends of mTLS, but for what change does.
+func (a *authority) issue(t testing.TB, change func(*x509.Certificate)) tls.Certificate {
+	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(time.Now().UnixNano()),
-		Subject:      pkix.Name{CommonName: name, OrganizationalUnit: []string{account}},
-		NotBefore:    time.Now().Add(-time.Second), NotAfter: time.Now().Add(life),
+		NotBefore:    time.Now().Add(-time.Minute), NotAfter: time.Now().Add(time.Hour),
 		KeyUsage:    x509.KeyUsageDigitalSignature,
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth, x509.ExtKeyUsageServerAuth},
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
 	}
+	change(template)
 	der, err := x509.CreateCertificate(rand.Reader, template, a.certificate, key.Public(), a.key)
 	if err != nil {
 		t.Fatal(err)
