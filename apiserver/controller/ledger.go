@@ -17,7 +17,8 @@ type unit struct {
 	kind, name string
 }
 
-// The kinds of unit; they are label values of metrics too.
+// The kinds of unit; they are label values of metrics too, where endpoints count
+// as their service.
 const (
 	kindCommon    = "common"
 	kindService   = "service"

@@ -65,9 +65,9 @@ func exclude(pod *corev1.Pod, namespace Namespace) (arguments, warnings []string
 	return arguments, warnings, nil
 }
 
-// excludedTwice warns of ports that an annotation speaks of in vain, since what comes
+// overruledPorts warns of ports that an annotation speaks of in vain, since what comes
 // in there goes past the proxy.
-func excludedTwice(pod *corev1.Pod) []string {
+func overruledPorts(pod *corev1.Pod) []string {
 	var warnings []string
 	excluded := items(pod.Annotations[model.ExcludeInboundPorts])
 	for _, annotation := range []string{model.MTLSPortsAnnotation, model.AccessPortsAnnotation} {

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
-	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -41,7 +40,5 @@ func pastTheProxy(pod *corev1.Pod, c *corev1.Container, get *corev1.HTTPGetActio
 		return true
 	}
 	port, err := containerPort(c, get.Port)
-	return err == nil && slices.ContainsFunc(strings.Split(pod.Annotations[model.ExcludeInboundPorts], ","), func(item string) bool {
-		return strings.TrimSpace(item) == strconv.Itoa(int(port))
-	})
+	return err == nil && slices.Contains(items(pod.Annotations[model.ExcludeInboundPorts]), strconv.Itoa(int(port)))
 }

@@ -62,7 +62,7 @@ func Patch(pod *corev1.Pod, namespace Namespace, settings Settings) (Result, err
 	}
 	result := Result{
 		Operations: append(probes.operations, addSleep(&pod.Spec, settings.PreStopSleep)...),
-		Warnings:   slices.Concat(probes.warnings, warnings, excludedTwice(pod), model.UnknownOfPod(pod.Labels, pod.Annotations)),
+		Warnings:   slices.Concat(probes.warnings, warnings, overruledPorts(pod), model.UnknownOfPod(pod.Labels, pod.Annotations)),
 	}
 	if pod.Spec.DNSPolicy == corev1.DNSDefault || pod.Spec.DNSPolicy == corev1.DNSNone {
 		result.Warnings = append(result.Warnings, fmt.Sprintf(
