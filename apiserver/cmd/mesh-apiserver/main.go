@@ -9,9 +9,10 @@ package main
 import (
 	"os"
 
+	"k8s.io/apiserver/pkg/util/compatibility"
 	"k8s.io/component-base/cli"
 )
 
 func main() {
-	os.Exit(cli.Run(newCommand()))
+	os.Exit(cli.Run(newCommand(compatibility.DefaultComponentGlobalsRegistry)))
 }

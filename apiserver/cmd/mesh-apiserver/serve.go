@@ -6,9 +6,9 @@ package main
 import (
 	"github.com/spf13/cobra"
 	genericapiserver "k8s.io/apiserver/pkg/server"
-	"k8s.io/apiserver/pkg/util/compatibility"
 	cliflag "k8s.io/component-base/cli/flag"
 	"k8s.io/component-base/cli/globalflag"
+	basecompatibility "k8s.io/component-base/compatibility"
 	"k8s.io/klog/v2"
 
 	"github.com/openservicemesh/mesh-apiserver/apiserver/options"
@@ -32,9 +32,10 @@ which build this is.`
 // helpWidth is where lines of --help end.
 const helpWidth = 100
 
-// newCommand is the root: it serves. Its subcommands run elsewhere.
-func newCommand() *cobra.Command {
-	o, err := options.NewOptions(compatibility.DefaultComponentGlobalsRegistry)
+// newCommand is the root: it serves. Its subcommands run elsewhere. A registry is
+// for one command.
+func newCommand(registry basecompatibility.ComponentGlobalsRegistry) *cobra.Command {
+	o, err := options.NewOptions(registry)
 	cmd := &cobra.Command{
 		Use:   "mesh-apiserver",
 		Short: "The API server and control plane of the mesh",

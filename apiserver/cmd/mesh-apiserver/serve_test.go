@@ -7,6 +7,8 @@ import (
 	"bytes"
 	"strings"
 	"testing"
+
+	basecompatibility "k8s.io/component-base/compatibility"
 )
 
 func TestHelpShowsTheFlagsOfItsCommandAlone(t *testing.T) {
@@ -20,7 +22,7 @@ func TestHelpShowsTheFlagsOfItsCommandAlone(t *testing.T) {
 		{"version --help", []string{"Print the version"}, []string{"--etcd-servers"}},
 	} {
 		t.Run(test.args, func(t *testing.T) {
-			cmd := newCommand()
+			cmd := newCommand(basecompatibility.NewComponentGlobalsRegistry())
 			var out bytes.Buffer
 			cmd.SetOut(&out)
 			cmd.SetArgs(strings.Fields(test.args))
