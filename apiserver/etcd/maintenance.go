@@ -38,6 +38,8 @@ type maintainer struct {
 	client     *clientv3.Client
 	config     clientv3.Config
 	minReclaim int64
+	// defragmentedAt is the revision at which a full database was defragmented last.
+	defragmentedAt int64
 }
 
 func (s *Server) newMaintainer(ctx context.Context, m Maintenance) (*maintainer, error) {

@@ -69,10 +69,14 @@ func (m *maintainer) recoverSpace(ctx context.Context, revision int64) error {
 	if err != nil {
 		return err
 	}
-	if status.DbSize-status.DbSizeInUse >= status.DbSize/10 {
+	// etcd counts a page as free with the second commit after it was freed, and
+	// commits only when something was written: a full database may say for ever
+	// that all of it is in use. So what was deleted since the last time counts too.
+	if revision != m.defragmentedAt || status.DbSize-status.DbSizeInUse >= status.DbSize/10 {
 		if err := m.defragment(ctx); err != nil {
 			return err
 		}
+		m.defragmentedAt = revision
 		if status, full, err = m.status(ctx); err != nil {
 			return err
 		}
