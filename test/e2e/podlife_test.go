@@ -16,6 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/utils/ptr"
 
+	"github.com/openservicemesh/mesh-apiserver/apis/mesh/v1alpha1"
 	"github.com/openservicemesh/mesh-apiserver/test/e2e/cluster"
 )
 
@@ -54,12 +55,15 @@ func TestGRPCAndTCPProbesFollowTheApplicationsPorts(t *testing.T) {
 	}
 }
 
+// The proxy ends once the app has, though its drain and the pod's grace may take
+// longer.
 func TestAJobWithASidecarCompletes(t *testing.T) {
 	t.Parallel()
 	shop := live.Shop(t)
 	template := cluster.Manifest(shop.Namespace, "once", cluster.Container("app", "get", shop.URL("/")))
 	template.Spec.RestartPolicy = corev1.RestartPolicyNever
 	template.Spec.ServiceAccountName = "shop"
+	template.Spec.TerminationGracePeriodSeconds = ptr.To[int64](120)
 	jobs := live.Core.BatchV1().Jobs(shop.Namespace)
 	_, err := jobs.Create(t.Context(), &batchv1.Job{
 		ObjectMeta: metav1.ObjectMeta{Name: "once"},
@@ -69,6 +73,7 @@ func TestAJobWithASidecarCompletes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	var completed time.Time
 	cluster.Eventually(t, 2*time.Minute, func() (string, bool) {
 		job, err := jobs.Get(t.Context(), "once", metav1.GetOptions{})
 		if err != nil {
@@ -77,11 +82,22 @@ func TestAJobWithASidecarCompletes(t *testing.T) {
 		if job.Status.Failed > 0 {
 			t.Fatalf("the Job failed: %v", job.Status.Conditions)
 		}
-		return "the Job has not completed", job.Status.CompletionTime != nil
+		if job.Status.CompletionTime == nil {
+			return "the Job has not completed", false
+		}
+		completed = job.Status.CompletionTime.Time
+		return "", true
 	})
 	pods, err := live.Core.CoreV1().Pods(shop.Namespace).List(t.Context(), metav1.ListOptions{LabelSelector: "app=once"})
 	if err != nil || len(pods.Items) != 1 {
 		t.Fatalf("got %d pods of the Job, want 1: %v", len(pods.Items), err)
+	}
+	app := pods.Items[0].Status.ContainerStatuses[0].State.Terminated
+	if app == nil {
+		t.Fatalf("the app has not ended: %+v", pods.Items[0].Status)
+	}
+	if waited := completed.Sub(app.FinishedAt.Time); waited >= v1alpha1.DefaultTerminationDrain {
+		t.Errorf("the Job completed %s after its app, want less than the proxy's drain", waited)
 	}
 	said, err := live.Core.CoreV1().Pods(shop.Namespace).GetLogs(pods.Items[0].Name, &corev1.PodLogOptions{Container: "app"}).DoRaw(t.Context())
 	if err != nil || !strings.HasPrefix(string(said), "200") {

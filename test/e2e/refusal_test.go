@@ -5,6 +5,7 @@ package e2e
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -164,13 +165,21 @@ func TestALoopbackOnlyPortStaysPrivate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	apply(t, shop.Namespace, `
+apiVersion: v1
+kind: Service
+metadata: {name: private}
+spec:
+  selector: {app: private}
+  ports: [{name: tcp-private, port: 9200}, {name: tcp-shared, port: 9201}]
+`)
 	pod.Watch(t, "hold", "--for=90s", "127.0.0.1:9200").Await(t, soon, "echo", "new", "old")
-	buyer.Watch(t, "hold", "--for=90s", pod.IP+":9201").Await(t, soon, "echo", "new", "old")
-	outside := buyer.Watch(t, "hold", "--for=90s", pod.IP+":9200")
-	outside.Await(t, soon, "closed after 0 bytes", "new")
-	for _, outcome := range outside.Outcomes("new") {
-		if outcome == "echo" {
-			t.Error("a port of the loopback interface alone answers another pod")
+	for _, host := range []string{pod.IP, "private." + shop.Namespace} {
+		buyer.Watch(t, "hold", "--for=90s", host+":9201").Await(t, soon, "echo", "new", "old")
+		outside := buyer.Watch(t, "hold", "--for=90s", host+":9200")
+		outside.Await(t, soon, "closed after 0 bytes", "new")
+		if slices.Contains(outside.Outcomes("new"), "echo") {
+			t.Errorf("a port of the loopback interface alone answers another pod by %s", host)
 		}
 	}
 }

@@ -14,6 +14,7 @@ func TestRolesOfTheClusterCoverPolicies(t *testing.T) {
 	namespace := newNamespace(t)
 	kubectl(t, "", "create", "rolebinding", "-n", namespace, "edits", "--clusterrole=edit", "--user=editor")
 	kubectl(t, "", "create", "rolebinding", "-n", namespace, "views", "--clusterrole=view", "--user=viewer")
+	kubectl(t, "", "create", "rolebinding", "-n", namespace, "admins", "--clusterrole=admin", "--user=administrator")
 
 	kubectl(t, readers, "create", "--as=editor", "-n", namespace, "-f", "-")
 	kubectl(t, "", "get", "--as=viewer", "-n", namespace, "mp", "readers")
@@ -26,6 +27,7 @@ func TestRolesOfTheClusterCoverPolicies(t *testing.T) {
 	if out, err := kube.Kubectl(t.Context(), "", "get", "--as=stranger", "-n", namespace, "mp"); err == nil || !strings.Contains(out, "forbidden") {
 		t.Errorf("get by a stranger: got %v, want forbidden", err)
 	}
+	kubectl(t, "", "delete", "--as=administrator", "-n", namespace, "mp", "readers")
 }
 
 func TestMeshConfigIsOfClusterAdministrators(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/known/anypb"
+	"google.golang.org/protobuf/types/known/durationpb"
 
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/envoy/envoytest"
 )
@@ -37,9 +38,11 @@ func TestResourcesKeepEnvoysConstraints(t *testing.T) {
 	}
 }
 
-// TestEveryConfigSourceWaits: with Envoy's default a proxy calls itself ready
-// although it has been told nothing.
+// TestEveryConfigSourceWaits: with Envoy's default of 15 s a proxy calls itself
+// ready although it has been told nothing; 0 waits for as long as it takes
+// (ConfigSource.initial_fetch_timeout).
 func TestEveryConfigSourceWaits(t *testing.T) {
+	seen := 0
 	for name, in := range readInputs(t) {
 		t.Run(name, func(t *testing.T) {
 			var messages []proto.Message
@@ -56,12 +59,20 @@ func TestEveryConfigSourceWaits(t *testing.T) {
 			for _, m := range messages {
 				walk(t, m.ProtoReflect(), func(m protoreflect.Message) {
 					f := m.Descriptor().Fields().ByName("initial_fetch_timeout")
-					if f != nil && !m.Has(f) {
-						t.Errorf("%s without initial_fetch_timeout: %v", m.Descriptor().Name(), m.Interface())
+					if f == nil {
+						return
+					}
+					seen++
+					wait, _ := m.Get(f).Message().Interface().(*durationpb.Duration)
+					if !m.Has(f) || wait.AsDuration() != 0 {
+						t.Errorf("%s with initial_fetch_timeout %v: %v", m.Descriptor().Name(), wait, m.Interface())
 					}
 				})
 			}
 		})
+	}
+	if seen == 0 {
+		t.Error("no config source seen")
 	}
 }
 

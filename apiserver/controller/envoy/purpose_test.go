@@ -24,7 +24,7 @@ func TestEverythingSetOnPurposeIsInAGolden(t *testing.T) {
 		// want begins with "!" where it is what must not be there.
 		want []string
 	}{
-		{"route timeout 0 unless asked", http1, []string{"timeout: 0s"}},
+		{"route timeout 0 unless asked", http1, []string{"name: default\n      route:\n        cluster: out/bookstore/bookstore:80\n        timeout: 0s"}},
 		{"route timeout 0 unless asked, inbound", open, []string{"        cluster: inbound/http1\n        timeout: 0s"}},
 		{"x-envoy-* headers suppressed", http1, []string{"suppress_envoy_headers: true"}},
 		{"x-envoy-* headers suppressed, inbound", open, []string{"suppress_envoy_headers: true"}},

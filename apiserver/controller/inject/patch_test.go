@@ -80,6 +80,22 @@ func TestPatch(t *testing.T) {
 	}
 }
 
+func TestEnvoyDrainsForAsLongAsMeshConfigSays(t *testing.T) {
+	changed := settings
+	changed.DrainTime = 90 * time.Second
+	result, err := Patch(readPod(t, "testdata/plain.in.yaml"), bookstore, changed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	operations, err := json.Marshal(result.Operations)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := `"--drain-time-s","90","--drain-strategy","gradual"`; !strings.Contains(string(operations), want) {
+		t.Errorf("the proxy is not started with %s:\n%s", want, operations)
+	}
+}
+
 func TestReinvocation(t *testing.T) {
 	injected := func(t *testing.T) *corev1.Pod { return apply(t, readPod(t, "testdata/probes.in.yaml")) }
 
