@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Checks that every test and golden pair that test/README.md names exists.
+# Checks that every test, file and golden pair that test/README.md names exists.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -7,7 +7,12 @@ missing=0
 tests=$(grep -rhoE '^func (Test|Fuzz|Benchmark)[A-Za-z0-9_]+' --include='*_test.go' apis apiserver registry artifacts hack test | sed 's/^func //' | sort -u)
 while read -r name; do
   grep -qx "$name" <<<"$tests" || { echo "test/README.md names the test $name, which is not there" >&2; missing=1; }
-done < <(grep -oE '\bTest[A-Z][A-Za-z0-9_]+' test/README.md | sort -u)
+done < <(grep -oE '\b(Test|Fuzz|Benchmark)[A-Z][A-Za-z0-9_]+' test/README.md | sort -u)
+
+while read -r file; do
+  [ -e "test/integration/$file" ] || [ -e "apiserver/controller/$file" ] ||
+    { echo "test/README.md names the file $file, which is not there" >&2; missing=1; }
+done < <(grep -oE '`[a-z0-9_/]+_test\.go`' test/README.md | tr -d '`' | sort -u)
 
 # Goldens stand in cells that say "golden" or "goldens", before a semicolon.
 while read -r name; do
