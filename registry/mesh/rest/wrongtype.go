@@ -30,13 +30,16 @@ func (d explainingDecoder) Decode(data []byte, defaults *schema.GroupVersionKind
 	if err == nil {
 		return object, gvk, nil
 	}
-	if strings.HasPrefix(err.Error(), "time: ") || strings.HasSuffix(err.Error(), "of type string") {
-		if found := wrongDuration(data); found != nil {
+	if aboutFormat.MatchString(err.Error()) {
+		if found := wrongFormat(data); found != nil {
 			return object, gvk, found
 		}
 	}
 	return object, gvk, explained(err)
 }
+
+// aboutFormat is what metav1.Duration and resource.Quantity say.
+var aboutFormat = regexp.MustCompile(`^time: |of type string$|quantit`)
 
 // wrongType is what the decoder says. Its error is of a type of its own package,
 // and its path has no indices.

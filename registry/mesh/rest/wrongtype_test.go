@@ -29,6 +29,9 @@ func TestAValueOfTheWrongTypeIsExplained(t *testing.T) {
 		{"MeshConfig", `{"sidecar": {"concurrency": "two"}}`, "spec.sidecar.concurrency: must be a whole number, not a string; see kubectl explain meshconfig.spec.sidecar.concurrency"},
 		{"MeshConfig", `{"sidecar": {"drainTime": 30}}`, `spec.sidecar.drainTime: must be a duration such as "30s" or "1h30m", not 30; see kubectl explain meshconfig.spec.sidecar.drainTime`},
 		{"MeshConfig", `{"sidecar": {"concurrency": 2}, "certificate": {"lifetime": "24"}}`, `spec.certificate.lifetime: must be a duration such as "30s" or "1h30m", not "24"; see kubectl explain meshconfig.spec.certificate.lifetime`},
+		{"MeshConfig", `{"sidecar": {"resources": {"requests": {"cpu": "a lot"}}}}`, `spec.sidecar.resources.requests.cpu: must be a quantity such as "100m" or "128Mi", not "a lot"; see kubectl explain meshconfig.spec.sidecar.resources.requests`},
+		{"MeshConfig", `{"sidecar": {"resources": {"requests": {"cpu": 1}, "limits": {"memory": "1Gib"}}}}`, `spec.sidecar.resources.limits.memory: must be a quantity such as "100m" or "128Mi", not "1Gib"; see kubectl explain meshconfig.spec.sidecar.resources.limits`},
+		{"MeshConfig", `{"sidecar": {"resources": {"limits": {"memory": [1]}}}}`, `spec.sidecar.resources.limits.memory: must be a quantity such as "100m" or "128Mi", not [1]; see kubectl explain meshconfig.spec.sidecar.resources.limits`},
 	} {
 		for name, serializer := range map[string]runtime.Serializer{"as kubectl sends it": json.StrictSerializer, "without strict validation": json.Serializer} {
 			decoder := serializers.DecoderToVersion(serializer, group)
