@@ -19,7 +19,7 @@ verify-protobuf: ## Check what hack/update-protobuf.sh writes.
 	hack/verify-protobuf.sh
 
 .PHONY: verify-test-table
-verify-test-table: ## Check that the tests that test/README.md names exist.
+verify-test-table: ## Check that what test/README.md names exists.
 	hack/verify-test-table.sh
 
 .PHONY: verify-modules

@@ -103,8 +103,12 @@ until [ "$(grep -c '"outcome":"echo"' "$held")" -ge 2 ]; do sleep 0.2; kill -0 "
 echo "both a new and a held connection echo; now the policy names the client no more:"
 closed_at=$(date +%s%N)
 show kubectl apply -f artifacts/bookstore/policies/echo-close.yaml
-echo "waiting for the held connection to end: the drain time is 30 s"
-until grep -q '"connection":"old","outcome":"closed' "$held"; do sleep 0.2; kill -0 "$holder"; done
+begun=$SECONDS TICKED=$SECONDS
+until grep -q '"connection":"old","outcome":"closed' "$held"; do
+  sleep 0.2; kill -0 "$holder"
+  tick "waiting for the held connection to end, $((SECONDS - begun)) s of the drain time's 30"
+done
+tick_end
 grep closed "$held" | while read -r line; do
   at=$(jq -r .at <<<"$line")
   printf '  %s connection: %s, %d ms after the edit was begun\n' "$(jq -r .connection <<<"$line")" "$(jq -r .outcome <<<"$line")" $(((at - closed_at) / 1000000))

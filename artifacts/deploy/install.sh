@@ -4,7 +4,8 @@
 # it updates: IMAGE_ID, if set, says what the image is, so that a rebuilt image
 # under the same name is rolled out.
 set -euo pipefail
-overlay=${1:?install.sh: name the kustomization that says where the images are, such as hack/cluster/deploy}
+overlay=${1:-}
+[ -n "$overlay" ] || { echo "install: name the kustomization that says where the images are, such as hack/cluster/deploy" >&2; exit 2; }
 
 fail() {
   echo "install: $1; the last lines of its log:" >&2

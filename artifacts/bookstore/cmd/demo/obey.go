@@ -39,7 +39,8 @@ type transition struct {
 
 // newObeyCommand edits a policy and takes the time until requests obey. The
 // clock starts when the write is sent on a connection that is already open,
-// and stops when the first request that obeys is sent.
+// and stops when the first request that obeys is sent; one that obeys although it
+// was under way before the write counts as 0.
 func newObeyCommand() *cobra.Command {
 	var rounds int
 	cmd := &cobra.Command{
@@ -90,11 +91,13 @@ func obey(ctx context.Context, out io.Writer, rounds int) error {
 			if err != nil {
 				return fmt.Errorf("wait until requests give %s: %w", step.outcome, err)
 			}
+			last := map[string]time.Duration{}
 			for connection, at := range seen {
-				took[connection] = append(took[connection], at.Sub(sent))
+				last[connection] = max(0, at.Sub(sent))
+				took[connection] = append(took[connection], last[connection])
 			}
 			fmt.Fprintf(out, "write sent -> %s: new connection %6.1f ms, old connection %6.1f ms\n", step.outcome,
-				milliseconds(seen["new"].Sub(sent)), milliseconds(seen["old"].Sub(sent)))
+				milliseconds(last["new"]), milliseconds(last["old"]))
 		}
 	}
 	for _, connection := range []string{"new", "old"} {
