@@ -157,7 +157,7 @@ func move(t *testing.T, namespace string, from int, app string) {
 // hundred each at most.
 func wantAddresses(t *testing.T, namespace string, want int) {
 	t.Helper()
-	cluster.Eventually(t, time.Minute, func() (string, bool) {
+	cluster.Eventually(t, soon, func() (string, bool) {
 		list, err := live.Core.DiscoveryV1().EndpointSlices(namespace).List(t.Context(), metav1.ListOptions{
 			LabelSelector: discoveryv1.LabelServiceName + "=pods",
 		})

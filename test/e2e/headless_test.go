@@ -48,7 +48,7 @@ func TestAPodIsReachedByItsAddressOnEveryPort(t *testing.T) {
 	shop := live.Shop(t)
 	for _, ip := range []string{shop.IP, shop.IP6} {
 		address := net.JoinHostPort(ip, fmt.Sprint(cluster.NamelessPort))
-		held := buyer.Watch(t, "hold", "--for=90s", address)
+		held := buyer.Watch(t, "hold", address)
 		held.Await(t, soon, "echo", "new", "old")
 	}
 	wantGet(t, buyer, "200", "http://"+net.JoinHostPort(shop.IP, "8080")+"/")
@@ -64,12 +64,12 @@ func TestHeadlessEndpointsComeAndGoAndCutNoConnection(t *testing.T) {
 	shop := live.Shop(t)
 	// The one by the pod's address is opened before that is a Service's endpoint.
 	address := net.JoinHostPort(shop.IP, "9000")
-	before := buyer.Watch(t, "hold", "--for=90s", address)
+	before := buyer.Watch(t, "hold", address)
 	before.Await(t, soon, "echo", "new", "old")
 	host := live.Headless(t, shop.Namespace, "pods", "shop")
 	live.AwaitEndpoints(t, shop.Namespace, "pods")
 	wantGet(t, buyer, "200", "http://"+host+":8080/")
-	after := buyer.Watch(t, "hold", "--for=90s", address)
+	after := buyer.Watch(t, "hold", address)
 	after.Await(t, soon, "echo", "new", "old")
 
 	for i := range 3 {

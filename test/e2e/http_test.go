@@ -56,7 +56,7 @@ func denied(t *testing.T, pod *cluster.Pod) float64 {
 func TestEditIsObeyedOnNewAndOldConnectionsAndCutsNone(t *testing.T) {
 	t.Parallel()
 	shop := live.Shop(t)
-	watch := buyer.Watch(t, "probe", "--every=5ms", "--for=40s", shop.URL("/books"))
+	watch := buyer.Watch(t, "probe", "--every=5ms", shop.URL("/books"))
 	watch.Await(t, soon, "200", "new", "old")
 	for range 3 {
 		live.WritePolicy(t, shop.Namespace, "readers", admit(thief))
@@ -89,7 +89,7 @@ func TestDenyBeatsAllow(t *testing.T) {
 func TestAPolicyOfOneServiceLeavesTheOthersOfThePodAlone(t *testing.T) {
 	t.Parallel()
 	shop := live.Shop(t)
-	other := thief.Watch(t, "hold", "--for=90s", shop.Other())
+	other := thief.Watch(t, "hold", shop.Other())
 	other.Await(t, soon, "echo", "new", "old")
 	live.Policy(t, shop.Namespace, "readers", admit(buyer))
 	wantGet(t, thief, "403", shop.URL("/books"))

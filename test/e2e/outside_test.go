@@ -56,7 +56,7 @@ func TestWhatIsOutsideIsLetInByTheDocumentedSetting(t *testing.T) {
 		got := fetch(t.Context(), node)
 		return "a NodePort caller got " + got, got == "200"
 	})
-	cluster.Eventually(t, 2*soon, func() (string, bool) {
+	cluster.Eventually(t, soon, func() (string, bool) {
 		err := configMap(t, shop.Namespace)
 		return fmt.Sprintf("kube-apiserver and the webhook: %v", err), err == nil
 	})

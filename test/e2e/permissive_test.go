@@ -67,7 +67,7 @@ func TestMTLSOfTheMostSpecificLevelWins(t *testing.T) {
 func TestAccessOfTheMostSpecificLevelWins(t *testing.T) {
 	t.Parallel()
 	shop := live.Shop(t)
-	other := buyer.Watch(t, "hold", "--for=90s", shop.Other())
+	other := buyer.Watch(t, "hold", shop.Other())
 	other.Await(t, soon, "echo", "new", "old")
 	live.AnnotateNamespace(t, shop.Namespace, "access", "DefaultDeny")
 	wantGet(t, buyer, "403", shop.URL("/books"))
@@ -125,14 +125,14 @@ func TestAnonymousCallersMatchOnlyWhatSaysSo(t *testing.T) {
 func TestAChangeOfMTLSOnConnectionsThatWereOpenedBefore(t *testing.T) {
 	t.Parallel()
 	shop := live.Shop(t)
-	meshed := buyer.Watch(t, "probe", "--every=20ms", "--for=150s", shop.URL("/books"))
+	meshed := buyer.Watch(t, "probe", "--every=20ms", shop.URL("/books"))
 	meshed.Await(t, soon, "200", "new", "old")
 	live.AnnotateNamespace(t, shop.Namespace, "mtls", "Permissive")
 	wantGet(t, outsider, "200", direct(shop))
-	plain := outsider.Watch(t, "probe", "--every=20ms", "--for=100s", direct(shop))
+	plain := outsider.Watch(t, "probe", "--every=20ms", direct(shop))
 	plain.Await(t, soon, "200", "new", "old")
 	live.AnnotateNamespace(t, shop.Namespace, "mtls", "")
-	cluster.Eventually(t, drainTime, func() (string, bool) {
+	cluster.Eventually(t, drainTime+soon, func() (string, bool) {
 		fresh, old := plain.Outcomes("new"), plain.Outcomes("old")
 		return fmt.Sprintf("new: %v, old: %v", fresh, old),
 			!strings.HasPrefix(fresh[len(fresh)-1], "200") && !strings.HasPrefix(old[len(old)-1], "200")
@@ -155,8 +155,8 @@ func TestADeclaredServerFirstPortThatIsPermissiveIsHeardAtOnce(t *testing.T) {
 	}
 	live.AnnotateNamespace(t, shop.Namespace, "mtls", "Permissive")
 	shop.Annotate(t, "mtls-ports", "9000=Permissive")
-	silent := outsider.Watch(t, "hold", "--for=60s", net.JoinHostPort(shop.IP, "9000"))
-	silent.Await(t, 2*soon, "echo", "new")
+	silent := outsider.Watch(t, "hold", net.JoinHostPort(shop.IP, "9000"))
+	silent.Await(t, soon, "echo", "new")
 	wantGet(t, buyer, "200", shop.URL("/books"))
 }
 

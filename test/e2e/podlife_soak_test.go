@@ -56,7 +56,7 @@ func TestSoakPodsAreMadeAgainWhenTheControlPlaneIsBack(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		cluster.Eventually(t, time.Minute, func() (string, bool) {
+		cluster.Eventually(t, soon, func() (string, bool) {
 			events, err := live.Core.CoreV1().Events(shop.Namespace).List(t.Context(), metav1.ListOptions{FieldSelector: "reason=FailedCreate"})
 			if err != nil {
 				return err.Error(), false
@@ -86,7 +86,7 @@ func TestSoakAPodIsDeletedUnderLoadWithoutAFailure(t *testing.T) {
 	if err := pods.Delete(t.Context(), gone, metav1.DeleteOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	cluster.Eventually(t, time.Minute, func() (string, bool) {
+	cluster.Eventually(t, soon, func() (string, bool) {
 		_, err := pods.Get(t.Context(), gone, metav1.GetOptions{})
 		return gone + " is not gone", err != nil
 	})

@@ -40,7 +40,7 @@ func TestGRPCAndTCPProbesFollowTheApplicationsPorts(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		cluster.Eventually(t, time.Minute, func() (string, bool) {
+		cluster.Eventually(t, soon, func() (string, bool) {
 			now, err := live.Core.CoreV1().Pods(pod.Namespace).Get(t.Context(), pod.Name, metav1.GetOptions{})
 			if err != nil {
 				return err.Error(), false
@@ -117,7 +117,7 @@ func TestExclusionsGoPastTheProxy(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	excluded := outsider.Watch(t, "hold", "--for=1m", net.JoinHostPort(excluding.IP, "9100"))
+	excluded := outsider.Watch(t, "hold", net.JoinHostPort(excluding.IP, "9100"))
 	excluded.Await(t, soon, "echo", "new", "old")
 	if got := outsider.Get(t.Context(), "http://"+net.JoinHostPort(excluding.IP, "8080")+"/"); !strings.HasPrefix(got, "no answer") {
 		t.Errorf("a port that is not excluded took plaintext: %s", got)

@@ -34,7 +34,7 @@ rules: [{name: drafts, to: [{http: {paths: [{type: PathPrefix, value: /books/dra
 	wantGet(t, buyer, "200", shop.URL("/books"))
 	wantGet(t, buyer, "403", shop.URL("/till?token=1"))
 	wantGet(t, buyer, "403", shop.URL("/books/drafts/1"))
-	held := thief.Watch(t, "hold", "--for=90s", shop.Echo())
+	held := thief.Watch(t, "hold", shop.Echo())
 	held.Await(t, soon, "closed after 0 bytes", "new")
 
 	spiffe := func(p *cluster.Pod) string {
@@ -117,7 +117,7 @@ rules: [{to: [{http: {paths: [{type: Exact, value: /till}]}}]}]
 	// Each opens one connection that it keeps, and new ones.
 	before := auditOf(t, shop.Namespace, "readers")
 	for _, caller := range []*cluster.Pod{buyer, thief} {
-		caller.Watch(t, "hold", "--for=90s", shop.Echo()).Await(t, soon, "echo", "new", "old")
+		caller.Watch(t, "hold", shop.Echo()).Await(t, soon, "echo", "new", "old")
 	}
 	cluster.Eventually(t, soon, func() (string, bool) {
 		now := auditOf(t, shop.Namespace, "readers")
@@ -173,10 +173,10 @@ spec:
   selector: {app: private}
   ports: [{name: tcp-private, port: 9200}, {name: tcp-shared, port: 9201}]
 `)
-	pod.Watch(t, "hold", "--for=90s", "127.0.0.1:9200").Await(t, soon, "echo", "new", "old")
+	pod.Watch(t, "hold", "127.0.0.1:9200").Await(t, soon, "echo", "new", "old")
 	for _, host := range []string{pod.IP, "private." + shop.Namespace} {
-		buyer.Watch(t, "hold", "--for=90s", host+":9201").Await(t, soon, "echo", "new", "old")
-		outside := buyer.Watch(t, "hold", "--for=90s", host+":9200")
+		buyer.Watch(t, "hold", host+":9201").Await(t, soon, "echo", "new", "old")
+		outside := buyer.Watch(t, "hold", host+":9200")
 		outside.Await(t, soon, "closed after 0 bytes", "new")
 		if slices.Contains(outside.Outcomes("new"), "echo") {
 			t.Errorf("a port of the loopback interface alone answers another pod by %s", host)

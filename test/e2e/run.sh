@@ -11,5 +11,7 @@ make --no-print-directory cluster-up
 make --no-print-directory images
 eval "$(make -s --no-print-directory env)"
 IMAGE_ID=$(sha256sum _output/images/mesh-apiserver.tar | cut -c1-16) artifacts/deploy/install.sh hack/cluster/deploy
+# Each test has pods of its own, which start and are asked at the same time.
+PARALLEL=$((2 * $(nproc) < 8 ? 2 * $(nproc) : 8))
 cd test
-exec go test -count=1 -timeout 15m -parallel 8 -v "$@" ./e2e
+exec go test -count=1 -timeout 25m -parallel "$PARALLEL" -v "$@" ./e2e

@@ -82,7 +82,7 @@ spec:
 	host := "undeclared." + shop.Namespace
 	wantGet(t, buyer, "200", "http://"+host+"/books")
 	// The server speaks first here, and the client is silent until it has.
-	held := buyer.Watch(t, "hold", "--for=90s", host+":9000")
+	held := buyer.Watch(t, "hold", host+":9000")
 	held.Await(t, soon, "echo", "new", "old")
 
 	live.Policy(t, shop.Namespace, "readers", admit(buyer))
@@ -170,7 +170,7 @@ spec:
   ports: [{name: http, port: 80, targetPort: http}, {name: tcp, port: 9000}]
 `)
 	wantGet(t, buyer, "200", "http://six."+shop.Namespace+"/")
-	held := buyer.Watch(t, "hold", "--for=90s", "six."+shop.Namespace+":9000")
+	held := buyer.Watch(t, "hold", "six."+shop.Namespace+":9000")
 	held.Await(t, soon, "echo", "new", "old")
 }
 

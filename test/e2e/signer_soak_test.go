@@ -35,7 +35,7 @@ func TestSoakPodsStartWhenTheSignerIsBack(t *testing.T) {
 		for _, name := range names {
 			release(t, shop, name)
 		}
-		cluster.Eventually(t, time.Minute, func() (string, bool) {
+		cluster.Eventually(t, soon, func() (string, bool) {
 			asked := requests(t, shop.Namespace, names)
 			return fmt.Sprintf("%d of %d pods have asked for a certificate", len(asked), len(names)), len(asked) == len(names)
 		})

@@ -30,17 +30,17 @@ func TestTCPIsClosedWithoutAByte(t *testing.T) {
 	t.Parallel()
 	shop := live.Shop(t)
 	live.Policy(t, shop.Namespace, "echo", admitTCP(buyer.Namespace, buyer.Account))
-	echo := buyer.Watch(t, "hold", "--for=90s", shop.Echo())
+	echo := buyer.Watch(t, "hold", shop.Echo())
 	echo.Await(t, soon, "echo", "new", "old")
-	other := buyer.Watch(t, "hold", "--for=90s", shop.Other())
+	other := buyer.Watch(t, "hold", shop.Other())
 	other.Await(t, soon, "echo", "new", "old")
-	web := buyer.Watch(t, "probe", "--for=90s", "--every=50ms", shop.URL("/"))
+	web := buyer.Watch(t, "probe", "--every=50ms", shop.URL("/"))
 	web.Await(t, soon, "200", "new", "old")
 
 	live.WritePolicy(t, shop.Namespace, "echo", admitTCP(thief.Namespace, thief.Account))
 	echo.Await(t, soon, "closed after 0 bytes", "new")
 	accepted := connections(t, shop, "9000")
-	cluster.Eventually(t, drainTime, func() (string, bool) {
+	cluster.Eventually(t, drainTime+soon, func() (string, bool) {
 		outcomes := echo.Outcomes("old")
 		last := outcomes[len(outcomes)-1]
 		return "the old connection: " + last, strings.HasPrefix(last, "closed after")
@@ -69,9 +69,9 @@ func TestTCPWideningCutsNoConnection(t *testing.T) {
 	live.Policy(t, shop.Namespace, "echo", admitTCP(buyer.Namespace, buyer.Account))
 	// Whom nobody admits is refused from now on: the chain of the open port is
 	// replaced, and what is opened next belongs to the new one.
-	refused := thief.Watch(t, "hold", "--for=90s", shop.Echo())
+	refused := thief.Watch(t, "hold", shop.Echo())
 	refused.Await(t, soon, "closed after 0 bytes", "new")
-	held := buyer.Watch(t, "hold", "--for=90s", shop.Echo())
+	held := buyer.Watch(t, "hold", shop.Echo())
 	held.Await(t, soon, "echo", "new", "old")
 
 	live.Policy(t, shop.Namespace, "echo-too", admitTCP(thief.Namespace, thief.Account))
@@ -86,7 +86,7 @@ func TestTCPWideningCutsNoConnection(t *testing.T) {
 func TestDenyClosesTCPOnceTheCallerSpeaks(t *testing.T) {
 	t.Parallel()
 	shop := live.Shop(t)
-	denied := thief.Watch(t, "hold", "--for=60s", shop.Echo())
+	denied := thief.Watch(t, "hold", shop.Echo())
 	denied.Await(t, soon, "echo", "new")
 	live.Policy(t, shop.Namespace, "not-the-thief", fmt.Sprintf(`
 targetRefs: [{kind: Service, name: echo}]
@@ -98,7 +98,7 @@ rules: [{from: [{namespaces: [%s]}]}]
 		last := outcomes[len(outcomes)-1]
 		return "new connections: " + last, strings.HasPrefix(last, "closed after")
 	})
-	held := buyer.Watch(t, "hold", "--for=90s", shop.Echo())
+	held := buyer.Watch(t, "hold", shop.Echo())
 	held.Await(t, soon, "echo", "new", "old")
 }
 
@@ -107,7 +107,7 @@ func TestAnHTTPGrantOpensNoTCPPort(t *testing.T) {
 	shop := live.Shop(t)
 	live.Policy(t, shop.Namespace, "web", "action: Allow\nrules: [{from: [{authenticated: {}}], to: [{http: {methods: [GET]}}]}]")
 	wantGet(t, buyer, "200", shop.URL("/"))
-	held := buyer.Watch(t, "hold", "--for=90s", shop.Echo())
+	held := buyer.Watch(t, "hold", shop.Echo())
 	held.Await(t, soon, "closed after 0 bytes", "new", "old")
 }
 

@@ -7,7 +7,6 @@ import (
 	"context"
 	"strings"
 	"testing"
-	"time"
 )
 
 func TestRolesOfTheClusterCoverPolicies(t *testing.T) {
@@ -38,7 +37,7 @@ func TestMeshConfigIsOfClusterAdministrators(t *testing.T) {
 		t.Cleanup(func() {
 			_, _ = kube.Kubectl(context.Background(), "", "delete", "clusterrolebinding", namespace+"-"+role)
 		})
-		eventually(t, 10*time.Second, user+" reading MeshConfig", func(ctx context.Context) error {
+		eventually(t, soon, user+" reading MeshConfig", func(ctx context.Context) error {
 			_, err := kube.Kubectl(ctx, "", "get", "--as="+user, "meshconfig", "default")
 			return err
 		})

@@ -59,7 +59,7 @@ func TestQuotaBoundsPoliciesUnderConcurrentWriters(t *testing.T) {
 	if _, err := host.CoreV1().ResourceQuotas(namespace).Create(t.Context(), quota, metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, time.Minute, "the quota being counted", func(ctx context.Context) error {
+	eventually(t, soon, "the quota being counted", func(ctx context.Context) error {
 		quota, err := host.CoreV1().ResourceQuotas(namespace).Get(ctx, "policies", metav1.GetOptions{})
 		if _, counted := quota.Status.Used[policyCount]; err == nil && !counted {
 			return fmt.Errorf("status is %v", quota.Status)
@@ -67,7 +67,7 @@ func TestQuotaBoundsPoliciesUnderConcurrentWriters(t *testing.T) {
 		return err
 	})
 	// Until our own informer knows the quota, writes pass: the first one waits for it.
-	eventually(t, 10*time.Second, "the quota being charged", func(ctx context.Context) error {
+	eventually(t, soon, "the quota being charged", func(ctx context.Context) error {
 		return charged(ctx, namespace)
 	})
 
@@ -144,7 +144,7 @@ spec:
   validationActions: [Deny]
   matchResources: {namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: `+namespace+`}}}
 `)
-	eventually(t, 10*time.Second, "a refusal with the policy's words", func(ctx context.Context) error {
+	eventually(t, soon, "a refusal with the policy's words", func(ctx context.Context) error {
 		_, err := create(ctx, policiesIn(namespace), "deny")
 		if err == nil {
 			return errors.Join(errors.New("admitted"), policiesIn(namespace).Delete(ctx, "deny", metav1.DeleteOptions{}))
@@ -179,7 +179,7 @@ spec:
   policyName: `+namespace+`
   matchResources: {namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: `+namespace+`}}}
 `)
-	eventually(t, 10*time.Second, "the policy's label", func(ctx context.Context) error {
+	eventually(t, soon, "the policy's label", func(ctx context.Context) error {
 		policy, err := create(ctx, policiesIn(namespace), "deny")
 		if err != nil {
 			return err

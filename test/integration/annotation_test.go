@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -20,7 +19,7 @@ func TestAnAnnotationThatDoesNotParseHasAnEventAndAMetric(t *testing.T) {
 	if _, err := host.CoreV1().Namespaces().Patch(t.Context(), namespace, types.MergePatchType, patch, metav1.PatchOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, 10*time.Second, "an Event on the Namespace", func(ctx context.Context) error {
+	eventually(t, soon, "an Event on the Namespace", func(ctx context.Context) error {
 		events, err := host.EventsV1().Events(metav1.NamespaceDefault).List(ctx, metav1.ListOptions{})
 		if err != nil {
 			return err
@@ -32,5 +31,5 @@ func TestAnAnnotationThatDoesNotParseHasAnEventAndAMetric(t *testing.T) {
 		}
 		return fmt.Errorf("none of %d", len(events.Items))
 	})
-	eventually(t, 10*time.Second, "a metric saying so", shows(`mesh_controller_wrong_annotations{kind="Namespace"} 1`))
+	eventually(t, soon, "a metric saying so", shows(`mesh_controller_wrong_annotations{kind="Namespace"} 1`))
 }

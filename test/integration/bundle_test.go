@@ -51,7 +51,7 @@ func TestStrippedCABundlesComeBack(t *testing.T) {
 	kubectl(t, "", "patch", "apiservice", harness.APIService, "--type=json", "-p", `[{"op":"remove","path":"/spec/caBundle"}]`)
 	kubectl(t, "", "patch", "mutatingwebhookconfiguration", "mesh-apiserver", "--type=json", "-p",
 		`[{"op":"remove","path":"/webhooks/0/clientConfig/caBundle"},{"op":"remove","path":"/webhooks/1/clientConfig/caBundle"}]`)
-	awaitBundles(t, 10*time.Second, servingCertificate(t))
+	awaitBundles(t, servingCertificate(t))
 }
 
 // A pair that ends soon is replaced by the server, in two steps: its certificate
@@ -68,13 +68,13 @@ func TestRenewedServingCertificateReachesTheBundlesBeforeItIsServed(t *testing.T
 	if _, err := secrets.Update(t.Context(), secret, metav1.UpdateOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	awaitBundles(t, 10*time.Second, certificate)
+	awaitBundles(t, certificate)
 
-	eventually(t, 10*time.Second, "the API being reached again", func(ctx context.Context) error {
+	eventually(t, soon, "the API being reached again", func(ctx context.Context) error {
 		_, err := client.MeshV1alpha1().MeshPolicies("").List(ctx, metav1.ListOptions{})
 		return err
 	})
-	eventually(t, time.Minute, "a new pair being served", func(ctx context.Context) error {
+	eventually(t, soon, "a new pair being served", func(ctx context.Context) error {
 		if _, err := client.MeshV1alpha1().MeshPolicies("").List(ctx, metav1.ListOptions{}); err != nil {
 			t.Fatalf("a request failed while the pair was renewed: %v", err)
 		}
@@ -89,14 +89,14 @@ func TestRenewedServingCertificateReachesTheBundlesBeforeItIsServed(t *testing.T
 			t.Errorf("port %s serves another certificate than the Secret's", port)
 		}
 	}
-	awaitBundles(t, 10*time.Second, renewed)
+	awaitBundles(t, renewed)
 }
 
-func awaitBundles(t *testing.T, within time.Duration, certificate []byte) {
+func awaitBundles(t *testing.T, certificate []byte) {
 	t.Helper()
 	for object, paths := range bundled {
 		for _, path := range paths {
-			eventually(t, within, object+" trusting the server", func(ctx context.Context) error {
+			eventually(t, soon, object+" trusting the server", func(ctx context.Context) error {
 				return trusts(ctx, object, path, certificate)
 			})
 		}

@@ -134,7 +134,7 @@ func TestWorkloadRootsAreSentAsSecretsAlone(t *testing.T) {
 		annotateRoot(t, renewAnnotation, "now")
 		return want
 	})
-	eventually(t, 20*time.Second, "the next root signing", func(context.Context) error {
+	eventually(t, soon, "the next root signing", func(context.Context) error {
 		if signingRoot(t).Equal(old) {
 			return errors.New("the old one does")
 		}
@@ -144,5 +144,5 @@ func TestWorkloadRootsAreSentAsSecretsAlone(t *testing.T) {
 		annotateRoot(t, untilAnnotation, time.Now().Format(time.RFC3339))
 		return want
 	})
-	eventually(t, 10*time.Second, "the old root leaving the bundle", publishes(1))
+	eventually(t, soon, "the old root leaving the bundle", publishes(1))
 }

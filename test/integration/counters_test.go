@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
@@ -44,7 +43,7 @@ func TestAPolicyEditSendsOneResourceToTheAffectedProxies(t *testing.T) {
 			proxies[fmt.Sprintf("%s-%d", account, i)] = follow(t, identify(t, pod), pod)
 		}
 	}
-	eventually(t, 10*time.Second, "the policy in force", programmed(namespace, metav1.ConditionTrue, ""))
+	eventually(t, soon, "the policy in force", programmed(namespace, metav1.ConditionTrue, ""))
 
 	for _, method := range []string{"POST", "PUT", "GET"} {
 		proxies.sends(t, func() sent {

@@ -9,6 +9,9 @@ import (
 	"time"
 )
 
+// soon bounds what takes milliseconds on a machine that has nothing else to do.
+const soon = time.Minute
+
 // eventually waits until a condition holds, looking every 50 ms, and fails the
 // test with the condition's last error when the time is over.
 func eventually(t *testing.T, within time.Duration, what string, holds func(context.Context) error) {

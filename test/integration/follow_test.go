@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	discovery "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
 	corev1 "k8s.io/api/core/v1"
@@ -29,7 +28,7 @@ func follow(t *testing.T, certificate tls.Certificate, pod *corev1.Pod) *proxy {
 	p.mu.Unlock()
 	p.subscribe(clusterType, nil, "*")
 	p.subscribe(listenerType, nil, "*")
-	eventually(t, 20*time.Second, "the configuration of "+pod.Name, p.complete)
+	eventually(t, soon, "the configuration of "+pod.Name, p.complete)
 	return p
 }
 

@@ -12,7 +12,6 @@ import (
 	"net/url"
 	"strings"
 	"testing"
-	"time"
 
 	certificatesv1 "k8s.io/api/certificates/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -81,7 +80,7 @@ func TestForgedRequestsGetNoCertificate(t *testing.T) {
 				}
 				return
 			}
-			eventually(t, 10*time.Second, "an answer", r.answer)
+			eventually(t, soon, "an answer", r.answer)
 			if r.Status.CertificateChain != "" {
 				t.Fatalf("a certificate was issued: %+v", r.Status)
 			}
@@ -103,8 +102,8 @@ func TestReplayedRequestsGetNoCertificate(t *testing.T) {
 	first := newRequest(t, pod, &x509.CertificateRequest{})
 	again := first.DeepCopy()
 	node := kubelet(t, nodeName)
-	eventually(t, 10*time.Second, "the request being taken", func(ctx context.Context) error { return first.send(ctx, node) })
-	eventually(t, 10*time.Second, "an answer", first.answer)
+	eventually(t, soon, "the request being taken", func(ctx context.Context) error { return first.send(ctx, node) })
+	eventually(t, soon, "an answer", first.answer)
 	wantCertificates(t, namespace, 1)
 
 	remove := func() {
@@ -140,7 +139,7 @@ func TestReplayedRequestsGetNoCertificate(t *testing.T) {
 				}
 			}
 			if tt.want != "" {
-				eventually(t, 10*time.Second, "the refusal", refused)
+				eventually(t, soon, "the refusal", refused)
 				return
 			}
 			if err := r.send(t.Context(), tt.as); err != nil {

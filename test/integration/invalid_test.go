@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -129,12 +128,12 @@ func TestMissingServiceIsSaidInStatusUntilItComes(t *testing.T) {
 			return nil
 		}
 	}
-	eventually(t, 10*time.Second, "Accepted=False", accepted(metav1.ConditionFalse))
+	eventually(t, soon, "Accepted=False", accepted(metav1.ConditionFalse))
 	kubectl(t, "", "create", "namespace", "bookbuyer")
 	t.Cleanup(func() {
 		_, _ = kube.Kubectl(context.Background(), "", "delete", "namespace", "bookbuyer", "--wait=false")
 	})
 	kubectl(t, "", "create", "serviceaccount", "-n", "bookbuyer", "bookbuyer")
 	kubectl(t, "", "create", "service", "clusterip", "-n", namespace, "bookstore", "--tcp=14001:14001")
-	eventually(t, 10*time.Second, "Accepted=True", accepted(metav1.ConditionTrue))
+	eventually(t, soon, "Accepted=True", accepted(metav1.ConditionTrue))
 }

@@ -89,7 +89,7 @@ func TestExternalEtcdServes(t *testing.T) {
 	sibling := server.Sibling("external", harness.SecondAddress, "--etcd-servers="+harness.EtcdURL)
 	launch(t, sibling)
 	configs := direct(t, sibling).MeshV1alpha1().MeshConfigs()
-	eventually(t, 10*time.Second, "a MeshConfig of its own", func(ctx context.Context) error {
+	eventually(t, soon, "a MeshConfig of its own", func(ctx context.Context) error {
 		_, err := configs.Get(ctx, "default", metav1.GetOptions{})
 		return err
 	})
@@ -110,7 +110,7 @@ func TestEndIsToldBeforeItHappens(t *testing.T) {
 	if err := sibling.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, time.Second, "readyz failing", func(ctx context.Context) error {
+	eventually(t, soon, "readyz failing", func(ctx context.Context) error {
 		if _, err := sibling.Ask(ctx, "/readyz"); err == nil {
 			return errors.New("still ready")
 		}
@@ -119,7 +119,7 @@ func TestEndIsToldBeforeItHappens(t *testing.T) {
 	if _, err := client.MeshV1alpha1().MeshPolicies("").List(t.Context(), metav1.ListOptions{}); err != nil {
 		t.Errorf("a request that comes before the aggregator has noticed: %v", err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), soon)
 	defer cancel()
 	if code, err := sibling.Wait(ctx); err != nil || code != 0 {
 		t.Errorf("got exit code %d (%v), want 0\n%s", code, err, sibling.Log())

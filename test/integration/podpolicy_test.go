@@ -7,7 +7,6 @@ import (
 	"context"
 	"strings"
 	"testing"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -99,17 +98,17 @@ func TestPodOfTheMeshStaysWhatTheWebhookMade(t *testing.T) {
 
 func TestWhetherThePolicyOfPodsIsBoundIsInAMetric(t *testing.T) {
 	manifest := kube.Manifest("pods-admission.yaml")
-	eventually(t, 10*time.Second, "a metric saying that it is bound", shows("mesh_pods_admission_bound 1"))
+	eventually(t, soon, "a metric saying that it is bound", shows("mesh_pods_admission_bound 1"))
 	kubectl(t, "", "delete", "validatingadmissionpolicybinding", "mesh-pods")
 	t.Cleanup(func() {
 		if _, err := kube.Kubectl(context.Background(), "", "apply", "-f", manifest); err != nil {
 			t.Error(err)
 		}
 	})
-	eventually(t, 10*time.Second, "a metric saying that it is not", shows("mesh_pods_admission_bound 0"))
+	eventually(t, soon, "a metric saying that it is not", shows("mesh_pods_admission_bound 0"))
 	serves(t)
 	kubectl(t, "", "apply", "-f", manifest)
-	eventually(t, 10*time.Second, "a metric saying that it is back", shows("mesh_pods_admission_bound 1"))
+	eventually(t, soon, "a metric saying that it is back", shows("mesh_pods_admission_bound 1"))
 }
 
 // wantRefused takes an empty sentence for "not refused".

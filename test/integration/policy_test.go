@@ -214,7 +214,7 @@ func TestWatchTellsOfEveryChange(t *testing.T) {
 	kubectl(t, "", "delete", "-n", namespace, "mp/readers")
 
 	labelled := false
-	for deadline := time.After(30 * time.Second); ; {
+	for deadline := time.After(soon); ; {
 		select {
 		case event := <-watcher.ResultChan():
 			policy, ok := event.Object.(*v1alpha1.MeshPolicy)

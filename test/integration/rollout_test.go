@@ -71,7 +71,7 @@ spec:
 	making.Wait()
 	t.Logf("%d pods were there after %s", proxies, time.Since(begin).Round(time.Millisecond))
 	want := v1alpha1.ProxyCounts{Affected: proxies, Acked: proxies}
-	eventually(t, time.Minute, "all proxies being counted", func(ctx context.Context) error {
+	eventually(t, soon, "all proxies being counted", func(ctx context.Context) error {
 		list, err := policiesIn(namespace).List(ctx, metav1.ListOptions{})
 		if err != nil {
 			return err

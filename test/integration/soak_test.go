@@ -77,7 +77,7 @@ func prepareExpiring(t *testing.T) {
 	t.Helper()
 	certificate, key := expiringFrom(t, time.Now().Add(-5*time.Minute))
 	secrets := host.CoreV1().Secrets(harness.SystemNamespace)
-	eventually(t, time.Minute, "the last rotation being over", func(ctx context.Context) error {
+	eventually(t, soon, "the last rotation being over", func(ctx context.Context) error {
 		secret, err := secrets.Get(ctx, harness.ServingSecret, metav1.GetOptions{})
 		if err != nil {
 			return err

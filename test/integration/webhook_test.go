@@ -14,7 +14,6 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
-	"time"
 
 	admissionv1 "k8s.io/api/admission/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -67,7 +66,7 @@ func TestValidatingWebhookRefusesAMeshPolicy(t *testing.T) {
 		return &admissionv1.AdmissionResponse{Result: &metav1.Status{Message: r.Name + " is not in our catalogue"}}
 	})
 	applyForTest(t, forPolicies("ValidatingWebhookConfiguration", namespace, hook))
-	eventually(t, 10*time.Second, "a refusal with the webhook's words", func(ctx context.Context) error {
+	eventually(t, soon, "a refusal with the webhook's words", func(ctx context.Context) error {
 		_, err := create(ctx, policiesIn(namespace), "deny")
 		if err == nil {
 			return errors.Join(errors.New("admitted"), policiesIn(namespace).Delete(ctx, "deny", metav1.DeleteOptions{}))
@@ -87,7 +86,7 @@ func TestMutatingWebhookChangesAMeshPolicy(t *testing.T) {
 			Patch: []byte(`[{"op": "add", "path": "/metadata/labels", "value": {"team": "books"}}]`)}
 	})
 	applyForTest(t, forPolicies("MutatingWebhookConfiguration", namespace, hook))
-	eventually(t, 10*time.Second, "the webhook's label", func(ctx context.Context) error {
+	eventually(t, soon, "the webhook's label", func(ctx context.Context) error {
 		policy, err := create(ctx, policiesIn(namespace), "deny")
 		if err != nil {
 			return err

@@ -38,7 +38,7 @@ func (w wire) sends(t *testing.T, change func() sent) {
 		since[name] = p.mark()
 	}
 	want := change()
-	eventually(t, 10*time.Second, "what is to be sent", func(context.Context) error {
+	eventually(t, soon, "what is to be sent", func(context.Context) error {
 		for name, p := range w {
 			if got := withoutViews(p.told(since[name])); !reflect.DeepEqual(got, want[name]) {
 				return fmt.Errorf("%s was sent %q, want %q", name, got, want[name])
@@ -78,7 +78,7 @@ func settled(t *testing.T) streams {
 	t.Helper()
 	var last streams
 	var since time.Time
-	eventually(t, time.Minute, "the end of what goes to proxies", func(context.Context) error {
+	eventually(t, soon, "the end of what goes to proxies", func(context.Context) error {
 		now := counters(t)
 		if !reflect.DeepEqual(now, last) {
 			last, since = now, time.Now()

@@ -99,14 +99,14 @@ func TestProxyIsToldOfServicesAndTheirEndpoints(t *testing.T) {
 	buyer.subscribe(clusterType, nil, "*")
 	buyer.subscribe(listenerType, nil, "*")
 	for _, name := range []string{"inbound", "outbound", s.listen} {
-		eventually(t, 10*time.Second, "listener "+name, buyer.has(listenerType, name))
+		eventually(t, soon, "listener "+name, buyer.has(listenerType, name))
 	}
 	buyer.subscribe(endpointType, nil, s.endpoints)
-	eventually(t, 10*time.Second, "one endpoint", buyer.sees(s.endpoints, s.store.Status.PodIP))
+	eventually(t, soon, "one endpoint", buyer.sees(s.endpoints, s.store.Status.PodIP))
 
 	second := run(t, newPod(t, s.namespace, "second", "bookstore", labelled("app", "bookstore")), nextAddress())
 	s.publish(t, s.store, second)
-	eventually(t, 5*time.Second, "both endpoints", buyer.sees(s.endpoints, s.store.Status.PodIP, second.Status.PodIP))
+	eventually(t, soon, "both endpoints", buyer.sees(s.endpoints, s.store.Status.PodIP, second.Status.PodIP))
 }
 
 // sees tells whether exactly these addresses are the endpoints by a name.
@@ -137,7 +137,7 @@ func TestProxyThatSaysItIsAnotherIsRefused(t *testing.T) {
 	s := newShop(t)
 	impostor := connect(t, s.atBuyer, idOf(s.store))
 	impostor.subscribe(listenerType, nil, "*")
-	eventually(t, 10*time.Second, "the end of the stream", func(context.Context) error {
+	eventually(t, soon, "the end of the stream", func(context.Context) error {
 		if impostor.end() == nil {
 			return errors.New("it goes on")
 		}
@@ -165,7 +165,7 @@ func TestStrangersCannotConnect(t *testing.T) {
 			}
 			defer connection.Close()
 			// In TLS 1.3 the client learns with its first read whether it was taken.
-			if err := connection.SetReadDeadline(time.Now().Add(5 * time.Second)); err != nil {
+			if err := connection.SetReadDeadline(time.Now().Add(soon)); err != nil {
 				t.Fatal(err)
 			}
 			if _, err := connection.Read(make([]byte, 1)); err == nil || !strings.Contains(err.Error(), "certificate") {
@@ -180,7 +180,7 @@ func TestReconnectedProxyIsSentNothingThatItHas(t *testing.T) {
 	first := connect(t, s.atBuyer, idOf(s.buyer))
 	first.subscribe(clusterType, nil, "*")
 	first.subscribe(listenerType, nil, "*")
-	eventually(t, 10*time.Second, "the Service's listener", first.has(listenerType, s.listen))
+	eventually(t, soon, "the Service's listener", first.has(listenerType, s.listen))
 	clusters, listeners := first.versions(clusterType), first.versions(listenerType)
 	first.cancel()
 
@@ -190,7 +190,7 @@ func TestReconnectedProxyIsSentNothingThatItHas(t *testing.T) {
 	// What is asked for next is answered after that.
 	for _, name := range []string{"out/nowhere/nothing:1", "out/nowhere/nothing:2"} {
 		again.subscribe(endpointType, nil, name)
-		eventually(t, 10*time.Second, "an answer", again.lacks(name))
+		eventually(t, soon, "an answer", again.lacks(name))
 	}
 	if n := again.count(clusterType) + again.count(listenerType); n != 0 {
 		t.Errorf("got %d resources again, want none", n)
@@ -204,15 +204,15 @@ func TestPolicyIsProgrammedWhenItsProxyHasAcknowledged(t *testing.T) {
 	store := follow(t, s.atStore, s.store)
 
 	kubectl(t, strings.ReplaceAll(readers, "namespace: bookbuyer, ", ""), "create", "-n", s.namespace, "-f", "-")
-	eventually(t, 10*time.Second, "Programmed=True", programmed(s.namespace, metav1.ConditionTrue, ""))
+	eventually(t, soon, "Programmed=True", programmed(s.namespace, metav1.ConditionTrue, ""))
 
 	store.refuse(routeType, "this Envoy takes no such route")
 	kubectl(t, "", "patch", "mp", "-n", s.namespace, "readers", "--type=json", "-p", `[{"op":"replace","path":"/spec/rules/0/to/0/http/methods","value":["POST"]}]`)
-	eventually(t, 10*time.Second, "Programmed=False", programmed(s.namespace, metav1.ConditionFalse, "this Envoy takes no such route"))
+	eventually(t, soon, "Programmed=False", programmed(s.namespace, metav1.ConditionFalse, "this Envoy takes no such route"))
 
 	store.refuse(routeType, "")
 	kubectl(t, "", "patch", "mp", "-n", s.namespace, "readers", "--type=json", "-p", `[{"op":"replace","path":"/spec/rules/0/to/0/http/methods","value":["PUT"]}]`)
-	eventually(t, 10*time.Second, "Programmed=True", programmed(s.namespace, metav1.ConditionTrue, ""))
+	eventually(t, soon, "Programmed=True", programmed(s.namespace, metav1.ConditionTrue, ""))
 	row := strings.Fields(kubectl(t, "", "get", "-n", s.namespace, "mp", "readers", "--no-headers"))
 	if got, want := strings.Join(row[:len(row)-1], " "), "readers Allow Enforce Service/bookstore 1 True 1/1"; got != want {
 		t.Errorf("got row %q, want %q", got, want)

@@ -58,6 +58,12 @@ make_cgroups() {
     done
   fi
   for hierarchy in $(cgroup_hierarchies); do mkdir -p "$hierarchy/$CGROUP"; done
+  # Else all pods together have the processor's time of one process, on a machine
+  # where tests and Kubernetes itself run beside them.
+  for hierarchy in $(cgroup_hierarchies); do
+    [ ! -e "$hierarchy/$CGROUP/cpu.shares" ] || echo 10240 >"$hierarchy/$CGROUP/cpu.shares"
+    [ ! -e "$hierarchy/$CGROUP/cpu.weight" ] || echo 1000 >"$hierarchy/$CGROUP/cpu.weight"
+  done
 }
 
 # remove_cgroups: ends what still runs in our groups, then removes them.

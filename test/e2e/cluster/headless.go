@@ -6,7 +6,6 @@ package cluster
 import (
 	"fmt"
 	"testing"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
@@ -40,7 +39,7 @@ func (c *Cluster) Headless(t *testing.T, namespace, name, app string) string {
 // AwaitEndpoints waits until every EndpointSlice of a Service has endpoints.
 func (c *Cluster) AwaitEndpoints(t *testing.T, namespace, name string) {
 	t.Helper()
-	Eventually(t, 20*time.Second, func() (string, bool) {
+	Eventually(t, soon, func() (string, bool) {
 		slices, err := c.Core.DiscoveryV1().EndpointSlices(namespace).List(t.Context(), metav1.ListOptions{
 			LabelSelector: discoveryv1.LabelServiceName + "=" + name,
 		})

@@ -11,7 +11,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 )
 
 // RestartKubelet kills the local cluster's kubelet and has it started again; the
@@ -31,7 +30,7 @@ func (c *Cluster) RestartKubelet(t *testing.T) {
 	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
 		t.Fatalf("kill the kubelet: %v", err)
 	}
-	Eventually(t, 30*time.Second, func() (string, bool) {
+	Eventually(t, soon, func() (string, bool) {
 		return "the kubelet has not ended", syscall.Kill(pid, 0) != nil
 	})
 	if out, err := exec.CommandContext(t.Context(), "../../hack/cluster/up.sh").CombinedOutput(); err != nil {

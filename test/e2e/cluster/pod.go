@@ -137,9 +137,12 @@ func (p *Pod) Run(ctx context.Context, args ...string) (string, error) {
 	return out.String(), err
 }
 
+// answerWithin is no test's subject: on a busy machine an answer may take seconds.
+const answerWithin = "--timeout=30s"
+
 // Get makes one HTTP request and gives its status code, or "no answer: " and why.
 func (p *Pod) Get(ctx context.Context, args ...string) string {
-	out, err := p.Run(ctx, append([]string{"get"}, args...)...)
+	out, err := p.Run(ctx, append([]string{"get", answerWithin}, args...)...)
 	if err != nil {
 		return err.Error()
 	}
@@ -153,7 +156,7 @@ func (p *Pod) Get(ctx context.Context, args ...string) string {
 
 // GRPC calls a method of the health service and gives the status code's name.
 func (p *Pod) GRPC(ctx context.Context, address, method string) string {
-	out, err := p.Run(ctx, "grpc", address, method)
+	out, err := p.Run(ctx, "grpc", answerWithin, address, method)
 	if err != nil {
 		return err.Error()
 	}

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -94,7 +93,7 @@ func shopManifest(namespace, name string) *corev1.Pod {
 // is ready a moment before its address has gone through its EndpointSlice.
 func (p *Pod) awaitEndpoint(t *testing.T, cluster string) {
 	t.Helper()
-	Eventually(t, 20*time.Second, func() (string, bool) {
+	Eventually(t, soon, func() (string, bool) {
 		stats, err := p.Stats(t.Context())
 		if err != nil {
 			return err.Error(), false

@@ -33,18 +33,23 @@ type Watch struct {
 	err   error
 }
 
+// longest is as long as all tests may last.
+const longest = 25 * time.Minute
+
 // endWithin is more than the longest request of a probe.
 const endWithin = 15 * time.Second
 
-// Watch starts a command that prints Transitions; it ends with the test.
+// Watch starts a command that prints Transitions; it ends with the test, if no
+// --for ends it earlier.
 func (p *Pod) Watch(t *testing.T, args ...string) *Watch {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	reader, writer := io.Pipe()
 	input, attached := io.Pipe()
 	w := &Watch{done: make(chan struct{})}
+	command := append([]string{"bookstore", "--attached", args[0], "--for=" + longest.String()}, args[1:]...)
 	go func() {
-		err := p.cluster.exec(ctx, p.Namespace, p.Name, p.container, append([]string{"bookstore", "--attached"}, args...), input, writer)
+		err := p.cluster.exec(ctx, p.Namespace, p.Name, p.container, command, input, writer)
 		writer.CloseWithError(err)
 	}()
 	go func() {
@@ -116,19 +121,6 @@ func (w *Watch) Await(t *testing.T, within time.Duration, outcome string, connec
 	})
 }
 
-// End waits until the command has ended by itself.
-func (w *Watch) End(t *testing.T, within time.Duration) {
-	t.Helper()
-	select {
-	case <-w.done:
-		if w.err != nil {
-			t.Fatalf("the probe failed: %v", w.err)
-		}
-	case <-time.After(within):
-		t.Fatalf("the probe did not end within %s", within)
-	}
-}
-
 func (w *Watch) ended() (bool, error) {
 	select {
 	case <-w.done:
@@ -144,6 +136,9 @@ func (w *Watch) all() string {
 	data, _ := json.Marshal(w.lines)
 	return string(data)
 }
+
+// soon bounds what takes milliseconds on a machine that has nothing else to do.
+const soon = time.Minute
 
 // Eventually polls until a condition holds; state is what the failure shows.
 func Eventually(t *testing.T, within time.Duration, condition func() (state string, ok bool)) {
