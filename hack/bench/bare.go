@@ -3,10 +3,11 @@
 
 package main
 
-// bareHead is common to both ends.
-const bareHead = `
+// handHead begins a bootstrap that somebody has written, with the files of a pod's
+// certificate and roots.
+const handHead = `
 admin: {address: {pipe: {path: /var/run/mesh/admin.sock}}}
-node: {id: bare, cluster: bare}
+node: {id: by-hand, cluster: by-hand}
 static_resources:
   secrets:
   - name: roots
@@ -17,20 +18,13 @@ static_resources:
       private_key: {filename: /var/run/secrets/mesh/identity/credentialbundle.pem}
 `
 
-// bareTLS is the same mTLS as the mesh's.
-const bareTLS = `        common_tls_context:
-          alpn_protocols: [h2]
-          tls_params: {tls_minimum_protocol_version: TLSv1_3, tls_maximum_protocol_version: TLSv1_3, ecdh_curves: [X25519MLKEM768, X25519]}
-          tls_certificate_sds_secret_configs: [{name: identity}]
-          combined_validation_context:
-            default_validation_context:
-              match_typed_subject_alt_names:
-              - {san_type: URI, matcher: {exact: "spiffe://cluster.local/ns/bench/sa/default"}}
-            validation_context_sds_secret_config: {name: roots}
+// handTLS is the same mTLS as the mesh's, in flow style since it stands at several
+// depths.
+const handTLS = `common_tls_context: {alpn_protocols: [h2], tls_params: {tls_minimum_protocol_version: TLSv1_3, tls_maximum_protocol_version: TLSv1_3, ecdh_curves: [X25519MLKEM768, X25519]}, tls_certificate_sds_secret_configs: [{name: identity}], combined_validation_context: {default_validation_context: {match_typed_subject_alt_names: [{san_type: URI, matcher: {exact: "spiffe://cluster.local/ns/bench/sa/default"}}]}, validation_context_sds_secret_config: {name: roots}}}
 `
 
 // bareClient takes the address of the server's Envoy.
-const bareClient = bareHead + `  listeners:
+const bareClient = handHead + `  listeners:
   - name: out
     address: {socket_address: {address: 127.0.0.1, port_value: 9000}}
     filter_chains:
@@ -48,10 +42,10 @@ const bareClient = bareHead + `  listeners:
       name: tls
       typed_config:
         "@type": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext
-` + bareTLS
+        ` + handTLS
 
 // bareServer calls the application on loopback.
-const bareServer = bareHead + `  listeners:
+const bareServer = handHead + `  listeners:
   - name: in
     address: {socket_address: {address: 0.0.0.0, port_value: 9001}}
     filter_chains:
@@ -60,16 +54,12 @@ const bareServer = bareHead + `  listeners:
         typed_config:
           "@type": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext
           require_client_certificate: true
-  ` + "  " + bareServerTLS + `      filters:` + bareHTTP + `  clusters:
+          ` + handTLS + `      filters:` + bareHTTP + `  clusters:
   - name: to
     type: STATIC
     load_assignment:
       cluster_name: to
       endpoints: [{lb_endpoints: [{endpoint: {address: {socket_address: {address: 127.0.0.1, port_value: 8080}}}}]}]
-`
-
-// bareServerTLS is bareTLS in flow style, for its deeper place.
-const bareServerTLS = `      common_tls_context: {alpn_protocols: [h2], tls_params: {tls_minimum_protocol_version: TLSv1_3, tls_maximum_protocol_version: TLSv1_3, ecdh_curves: [X25519MLKEM768, X25519]}, tls_certificate_sds_secret_configs: [{name: identity}], combined_validation_context: {default_validation_context: {match_typed_subject_alt_names: [{san_type: URI, matcher: {exact: "spiffe://cluster.local/ns/bench/sa/default"}}]}, validation_context_sds_secret_config: {name: roots}}}
 `
 
 // bareHTTP is a manager that routes all to the one cluster.

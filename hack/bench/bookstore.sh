@@ -1,10 +1,8 @@
 #!/usr/bin/env bash
-# Prepares the bookstore of KUBECONFIG's cluster for the measurement of policies,
-# and builds what measures.
+# Prepares the bookstore of KUBECONFIG's cluster for the measurement of policies.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
-go build -o _output/demo ./artifacts/bookstore/cmd/demo
 kubectl delete meshpolicies --all -A --ignore-not-found
 kubectl apply -k artifacts/bookstore/manifests
 for deployment in bookbuyer/bookbuyer bookstore/bookstore-v1 bookstore/bookstore-v2; do

@@ -44,7 +44,7 @@ func measurePolicy(ctx context.Context, _ *session) ([]Figure, error) {
 	if out, err := prepare.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("prepare the bookstore: %w\n%s", err, out)
 	}
-	out, err := exec.CommandContext(ctx, "_output/demo", "obey", "--rounds", "100").CombinedOutput()
+	out, err := exec.CommandContext(ctx, "_output/bin/demo", "obey", "--rounds", "100").CombinedOutput()
 	if err != nil {
 		return nil, fmt.Errorf("demo obey: %w\n%s", err, out)
 	}

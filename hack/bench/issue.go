@@ -58,7 +58,8 @@ func issueRate(ctx context.Context) ([]Figure, error) {
 	}, nil
 }
 
-// issueEndToEnd asks for certificates as a kubelet does, eight at a time.
+// issueEndToEnd asks for certificates as a kubelet does: one after the other, then
+// sixteen at a time.
 func (s *session) issueEndToEnd(ctx context.Context) ([]Figure, error) {
 	const requests = 200
 	if err := s.makeNamespace(ctx); err != nil {

@@ -169,18 +169,6 @@ func (s *session) barePair(ctx context.Context) (*pair, error) {
 	return p, nil
 }
 
-// runPod makes one pod that runs.
-func (s *session) runPod(ctx context.Context, name, address string) (*corev1.Pod, error) {
-	made, err := s.host.CoreV1().Pods(manyNamespace).Create(ctx, plainPod(name), metav1.CreateOptions{})
-	if err != nil {
-		return nil, err
-	}
-	made.Status.Phase = corev1.PodRunning
-	made.Status.PodIP, made.Status.PodIPs = address, []corev1.PodIP{{IP: address}}
-	made.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue}}
-	return s.host.CoreV1().Pods(manyNamespace).UpdateStatus(ctx, made, metav1.UpdateOptions{})
-}
-
 func (p *pair) start(cmd *exec.Cmd) error {
 	if err := cmd.Start(); err != nil {
 		return err

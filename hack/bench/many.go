@@ -72,16 +72,22 @@ func serviceName(i int) string { return fmt.Sprint("service-", i) }
 func (s *session) makePods(ctx context.Context, n int) ([]*corev1.Pod, error) {
 	pods := make([]*corev1.Pod, n)
 	return pods, inParallel(n, func(i int) error {
-		made, err := s.host.CoreV1().Pods(manyNamespace).Create(ctx, plainPod(fmt.Sprint("pod-", i)), metav1.CreateOptions{})
-		if err != nil {
-			return err
-		}
-		made.Status.Phase = corev1.PodRunning
-		made.Status.PodIP, made.Status.PodIPs = address(i), []corev1.PodIP{{IP: address(i)}}
-		made.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue}}
-		pods[i], err = s.host.CoreV1().Pods(manyNamespace).UpdateStatus(ctx, made, metav1.UpdateOptions{})
+		pod, err := s.runPod(ctx, fmt.Sprint("pod-", i), address(i))
+		pods[i] = pod
 		return err
 	})
+}
+
+// runPod makes one pod that runs.
+func (s *session) runPod(ctx context.Context, name, address string) (*corev1.Pod, error) {
+	made, err := s.host.CoreV1().Pods(manyNamespace).Create(ctx, plainPod(name), metav1.CreateOptions{})
+	if err != nil {
+		return nil, err
+	}
+	made.Status.Phase = corev1.PodRunning
+	made.Status.PodIP, made.Status.PodIPs = address, []corev1.PodIP{{IP: address}}
+	made.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue}}
+	return s.host.CoreV1().Pods(manyNamespace).UpdateStatus(ctx, made, metav1.UpdateOptions{})
 }
 
 func plainPod(name string) *corev1.Pod {

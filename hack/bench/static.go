@@ -14,18 +14,7 @@ import (
 
 // staticHead is a bootstrap as somebody writes it who wants what the mesh does
 // for calls that leave: capture, a listener and a cluster each Service, mTLS.
-const staticHead = `
-admin: {address: {pipe: {path: /var/run/mesh/admin.sock}}}
-node: {id: static, cluster: static}
-static_resources:
-  secrets:
-  - name: roots
-    validation_context: {trusted_ca: {filename: /var/run/secrets/mesh/roots/roots.pem}}
-  - name: identity
-    tls_certificate:
-      certificate_chain: {filename: /var/run/secrets/mesh/identity/credentialbundle.pem}
-      private_key: {filename: /var/run/secrets/mesh/identity/credentialbundle.pem}
-  listeners:
+const staticHead = handHead + `  listeners:
   - name: outbound
     address: {socket_address: {address: 127.0.0.1, port_value: 15001}}
     use_original_dst: true
@@ -76,16 +65,7 @@ const staticCluster = `  - name: %[2]s
       name: tls
       typed_config:
         "@type": type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext
-        common_tls_context:
-          alpn_protocols: [h2]
-          tls_params: {tls_minimum_protocol_version: TLSv1_3, tls_maximum_protocol_version: TLSv1_3, ecdh_curves: [X25519MLKEM768, X25519]}
-          tls_certificate_sds_secret_configs: [{name: identity}]
-          combined_validation_context:
-            default_validation_context:
-              match_typed_subject_alt_names:
-              - {san_type: URI, matcher: {exact: "spiffe://cluster.local/ns/bench/sa/default"}}
-            validation_context_sds_secret_config: {name: roots}
-`
+        ` + handTLS
 
 // newStatic starts an Envoy that no control plane tells anything.
 func (s *session) newStatic(ctx context.Context, pod *corev1.Pod, addresses []string) (*envoyProcess, error) {
