@@ -20,8 +20,6 @@ import (
 	"github.com/openservicemesh/mesh-apiserver/test/integration/harness"
 )
 
-const secretType = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret"
-
 // Annotations of the root's Secret.
 const (
 	renewAnnotation = "mesh.openservicemesh.io/renew"

@@ -17,10 +17,8 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	corev1 "k8s.io/api/core/v1"
-	discoveryv1 "k8s.io/api/discovery/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/openservicemesh/mesh-apiserver/apis/mesh/v1alpha1"
 	"github.com/openservicemesh/mesh-apiserver/test/integration/harness"
@@ -53,44 +51,10 @@ func newShop(t *testing.T) shop {
 	s.store = run(t, newPod(t, s.namespace, "store", "bookstore", labelled("app", "bookstore")), nextAddress())
 	s.buyer = run(t, newPod(t, s.namespace, "buyer", "bookbuyer"), nextAddress())
 	s.atStore, s.atBuyer = identify(t, s.store), identify(t, s.buyer)
-	var err error
-	s.service, err = host.CoreV1().Services(s.namespace).Create(t.Context(), &corev1.Service{
-		ObjectMeta: metav1.ObjectMeta{Name: "bookstore"},
-		Spec: corev1.ServiceSpec{
-			Selector: map[string]string{"app": "bookstore"},
-			Ports:    []corev1.ServicePort{{Name: "http", Port: 14001, TargetPort: intstr.FromInt32(14001)}},
-		},
-	}, metav1.CreateOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	s.service = expose(t, s.namespace, serviceOf("bookstore", "bookstore", "http", 14001), s.store)
 	s.endpoints = "out/" + s.namespace + "/bookstore:14001"
 	s.listen = "out/" + s.service.Spec.ClusterIP + ":14001"
-	s.publish(t, s.store)
 	return s
-}
-
-// publish writes the Service's EndpointSlice, as its controller would.
-func (s shop) publish(t *testing.T, pods ...*corev1.Pod) {
-	t.Helper()
-	name, port, protocol, yes := "http", int32(14001), corev1.ProtocolTCP, true
-	slice := &discoveryv1.EndpointSlice{
-		ObjectMeta:  metav1.ObjectMeta{Name: "bookstore", Labels: map[string]string{discoveryv1.LabelServiceName: "bookstore"}},
-		AddressType: discoveryv1.AddressTypeIPv4,
-		Ports:       []discoveryv1.EndpointPort{{Name: &name, Port: &port, Protocol: &protocol}},
-	}
-	for _, pod := range pods {
-		slice.Endpoints = append(slice.Endpoints, discoveryv1.Endpoint{
-			Addresses:  []string{pod.Status.PodIP},
-			Conditions: discoveryv1.EndpointConditions{Ready: &yes},
-			TargetRef:  &corev1.ObjectReference{Kind: "Pod", Namespace: pod.Namespace, Name: pod.Name, UID: pod.UID},
-		})
-	}
-	slices := host.DiscoveryV1().EndpointSlices(s.namespace)
-	_ = slices.Delete(t.Context(), slice.Name, metav1.DeleteOptions{}) // there may be none
-	if _, err := slices.Create(t.Context(), slice, metav1.CreateOptions{}); err != nil {
-		t.Fatal(err)
-	}
 }
 
 func TestProxyIsToldOfServicesAndTheirEndpoints(t *testing.T) {
@@ -105,7 +69,7 @@ func TestProxyIsToldOfServicesAndTheirEndpoints(t *testing.T) {
 	eventually(t, soon, "one endpoint", buyer.sees(s.endpoints, s.store.Status.PodIP))
 
 	second := run(t, newPod(t, s.namespace, "second", "bookstore", labelled("app", "bookstore")), nextAddress())
-	s.publish(t, s.store, second)
+	publish(t, s.namespace, s.service, s.store, second)
 	eventually(t, soon, "both endpoints", buyer.sees(s.endpoints, s.store.Status.PodIP, second.Status.PodIP))
 }
 
