@@ -67,7 +67,7 @@ title "The bookstore, every pod with a real Envoy"
 for n in bookstore bookwarehouse echo; do kubectl delete meshpolicies --all -n "$n" --ignore-not-found >/dev/null; done
 if kubectl get namespace bookstore >/dev/null 2>&1; then
   # An earlier run's pods have the sidecars of that time.
-  for n in bookstore bookwarehouse bookbuyer bookthief echo; do kubectl rollout restart deployment -n "$n" >/dev/null; done
+  for n in bookstore bookwarehouse bookbuyer bookthief echo; do kubectl rollout restart deployment -n "$n"; done
 fi
 kubectl apply -k "$bookstore" >/dev/null
 for d in bookstore/bookstore-v1 bookstore/bookstore-v2 bookwarehouse/bookwarehouse bookbuyer/bookbuyer \
