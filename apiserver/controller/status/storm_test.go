@@ -36,6 +36,7 @@ func TestRolloutWritesAPolicyAtMostOnceASecond(t *testing.T) {
 	var mu sync.Mutex
 	writes := map[string][]write{}
 	caught := make(chan *v1alpha1.MeshPolicy, 1000)
+	defer close(caught)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var got v1alpha1.MeshPolicy
 		_ = json.NewDecoder(r.Body).Decode(&got)
@@ -61,7 +62,6 @@ func TestRolloutWritesAPolicyAtMostOnceASecond(t *testing.T) {
 			_ = cache.Update(got)
 		}
 	}()
-	defer close(caught)
 	for i := range policies {
 		policy := &v1alpha1.MeshPolicy{ObjectMeta: metav1.ObjectMeta{Namespace: "a", Name: fmt.Sprint("p", i), UID: "1", Generation: 1}}
 		if err := cache.Add(policy); err != nil {
