@@ -14,7 +14,8 @@ build() {
   BUILDING=$(mktemp -d "$CACHE/cluster/.building.XXXXXX")
   say "building Kubernetes $KUBERNETES_VERSION: minutes on the first run, kept in $CACHE afterwards"
   watched "downloading Go modules" "$BUILDING/log" go -C "$HERE" mod download
-  PACKAGES_TOTAL=$(cd "$HERE" && CGO_ENABLED=0 go list -deps ./... | wc -l)
+  watched "counting packages" "$BUILDING/log" env CGO_ENABLED=0 go -C "$HERE" list -deps ./...
+  PACKAGES_TOTAL=$(grep -c . "$BUILDING/log")
   progress_detail() { printf ', %d of at most %d packages' "$(grep -c . "$1")" "$PACKAGES_TOTAL"; }
   watched "compiling Kubernetes" "$BUILDING/log" compile
   progress_detail() { :; }
