@@ -96,7 +96,7 @@ func TestExternalEtcdServes(t *testing.T) {
 }
 
 func TestEndIsToldBeforeItHappens(t *testing.T) {
-	sibling := server.Sibling("ending", harness.SecondAddress, "--shutdown-delay-duration=2s")
+	sibling := server.Sibling("ending", harness.SecondAddress, "--shutdown-delay-duration=5s")
 	launch(t, sibling)
 	client := direct(t, sibling)
 	if _, err := client.MeshV1alpha1().MeshPolicies("").List(t.Context(), metav1.ListOptions{}); err != nil {
