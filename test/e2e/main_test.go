@@ -19,8 +19,7 @@ import (
 	"github.com/openservicemesh/mesh-apiserver/test/e2e/cluster"
 )
 
-// soon bounds what takes milliseconds on a machine that has nothing else to do.
-const soon = time.Minute
+const soon = cluster.Soon
 
 // live is the cluster, and three callers in it: two in the mesh, each in a
 // namespace and with an account of its own, and one outside.

@@ -39,7 +39,7 @@ func (c *Cluster) Headless(t *testing.T, namespace, name, app string) string {
 // AwaitEndpoints waits until every EndpointSlice of a Service has endpoints.
 func (c *Cluster) AwaitEndpoints(t *testing.T, namespace, name string) {
 	t.Helper()
-	Eventually(t, soon, func() (string, bool) {
+	Eventually(t, Soon, func() (string, bool) {
 		slices, err := c.Core.DiscoveryV1().EndpointSlices(namespace).List(t.Context(), metav1.ListOptions{
 			LabelSelector: discoveryv1.LabelServiceName + "=" + name,
 		})

@@ -30,7 +30,7 @@ func (c *Cluster) RestartKubelet(t *testing.T) {
 	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
 		t.Fatalf("kill the kubelet: %v", err)
 	}
-	Eventually(t, soon, func() (string, bool) {
+	Eventually(t, Soon, func() (string, bool) {
 		return "the kubelet has not ended", syscall.Kill(pid, 0) != nil
 	})
 	if out, err := exec.CommandContext(t.Context(), "../../hack/cluster/up.sh").CombinedOutput(); err != nil {

@@ -93,7 +93,7 @@ func shopManifest(namespace, name string) *corev1.Pod {
 // is ready a moment before its address has gone through its EndpointSlice.
 func (p *Pod) awaitEndpoint(t *testing.T, cluster string) {
 	t.Helper()
-	Eventually(t, soon, func() (string, bool) {
+	Eventually(t, Soon, func() (string, bool) {
 		stats, err := p.Stats(t.Context())
 		if err != nil {
 			return err.Error(), false

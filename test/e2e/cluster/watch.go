@@ -137,8 +137,8 @@ func (w *Watch) all() string {
 	return string(data)
 }
 
-// soon bounds what takes milliseconds on a machine that has nothing else to do.
-const soon = time.Minute
+// Soon bounds what takes milliseconds on a machine that has nothing else to do.
+const Soon = time.Minute
 
 // Eventually polls until a condition holds; state is what the failure shows.
 func Eventually(t *testing.T, within time.Duration, condition func() (state string, ok bool)) {
