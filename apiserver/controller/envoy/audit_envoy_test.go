@@ -41,7 +41,7 @@ func TestEnvoyAuditsAndChangesNoVerdict(t *testing.T) {
 			t.Errorf("%s: %s: an Audit policy changed the verdict", path, answer.Status)
 		}
 	}
-	deadline := time.Now().Add(30 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	want := map[string]telemetry.Counts{"shop/no-admin": {Denied: 1}, "shop/readers": {Denied: 3}}
 	for policy, counts := range want {
 		for server.Counts(policy) != counts {

@@ -127,7 +127,7 @@ func runProbes(t *testing.T, probes []ProbeRoute) func(t *testing.T, path string
 	return func(t *testing.T, path string, want int) {
 		t.Helper()
 		var got string
-		for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
+		for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
 			response, err := http.Get(fmt.Sprintf("http://127.0.0.1:%d%s", port, path))
 			if err != nil {
 				got = err.Error()

@@ -41,7 +41,7 @@ func TestSoakEnvoyIsNotReadyWhileItsConfigurationIsWithheld(t *testing.T) {
 	ready := startWithheld(t, portOf(silent))
 	select {
 	case <-connected:
-	case <-time.After(20 * time.Second):
+	case <-time.After(time.Minute):
 		t.Fatal("Envoy has not asked for its configuration")
 	}
 	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(time.Second) {

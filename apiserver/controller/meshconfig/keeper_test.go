@@ -112,7 +112,7 @@ func receive(t *testing.T, created <-chan *v1alpha1.MeshConfig) *v1alpha1.MeshCo
 	select {
 	case config := <-created:
 		return config
-	case <-time.After(10 * time.Second):
+	case <-time.After(time.Minute):
 		t.Fatal("no MeshConfig was created")
 		return nil
 	}

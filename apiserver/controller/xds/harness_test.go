@@ -35,7 +35,7 @@ import (
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
 )
 
-const patience = 10 * time.Second
+const patience = 30 * time.Second
 
 // harness is a Server on loopback with an authority of its own.
 type harness struct {
