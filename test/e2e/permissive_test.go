@@ -132,7 +132,7 @@ func TestAChangeOfMTLSOnConnectionsThatWereOpenedBefore(t *testing.T) {
 	plain := outsider.Watch(t, "probe", "--every=20ms", direct(shop))
 	plain.Await(t, soon, "200", "new", "old")
 	live.AnnotateNamespace(t, shop.Namespace, "mtls", "")
-	cluster.Eventually(t, drainTime+soon, func() (string, bool) {
+	cluster.Eventually(t, drainTime, func() (string, bool) {
 		fresh, old := plain.Outcomes("new"), plain.Outcomes("old")
 		return fmt.Sprintf("new: %v, old: %v", fresh, old),
 			!strings.HasPrefix(fresh[len(fresh)-1], "200") && !strings.HasPrefix(old[len(old)-1], "200")

@@ -40,7 +40,7 @@ func TestTCPIsClosedWithoutAByte(t *testing.T) {
 	live.WritePolicy(t, shop.Namespace, "echo", admitTCP(thief.Namespace, thief.Account))
 	echo.Await(t, soon, "closed after 0 bytes", "new")
 	accepted := connections(t, shop, "9000")
-	cluster.Eventually(t, drainTime+soon, func() (string, bool) {
+	cluster.Eventually(t, drainTime, func() (string, bool) {
 		outcomes := echo.Outcomes("old")
 		last := outcomes[len(outcomes)-1]
 		return "the old connection: " + last, strings.HasPrefix(last, "closed after")

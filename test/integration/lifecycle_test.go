@@ -110,7 +110,7 @@ func TestEndIsToldBeforeItHappens(t *testing.T) {
 	if err := sibling.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, soon, "readyz failing", func(ctx context.Context) error {
+	eventually(t, time.Second, "readyz failing", func(ctx context.Context) error {
 		if _, err := sibling.Ask(ctx, "/readyz"); err == nil {
 			return errors.New("still ready")
 		}

@@ -204,12 +204,12 @@ func (e inboundEnvoy) stat(t *testing.T, name string) string {
 	return ""
 }
 
-// eventually waits 20 s at most for what must become true.
+// eventually waits a minute at most for what must become true.
 func eventually(t *testing.T, what string, is func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(time.Minute); !is(); time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatalf("not within 20 s: %s", what)
+			t.Fatalf("not within a minute: %s", what)
 		}
 	}
 }
