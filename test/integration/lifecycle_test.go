@@ -96,7 +96,8 @@ func TestExternalEtcdServes(t *testing.T) {
 }
 
 func TestEndIsToldBeforeItHappens(t *testing.T) {
-	sibling := server.Sibling("ending", harness.SecondAddress, "--shutdown-delay-duration=5s")
+	const delay = 10 * time.Second
+	sibling := server.Sibling("ending", harness.SecondAddress, "--shutdown-delay-duration="+delay.String())
 	launch(t, sibling)
 	client := direct(t, sibling)
 	if _, err := client.MeshV1alpha1().MeshPolicies("").List(t.Context(), metav1.ListOptions{}); err != nil {
@@ -110,7 +111,7 @@ func TestEndIsToldBeforeItHappens(t *testing.T) {
 	if err := sibling.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, time.Second, "readyz failing", func(ctx context.Context) error {
+	eventually(t, delay, "readyz failing", func(ctx context.Context) error {
 		if _, err := sibling.Ask(ctx, "/readyz"); err == nil {
 			return errors.New("still ready")
 		}

@@ -35,7 +35,8 @@ import (
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
 )
 
-const patience = 30 * time.Second
+// patience is how long a test waits for what takes milliseconds.
+const patience = time.Minute
 
 // harness is a Server on loopback with an authority of its own.
 type harness struct {

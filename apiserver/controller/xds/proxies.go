@@ -227,6 +227,12 @@ func (s *Server) awaitAdmission(ctx context.Context, st *stream) error {
 	case <-st.admitted:
 		return nil
 	case <-timeout.C:
+		// It may have been admitted at this moment, by who holds the lock.
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if st.isAdmitted() {
+			return nil
+		}
 		refusals.WithLabelValues("unknown").Inc()
 		return status.Errorf(codes.Unavailable, "pod %s is not known", st.peer.ID)
 	case err := <-st.ended:

@@ -7,6 +7,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"crypto/x509/pkix"
 	"net"
 	"strings"
 	"testing"
@@ -168,9 +169,12 @@ func TestStreamEndsBeforeItsCertificate(t *testing.T) {
 	h := newHarness(t)
 	a := pod("a", "v1")
 	h.start([]model.Proxy{a})
-	const life = 4 * time.Second
-	expires := time.Now().Add(life)
-	c := h.open(h.ca.leaf(t, a.ID.String(), a.ServiceAccount, life))
+	// Half of what is left of a long life: 4 s to connect in, 4 s to see the end in.
+	expires := time.Now().Add(8 * time.Second)
+	c := h.open(h.ca.issue(t, func(template *x509.Certificate) {
+		template.Subject = pkix.Name{CommonName: a.ID.String(), OrganizationalUnit: []string{a.ServiceAccount}}
+		template.NotBefore, template.NotAfter = expires.Add(-time.Hour), expires
+	}))
 	c.id = a.ID.String()
 	go c.read()
 	c.subscribe(clusters)

@@ -125,7 +125,7 @@ func TestCountsOfAStream(t *testing.T) {
 // one response and a slot of names, and ends the stream after a while.
 func TestProxyThatDoesNotReadIsEnded(t *testing.T) {
 	h := newHarness(t)
-	h.unread = 50 * time.Millisecond
+	h.unread = time.Second
 	a := pod("a", "v1")
 	var large []envoy.Resource
 	for i := range 64 {
