@@ -40,8 +40,8 @@ func TestRootIsRenewedByAcknowledgementsAndRestartsDoNotMatter(t *testing.T) {
 	refusing = awaitConnected(t, s.atBuyer, s.buyer)
 	refusing.refuse(secretType, "not yet")
 	refusing.subscribe(secretType, nil, "roots")
-	// 3 s is the time of publishing, and as much the server waits for proxies.
-	for begin := time.Now(); time.Since(begin) < 8*time.Second; time.Sleep(100 * time.Millisecond) {
+	// 6 s is the time of publishing, and as much the server waits for proxies.
+	for begin := time.Now(); time.Since(begin) < 14*time.Second; time.Sleep(100 * time.Millisecond) {
 		if !signingRoot(t).Equal(old) {
 			t.Fatal("the next root signs before the proxy has it")
 		}
@@ -95,7 +95,7 @@ func TestRootIsRenewedByAcknowledgementsAndRestartsDoNotMatter(t *testing.T) {
 
 // Two servers want the same steps; each is taken once.
 func TestServersThatRenewTogetherMakeOneNextRoot(t *testing.T) {
-	other := server.Sibling("renewer", harness.SecondAddress, "--root-publish-for=3s")
+	other := server.Sibling("renewer", harness.SecondAddress, "--root-publish-for=6s")
 	if err := other.Launch(); err != nil {
 		t.Fatal(err)
 	}

@@ -75,7 +75,7 @@ func Install(ctx context.Context, kube *Kube, address string) (*Mesh, error) {
 		return nil, fmt.Errorf("apply endpoints: %w", err)
 	}
 	m := &Mesh{kube: kube, binary: binary, name: "mesh-apiserver", Address: address, DataDir: kube.path("mesh"),
-		flags: []string{"--shutdown-delay-duration=0s", "--root-publish-for=3s"}}
+		flags: []string{"--shutdown-delay-duration=0s", "--root-publish-for=6s"}}
 	return m, m.Start(ctx)
 }
 
