@@ -21,9 +21,9 @@ const nodeName = "node-a"
 // newMeshNamespace is a namespace of the mesh.
 func newMeshNamespace(t *testing.T) string {
 	t.Helper()
-	namespace := newNamespace(t)
-	kubectl(t, "", "label", "namespace", namespace, "mesh.openservicemesh.io/inject=enabled", "pod-security.kubernetes.io/enforce=privileged")
-	return namespace
+	return newLabelledNamespace(t, map[string]string{
+		"mesh.openservicemesh.io/inject": "enabled", "pod-security.kubernetes.io/enforce": "privileged",
+	})
 }
 
 // newNode gives a node, made by the first who asks.

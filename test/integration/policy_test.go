@@ -42,8 +42,15 @@ spec:
 // newNamespace makes a namespace that goes at the test's end.
 func newNamespace(t *testing.T) string {
 	t.Helper()
+	return newLabelledNamespace(t, nil)
+}
+
+// newLabelledNamespace is newNamespace with labels from its beginning: those that
+// came later would be known to kube-apiserver's admission a moment later.
+func newLabelledNamespace(t *testing.T, labels map[string]string) string {
+	t.Helper()
 	namespace, err := host.CoreV1().Namespaces().Create(t.Context(),
-		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "books-"}}, metav1.CreateOptions{})
+		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "books-", Labels: labels}}, metav1.CreateOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -229,7 +236,7 @@ func TestWatchTellsOfEveryChange(t *testing.T) {
 				return
 			}
 		case <-deadline:
-			t.Fatal("no event of the deletion within 30 s")
+			t.Fatalf("no event of the deletion within %s", soon)
 		}
 	}
 }

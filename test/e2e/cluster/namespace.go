@@ -38,7 +38,7 @@ func (c *Cluster) Namespace(ctx context.Context, name string, meshed bool) (stri
 // that was cut short included, and waits until they are gone.
 func (c *Cluster) Clean(ctx context.Context) error {
 	namespaces := c.Core.CoreV1().Namespaces()
-	return wait.PollUntilContextTimeout(ctx, 500*time.Millisecond, 2*time.Minute, true, func(ctx context.Context) (bool, error) {
+	return wait.PollUntilContextTimeout(ctx, 500*time.Millisecond, 5*time.Minute, true, func(ctx context.Context) (bool, error) {
 		list, err := namespaces.List(ctx, metav1.ListOptions{LabelSelector: ours})
 		if err != nil {
 			return false, fmt.Errorf("list namespaces: %w", err)
@@ -58,7 +58,7 @@ func (c *Cluster) Clean(ctx context.Context) error {
 // Settle waits until the namespaces of tests that have ended are gone.
 func (c *Cluster) Settle(t *testing.T) {
 	t.Helper()
-	Eventually(t, 2*time.Minute, func() (string, bool) {
+	Eventually(t, 5*time.Minute, func() (string, bool) {
 		list, err := c.Core.CoreV1().Namespaces().List(t.Context(), metav1.ListOptions{LabelSelector: ours})
 		if err != nil {
 			return err.Error(), false
