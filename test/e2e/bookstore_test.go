@@ -38,7 +38,7 @@ func TestTheBookstoreObeysItsPolicies(t *testing.T) {
 	for _, policy := range []string{"bookstore-readers", "bookwarehouse-stock"} {
 		kubectl(t, "", "apply", "-f", bookstore+"policies/"+policy+".yaml")
 	}
-	kubectl(t, "", "wait", "--for=condition=Programmed", "--timeout=30s", "-n", "bookstore", "meshpolicy/bookstore-readers")
+	kubectl(t, "", "wait", "--for=condition=Programmed", "--timeout="+soon.String(), "-n", "bookstore", "meshpolicy/bookstore-readers")
 	wantGet(t, buyer, "200", books)
 	wantGet(t, thief, "403", books)
 	wantGet(t, buyer, "403", "http://bookstore.bookstore:14001/admin")

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/openservicemesh/mesh-apiserver/test/e2e/cluster"
 )
@@ -27,6 +28,9 @@ func TestANamedTargetPortMayDifferFromPodToPod(t *testing.T) {
 	shop := live.Shop(t)
 	app := cluster.Container("app", "reflect", "--listen=:8090", "--grpc=:8091")
 	app.Ports = []corev1.ContainerPort{{Name: "http", ContainerPort: 8090}}
+	app.ReadinessProbe = &corev1.Probe{PeriodSeconds: 1, ProbeHandler: corev1.ProbeHandler{
+		HTTPGet: &corev1.HTTPGetAction{Path: "/healthz", Port: intstr.FromString("http")},
+	}}
 	manifest := cluster.Manifest(shop.Namespace, "moved", app)
 	manifest.Labels["app"] = "shop"
 	if _, err := live.Start(t.Context(), manifest); err != nil {

@@ -39,13 +39,13 @@ func TestTCPIsClosedWithoutAByte(t *testing.T) {
 
 	live.WritePolicy(t, shop.Namespace, "echo", admitTCP(thief.Namespace, thief.Account))
 	echo.Await(t, soon, "closed after 0 bytes", "new")
-	accepted := connections(t, shop, "9000")
+	accepted := counted(t, shop, "9000")
 	cluster.Eventually(t, drainTime, func() (string, bool) {
 		outcomes := echo.Outcomes("old")
 		last := outcomes[len(outcomes)-1]
 		return "the old connection: " + last, strings.HasPrefix(last, "closed after")
 	})
-	if got := connections(t, shop, "9000"); got != accepted {
+	if got := counted(t, shop, "9000"); got != accepted {
 		t.Errorf("the server took %d connections of a caller who may not call", got-accepted)
 	}
 	if got := echo.Outcomes("new"); len(got) != 2 {
@@ -119,4 +119,18 @@ func connections(t *testing.T, shop *cluster.Shop, port string) int {
 		t.Fatal(err)
 	}
 	return strings.Count(log, fmt.Sprintf("accepted a connection on :%s\n", port))
+}
+
+// counted is connections once no more come: what the server says reaches its log
+// a little later.
+func counted(t *testing.T, shop *cluster.Shop, port string) int {
+	t.Helper()
+	now := -1
+	cluster.Eventually(t, soon, func() (string, bool) {
+		before := now
+		now = connections(t, shop, port)
+		time.Sleep(time.Second)
+		return fmt.Sprintf("connections come still: %d, then %d", before, now), now == before
+	})
+	return now
 }

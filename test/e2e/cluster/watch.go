@@ -37,7 +37,7 @@ type Watch struct {
 const longest = 25 * time.Minute
 
 // endWithin is more than the longest request of a probe.
-const endWithin = 15 * time.Second
+const endWithin = time.Minute
 
 // Watch starts a command that prints Transitions; it ends with the test, if no
 // --for ends it earlier.
