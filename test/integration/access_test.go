@@ -15,8 +15,8 @@ func TestRolesOfTheClusterCoverPolicies(t *testing.T) {
 	kubectl(t, "", "create", "rolebinding", "-n", namespace, "views", "--clusterrole=view", "--user=viewer")
 	kubectl(t, "", "create", "rolebinding", "-n", namespace, "admins", "--clusterrole=admin", "--user=administrator")
 
-	kubectl(t, readers, "create", "--as=editor", "-n", namespace, "-f", "-")
-	kubectl(t, "", "get", "--as=viewer", "-n", namespace, "mp", "readers")
+	awaitRole(t, readers, "create", "--as=editor", "-n", namespace, "-f", "-")
+	awaitRole(t, "", "get", "--as=viewer", "-n", namespace, "mp", "readers")
 	for _, who := range []string{"viewer", "stranger"} {
 		out, err := kube.Kubectl(t.Context(), "", "delete", "--as="+who, "-n", namespace, "mp", "readers")
 		if err == nil || !strings.Contains(out, "forbidden") {
@@ -26,7 +26,17 @@ func TestRolesOfTheClusterCoverPolicies(t *testing.T) {
 	if out, err := kube.Kubectl(t.Context(), "", "get", "--as=stranger", "-n", namespace, "mp"); err == nil || !strings.Contains(out, "forbidden") {
 		t.Errorf("get by a stranger: got %v, want forbidden", err)
 	}
-	kubectl(t, "", "delete", "--as=administrator", "-n", namespace, "mp", "readers")
+	awaitRole(t, "", "delete", "--as=administrator", "-n", namespace, "mp", "readers")
+}
+
+// awaitRole does what a role allows, once the authorizer knows the binding, and the
+// role has been given the mesh's rules.
+func awaitRole(t *testing.T, stdin string, args ...string) {
+	t.Helper()
+	eventually(t, soon, strings.Join(args, " "), func(ctx context.Context) error {
+		_, err := kube.Kubectl(ctx, stdin, args...)
+		return err
+	})
 }
 
 func TestMeshConfigIsOfClusterAdministrators(t *testing.T) {
@@ -37,10 +47,7 @@ func TestMeshConfigIsOfClusterAdministrators(t *testing.T) {
 		t.Cleanup(func() {
 			_, _ = kube.Kubectl(context.Background(), "", "delete", "clusterrolebinding", namespace+"-"+role)
 		})
-		eventually(t, soon, user+" reading MeshConfig", func(ctx context.Context) error {
-			_, err := kube.Kubectl(ctx, "", "get", "--as="+user, "meshconfig", "default")
-			return err
-		})
+		awaitRole(t, "", "get", "--as="+user, "meshconfig", "default")
 		for _, verb := range [][]string{
 			{"patch", "meshconfig", "default", "--type=merge", "-p", `{"spec":{"traffic":{"access":"DefaultDeny"}}}`},
 			{"delete", "meshconfig", "default"},
@@ -55,6 +62,7 @@ func TestEditorsDoNotWriteStatus(t *testing.T) {
 	namespace := newNamespace(t)
 	newPolicy(t, namespace)
 	kubectl(t, "", "create", "rolebinding", "-n", namespace, "edits", "--clusterrole=edit", "--user=editor")
+	awaitRole(t, "", "label", "--as=editor", "-n", namespace, "mp", "readers", "edited=yes")
 	wantRefusal(t, "status by an editor", []string{"forbidden"}, "patch", "--as=editor", "-n", namespace, "mp", "readers",
 		"--subresource=status", "--type=merge", "-p", `{"status":{"proxies":{"affected":1,"acked":1}}}`)
 }

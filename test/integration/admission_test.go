@@ -59,7 +59,7 @@ func TestQuotaBoundsPoliciesUnderConcurrentWriters(t *testing.T) {
 	if _, err := host.CoreV1().ResourceQuotas(namespace).Create(t.Context(), quota, metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, soon, "the quota being counted", func(ctx context.Context) error {
+	eventually(t, 2*soon, "the quota being counted", func(ctx context.Context) error {
 		quota, err := host.CoreV1().ResourceQuotas(namespace).Get(ctx, "policies", metav1.GetOptions{})
 		if _, counted := quota.Status.Used[policyCount]; err == nil && !counted {
 			return fmt.Errorf("status is %v", quota.Status)

@@ -71,7 +71,7 @@ func (p *proxy) mark() int {
 }
 
 // quiet is for how long nothing is sent before and after a change is looked at.
-const quiet = 500 * time.Millisecond
+const quiet = time.Second
 
 // settled waits until nothing is sent and all that was has been answered.
 func settled(t *testing.T) streams {
