@@ -8,10 +8,9 @@ import (
 	"strings"
 	"testing"
 
-	tlsv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/transport_sockets/tls/v3"
-
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/compile"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/envoy"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/envoy/envoytest"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
 )
 
@@ -86,19 +85,11 @@ func handshakeOf(t *testing.T, mesh model.Mesh, port model.InboundPort) func(id 
 	}
 	name := envoy.InboundPortName(workload.View, port.Number)
 	for _, r := range resources {
-		secret := &tlsv3.Secret{}
-		if r.Name != name || r.Body.UnmarshalTo(secret) != nil {
+		if r.Name != name {
 			continue
 		}
-		names := secret.GetValidationContext().GetMatchTypedSubjectAltNames()
-		if len(names) == 0 {
-			t.Fatal("the handshake takes everybody")
-		}
-		return func(id string) bool {
-			return slices.ContainsFunc(names, func(m *tlsv3.SubjectAltNameMatcher) bool {
-				prefix := m.GetMatcher().GetPrefix()
-				return m.GetMatcher().GetExact() == id || prefix != "" && strings.HasPrefix(id, prefix)
-			})
+		if takes, err := envoytest.Handshake(r.Body); err == nil {
+			return takes
 		}
 	}
 	t.Fatalf("no %s among %d resources", name, len(resources))
