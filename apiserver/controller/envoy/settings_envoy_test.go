@@ -89,7 +89,7 @@ func (e inboundEnvoy) request(t *testing.T, lines ...string) int {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
+	_ = conn.SetDeadline(time.Now().Add(time.Minute))
 	if _, err := io.WriteString(conn, strings.Join(append(lines, "host: shop", "connection: close", "", ""), "\r\n")); err != nil {
 		t.Fatal(err)
 	}
@@ -116,7 +116,7 @@ func TestEnvoyTakesTheOldestTLSThatMeshConfigNames(t *testing.T) {
 			})
 			if err == nil {
 				// In TLS 1.3 the client is done before the server has looked.
-				_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
+				_ = conn.SetDeadline(time.Now().Add(time.Minute))
 				_, _ = io.WriteString(conn, "hello")
 				_, err = io.ReadFull(conn, make([]byte, 5))
 				conn.Close()
