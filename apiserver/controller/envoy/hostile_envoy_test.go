@@ -77,7 +77,7 @@ func newHostile(t *testing.T, access model.Access) hostile {
 	manager.RouteSpecifier = &hcmv3.HttpConnectionManager_RouteConfig{RouteConfig: routes}
 	to := staticCluster(ClusterInboundHTTP1, socketAddress("127.0.0.1", portOf(app)))
 	to.TypedExtensionProtocolOptions = protocolOptions(model.ProtocolHTTP1)
-	front := freePort(t)
+	front := envoytest.FreePort(t)
 	socket := filepath.Join(t.TempDir(), "admin.sock")
 	yaml, err := messageYAML(&bootstrapv3.Bootstrap{
 		Admin:          &bootstrapv3.Admin{Address: pipeAddress(socket)},

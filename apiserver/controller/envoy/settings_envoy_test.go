@@ -28,6 +28,7 @@ import (
 	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
 	tlsv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/transport_sockets/tls/v3"
 
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/envoy/envoytest"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
 )
 
@@ -141,7 +142,7 @@ func startTLS(t *testing.T, m model.Mesh, chain, key []byte) inboundEnvoy {
 	common.ValidationContextType = &tlsv3.CommonTlsContext_ValidationContext{
 		ValidationContext: &tlsv3.CertificateValidationContext{TrustedCa: inline(chain)},
 	}
-	port := freePort(t)
+	port := envoytest.FreePort(t)
 	e := inboundEnvoy{tcp: fmt.Sprintf("127.0.0.1:%d", port), output: &output{}}
 	e.run(t, &bootstrapv3.Bootstrap{
 		Node: &corev3.Node{Id: "pod", Cluster: "shop"},
