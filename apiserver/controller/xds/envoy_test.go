@@ -48,6 +48,8 @@ import (
 // cluster, a refusal, a new server, an end.
 func TestEnvoy(t *testing.T) {
 	h := newHarness(t)
+	// A busy machine's Envoy may warm a cluster up for longer than routes wait.
+	h.warmUp = patience
 	a := pod("a", "v1")
 	one, two := backend(t, "one"), backend(t, "two")
 	port := freePort(t)
