@@ -99,15 +99,23 @@ func AtFirstByte(m model.Mesh, p model.InboundPort) []string {
 	return names
 }
 
-// with adds those whom an Allow admits.
+// with adds those of the trust domain whom an Allow admits.
 func (h handshake) with(domain string, from []model.Source) handshake {
+	all := everybody(domain)
 	for _, s := range from {
-		switch {
-		case s.Anonymous:
-		case len(s.Principals) == 0:
-			h = append(h, everybody(domain))
-		default:
-			h = append(h, s.Principals...)
+		if s.Anonymous {
+			continue
+		}
+		if len(s.Principals) == 0 {
+			h = append(h, all)
+		}
+		for _, p := range s.Principals {
+			switch {
+			case covers(p, all):
+				h = append(h, all)
+			case covers(all, p):
+				h = append(h, p)
+			}
 		}
 	}
 	return h
@@ -119,40 +127,76 @@ func everybody(domain string) model.Principal {
 
 func isOfConnections(m model.Match) bool { return m.Kind == model.MatchAny || m.Kind == model.MatchTCP }
 
+// anybody is every SPIFFE ID.
+func anybody() model.Principal { return model.Principal{ID: "spiffe://", Prefix: true} }
+
 // isHeard tells whether a rule denies somebody for whom the handshake has no name
 // of its own: he is admitted with others, or denied at some addresses alone.
 func (h handshake) isHeard(from []model.Source) bool {
+	denied := everywhere(from)
 	return slices.ContainsFunc(from, func(s model.Source) bool {
 		byAddress := len(s.IPBlocks) > 0
 		if s.Anonymous || len(s.Principals) == 0 {
-			return !s.Anonymous && byAddress && len(h) > 0
+			return !s.Anonymous && byAddress && h.hasOf(anybody(), denied)
 		}
 		return slices.ContainsFunc(s.Principals, func(p model.Principal) bool {
-			return h.hasAbove(p) || byAddress && h.hasOf(p)
+			return h.hasAbove(p, denied) || byAddress && h.hasOf(p, denied)
 		})
 	})
 }
 
-// hasAbove tells whether there is a prefix that means more than p.
-func (h handshake) hasAbove(p model.Principal) bool {
+// everywhere are those whom a rule denies at all addresses: the handshake has
+// none of them that has a name of his own.
+func everywhere(from []model.Source) handshake {
+	var out handshake
+	for _, s := range from {
+		switch {
+		case s.Anonymous || len(s.IPBlocks) > 0:
+		case len(s.Principals) == 0:
+			return handshake{anybody()}
+		default:
+			out = append(out, s.Principals...)
+		}
+	}
+	return normal(out)
+}
+
+// hasAbove tells whether there is a prefix that means more than p, and is not
+// among those who are denied.
+func (h handshake) hasAbove(p model.Principal, denied handshake) bool {
 	for i, letter := range p.ID {
 		above := model.Principal{ID: p.ID[:i+1], Prefix: true}
-		if letter == '/' && above != p && h.next(above) == above {
+		if letter == '/' && above != p && h.at(h.index(above)) == above && !denied.has(above) {
 			return true
 		}
 	}
 	return false
 }
 
-// hasOf tells whether p itself is there, or one of those whom it means.
-func (h handshake) hasOf(p model.Principal) bool {
-	next := h.next(p)
-	return next == p || next.ID != "" && covers(p, next)
+// hasOf tells whether p itself is there, or one of those whom it means, and is not
+// among those who are denied.
+func (h handshake) hasOf(p model.Principal, denied handshake) bool {
+	for i := h.index(p); i < len(h) && (h[i] == p || covers(p, h[i])); i++ {
+		if !denied.has(h[i]) {
+			return true
+		}
+	}
+	return false
 }
 
-// next is the first by name that is not before p, or nobody.
-func (h handshake) next(p model.Principal) model.Principal {
+// has tells whether p is there, or a prefix of it.
+func (h handshake) has(p model.Principal) bool {
+	return len(h) > 0 && (h.at(h.index(p)) == p || h.hasAbove(p, nil))
+}
+
+// index is where the first by name is that is not before p.
+func (h handshake) index(p model.Principal) int {
 	i, _ := slices.BinarySearchFunc(h, p, func(a, b model.Principal) int { return strings.Compare(a.ID, b.ID) })
+	return i
+}
+
+// at is the principal at an index, or nobody behind the last.
+func (h handshake) at(i int) model.Principal {
 	if i == len(h) {
 		return model.Principal{}
 	}
