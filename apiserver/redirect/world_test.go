@@ -24,6 +24,9 @@ const (
 	podIPv6, peerIPv6 = "2001:2:0:1::1", "2001:2:0:1::2"
 )
 
+// patience is how long to wait for what takes milliseconds.
+const patience = time.Minute
+
 // world is a pod and a peer, each a network namespace, with a cable between.
 type world struct{ pod, peer *namespace }
 
@@ -49,6 +52,9 @@ func newWorld(t *testing.T) world {
 	}))
 	must(t, w.pod.do(func() error { return configure(podIPv4+"/24", podIPv6+"/64") }))
 	must(t, w.peer.do(func() error { return configure(peerIPv4+"/24", peerIPv6+"/64") }))
+	for _, n := range []*namespace{w.pod, w.peer} {
+		n.awaitLink(t)
+	}
 	return w
 }
 
@@ -100,6 +106,22 @@ func configure(addresses ...string) error {
 	return nil
 }
 
+// awaitLink waits until the cable carries: the kernel drops what is sent before it
+// has noticed that the other end is up as well, which it does a while later.
+func (n *namespace) awaitLink(t *testing.T) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
+		var device netlink.Link
+		must(t, n.do(func() (err error) { device, err = netlink.LinkByName("eth0"); return err }))
+		if device.Attrs().OperState == netlink.OperUp {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("eth0 of %s is %s", n.name, device.Attrs().OperState)
+		}
+	}
+}
+
 // listen answers each connection with the port and, if the connection was
 // redirected, with the address that the caller had dialled.
 func (n *namespace) listen(t *testing.T, port string) {
@@ -126,7 +148,7 @@ func (n *namespace) listen(t *testing.T, port string) {
 // call dials as uid, from source if it is not empty, and gives the answer.
 func (n *namespace) call(t *testing.T, uid int, source, to string) string {
 	t.Helper()
-	dialer := net.Dialer{Timeout: 5 * time.Second}
+	dialer := net.Dialer{Timeout: patience}
 	if source != "" {
 		dialer.LocalAddr = &net.TCPAddr{IP: net.ParseIP(source)}
 	}
@@ -139,7 +161,7 @@ func (n *namespace) call(t *testing.T, uid int, source, to string) string {
 		return err
 	}))
 	defer conn.Close()
-	conn.SetDeadline(time.Now().Add(5 * time.Second))
+	conn.SetDeadline(time.Now().Add(patience))
 	answer, err := io.ReadAll(conn)
 	must(t, err)
 	return string(answer)
@@ -167,7 +189,7 @@ func (n *namespace) exchangeUDP(t *testing.T, to, message string) string {
 	var conn net.Conn
 	must(t, n.do(func() (err error) { conn, err = net.Dial("udp", to); return err }))
 	defer conn.Close()
-	conn.SetDeadline(time.Now().Add(5 * time.Second))
+	conn.SetDeadline(time.Now().Add(patience))
 	_, err := io.WriteString(conn, message)
 	must(t, err)
 	buffer := make([]byte, 1500)

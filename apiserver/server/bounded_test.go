@@ -44,7 +44,7 @@ func TestAnAddressHasNoMoreConnectionsThanItsShare(t *testing.T) {
 	dial("127.0.0.1")
 	<-accepted
 	third := dial("127.0.0.1")
-	if err := third.SetDeadline(time.Now().Add(20 * time.Second)); err != nil {
+	if err := third.SetDeadline(time.Now().Add(time.Minute)); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := third.Read(make([]byte, 1)); err == nil || errors.Is(err, net.ErrClosed) || isTimeout(err) {
@@ -58,7 +58,7 @@ func TestAnAddressHasNoMoreConnectionsThanItsShare(t *testing.T) {
 	dial("127.0.0.1")
 	<-accepted
 	fifth := dial("127.0.0.1")
-	if err := fifth.SetDeadline(time.Now().Add(20 * time.Second)); err != nil {
+	if err := fifth.SetDeadline(time.Now().Add(time.Minute)); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := fifth.Read(make([]byte, 1)); err == nil || isTimeout(err) {

@@ -30,6 +30,10 @@ func TestGenerationsSurviveARestart(t *testing.T) {
 		want[view] = widened(t)
 		store.Keep(t.Context(), view, want[view])
 	}
+	// That many take longer on a slow disk than the end of a server waits.
+	awaitRecords(t, client, len(want))
+	want["last"] = widened(t)
+	store.Keep(t.Context(), "last", want["last"])
 	store.Keep(t.Context(), "gone", widened(t))
 	store.Keep(t.Context(), "gone", nil)
 	store.Keep(t.Context(), "never-widened", envoy.NextGenerations(nil, admitting("a")))
@@ -99,6 +103,22 @@ func run(t *testing.T, client *clientv3.Client) (store *Store, stop func()) {
 		cancel()
 		if err := <-ended; err != nil {
 			t.Error(err)
+		}
+	}
+}
+
+// awaitRecords waits until etcd has so many.
+func awaitRecords(t *testing.T, client *clientv3.Client, n int) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	for ; ; time.Sleep(10 * time.Millisecond) {
+		got, err := client.Get(ctx, prefix, clientv3.WithPrefix(), clientv3.WithCountOnly())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got.Count == int64(n) {
+			return
 		}
 	}
 }

@@ -77,7 +77,7 @@ func newHostile(t *testing.T, access model.Access) hostile {
 	manager.RouteSpecifier = &hcmv3.HttpConnectionManager_RouteConfig{RouteConfig: routes}
 	to := staticCluster(ClusterInboundHTTP1, socketAddress("127.0.0.1", portOf(app)))
 	to.TypedExtensionProtocolOptions = protocolOptions(model.ProtocolHTTP1)
-	front := freePort(t)
+	front := envoytest.FreePort(t)
 	socket := filepath.Join(t.TempDir(), "admin.sock")
 	yaml, err := messageYAML(&bootstrapv3.Bootstrap{
 		Admin:          &bootstrapv3.Admin{Address: pipeAddress(socket)},
@@ -216,7 +216,7 @@ func TestEnvoyDeniesAMethodInAnyCase(t *testing.T) {
 	// As between proxies: over HTTP/1.1 Envoy takes the known methods alone.
 	http2 := &http.Protocols{}
 	http2.SetUnencryptedHTTP2(true)
-	caller := http.Client{Transport: &http.Transport{Protocols: http2}, Timeout: 20 * time.Second}
+	caller := http.Client{Transport: &http.Transport{Protocols: http2}, Timeout: time.Minute}
 	for method, want := range map[string]int{"DELETE": 403, "delete": 403, "Delete": 403, "GET": 200, "UNDELETE": 200} {
 		request, err := http.NewRequest(method, "http://"+h.address, nil)
 		if err != nil {

@@ -90,11 +90,12 @@ func startInbound(t *testing.T, m model.Mesh, server *telemetry.Server, access m
 	echo := staticCluster("echo", socketAddress("127.0.0.1", portOf(startEcho(t))))
 	config.StaticResources.Clusters = append(config.StaticResources.Clusters, echo)
 
-	web, tcp, admin := freePort(t), freePort(t), freePort(t)
+	web, tcp, admin := envoytest.FreePort(t), envoytest.FreePort(t), envoytest.FreePort(t)
 	config.Admin = &bootstrapv3.Admin{Address: socketAddress("127.0.0.1", admin)}
+	// Envoy listens in this order, and the test waits for the last.
 	config.StaticResources.Listeners = []*listenerv3.Listener{
-		{Name: "web", Address: socketAddress("127.0.0.1", web), FilterChains: []*listenerv3.FilterChain{{Filters: requestFilters(t, m, access)}}},
 		{Name: "tcp", Address: socketAddress("127.0.0.1", tcp), AccessLog: refusedConnections(), FilterChains: []*listenerv3.FilterChain{{Filters: connectionFilters(t, m, access)}}},
+		{Name: "web", Address: socketAddress("127.0.0.1", web), FilterChains: []*listenerv3.FilterChain{{Filters: requestFilters(t, m, access)}}},
 	}
 	e := inboundEnvoy{
 		web: fmt.Sprintf("http://127.0.0.1:%d", web), tcp: fmt.Sprintf("127.0.0.1:%d", tcp), admin: fmt.Sprintf("127.0.0.1:%d", admin),
@@ -244,14 +245,6 @@ func listen(t *testing.T) net.Listener {
 }
 
 func portOf(l net.Listener) uint16 { return uint16(l.Addr().(*net.TCPAddr).Port) }
-
-// freePort gives a port that nobody listens on.
-func freePort(t *testing.T) uint16 {
-	t.Helper()
-	l := listen(t)
-	defer l.Close()
-	return portOf(l)
-}
 
 // unpackExtension reads the configuration in an ECDS resource.
 func unpackExtension(t *testing.T, r Resource, into proto.Message) {

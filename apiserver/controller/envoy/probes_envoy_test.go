@@ -93,9 +93,7 @@ func runProbes(t *testing.T, probes []ProbeRoute) func(t *testing.T, path string
 	if err != nil {
 		t.Fatal(err)
 	}
-	free := listen(t)
-	port := portOf(free)
-	free.Close()
+	port := envoytest.FreePort(t)
 	config.DynamicResources, config.StatsSinks = nil, nil
 	config.Admin.Address = pipeAddress(filepath.Join(t.TempDir(), "admin.sock"))
 	config.OverloadManager = nil

@@ -17,6 +17,8 @@ import (
 	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
 	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
+
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/envoy/envoytest"
 )
 
 // TestEnvoyTriesAgainWhatWasSurelyNotServedAndNothingElse: of two endpoints one
@@ -47,9 +49,9 @@ func TestEnvoyTriesAgainWhatWasSurelyNotServedAndNothingElse(t *testing.T) {
 	to := staticCluster(name, socketAddress("127.0.0.1", portOf(app)))
 	to.TypedExtensionProtocolOptions = protocolOptions("http1")
 	to.LoadAssignment.Endpoints[0].LbEndpoints = append(to.LoadAssignment.Endpoints[0].LbEndpoints, &endpointv3.LbEndpoint{
-		HostIdentifier: &endpointv3.LbEndpoint_Endpoint{Endpoint: &endpointv3.Endpoint{Address: socketAddress("127.0.0.1", freePort(t))}},
+		HostIdentifier: &endpointv3.LbEndpoint_Endpoint{Endpoint: &endpointv3.Endpoint{Address: socketAddress("127.0.0.1", envoytest.FreePort(t))}},
 	})
-	front := freePort(t)
+	front := envoytest.FreePort(t)
 	e := inboundEnvoy{output: &output{}, web: fmt.Sprintf("http://127.0.0.1:%d", front)}
 	e.run(t, &bootstrapv3.Bootstrap{StaticResources: &bootstrapv3.Bootstrap_StaticResources{
 		Clusters: []*clusterv3.Cluster{to},

@@ -28,6 +28,7 @@ import (
 	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
 	tlsv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/transport_sockets/tls/v3"
 
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/envoy/envoytest"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
 )
 
@@ -89,7 +90,7 @@ func (e inboundEnvoy) request(t *testing.T, lines ...string) int {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
+	_ = conn.SetDeadline(time.Now().Add(time.Minute))
 	if _, err := io.WriteString(conn, strings.Join(append(lines, "host: shop", "connection: close", "", ""), "\r\n")); err != nil {
 		t.Fatal(err)
 	}
@@ -116,7 +117,7 @@ func TestEnvoyTakesTheOldestTLSThatMeshConfigNames(t *testing.T) {
 			})
 			if err == nil {
 				// In TLS 1.3 the client is done before the server has looked.
-				_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
+				_ = conn.SetDeadline(time.Now().Add(time.Minute))
 				_, _ = io.WriteString(conn, "hello")
 				_, err = io.ReadFull(conn, make([]byte, 5))
 				conn.Close()
@@ -141,7 +142,7 @@ func startTLS(t *testing.T, m model.Mesh, chain, key []byte) inboundEnvoy {
 	common.ValidationContextType = &tlsv3.CommonTlsContext_ValidationContext{
 		ValidationContext: &tlsv3.CertificateValidationContext{TrustedCa: inline(chain)},
 	}
-	port := freePort(t)
+	port := envoytest.FreePort(t)
 	e := inboundEnvoy{tcp: fmt.Sprintf("127.0.0.1:%d", port), output: &output{}}
 	e.run(t, &bootstrapv3.Bootstrap{
 		Node: &corev3.Node{Id: "pod", Cluster: "shop"},

@@ -38,7 +38,11 @@ func (v *views) View(string) xds.ViewState {
 // server that refuses the first write as a conflict.
 func TestWriter(t *testing.T) {
 	policy := &v1alpha1.MeshPolicy{ObjectMeta: metav1.ObjectMeta{Namespace: "a", Name: "p", UID: "1", Generation: 3}}
-	writes := make(chan *v1alpha1.MeshPolicy, 10)
+	type write struct {
+		*v1alpha1.MeshPolicy
+		at time.Time
+	}
+	writes := make(chan write, 10)
 	var attempts atomic.Int32
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
@@ -48,12 +52,13 @@ func TestWriter(t *testing.T) {
 			_ = json.NewEncoder(w).Encode(conflict)
 			return
 		}
+		at := time.Now()
 		var got v1alpha1.MeshPolicy
 		if err := json.NewDecoder(r.Body).Decode(&got); err != nil || r.Method != http.MethodPut || r.URL.Path != "/apis/mesh.openservicemesh.io/v1alpha1/namespaces/a/meshpolicies/p/status" {
 			t.Errorf("%s %s: %v", r.Method, r.URL, err)
 		}
 		_ = json.NewEncoder(w).Encode(&got)
-		writes <- &got
+		writes <- write{&got, at}
 	}))
 	defer server.Close()
 	client := versioned.NewForConfigOrDie(&rest.Config{Host: server.URL, ContentConfig: rest.ContentConfig{ContentType: "application/json"}})
@@ -74,11 +79,10 @@ func TestWriter(t *testing.T) {
 	key := types.NamespacedName{Namespace: "a", Name: "p"}
 	writer.Report(key, &compile.Report{UID: "1", Generation: 3, Accepted: true, Reason: compile.ReasonAccepted, Views: []string{"v"}})
 	first := <-writes
-	firstAt := time.Now()
 	if meta.IsStatusConditionTrue(first.Status.Conditions, v1alpha1.ConditionProgrammed) || first.Status.Proxies.Affected != 2 {
 		t.Errorf("before any ACK the status is %+v", first.Status)
 	}
-	if err := cache.Update(first); err != nil {
+	if err := cache.Update(first.MeshPolicy); err != nil {
 		t.Fatal(err)
 	}
 	for acked := range int32(3) {
@@ -86,7 +90,8 @@ func TestWriter(t *testing.T) {
 		writer.Notify("v")
 	}
 	second := <-writes
-	if since := time.Since(firstAt); since < pause-50*time.Millisecond {
+	// A write is paced from the end of the one before, and noted here at its start.
+	if since := second.at.Sub(first.at); since < pause {
 		t.Errorf("the second write came after %s", since)
 	}
 	if !meta.IsStatusConditionTrue(second.Status.Conditions, v1alpha1.ConditionProgrammed) || second.Status.Proxies.Acked != 2 {

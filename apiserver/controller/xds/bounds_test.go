@@ -7,6 +7,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 	"testing"
@@ -263,6 +264,10 @@ func dialed(t *testing.T, address string, config *tls.Config) *tls.Conn {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { c.Close() })
+	// The server ends connections that do not say soon that they are HTTP/2: its
+	// preface, and SETTINGS that change nothing (RFC 9113, 3.4). Who is refused may be
+	// closed already.
+	_, _ = io.WriteString(c, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"+"\x00\x00\x00\x04\x00\x00\x00\x00\x00")
 	return c
 }
 

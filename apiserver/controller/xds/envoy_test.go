@@ -39,6 +39,7 @@ import (
 	"k8s.io/component-base/metrics/testutil"
 
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/envoy"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/envoy/envoytest"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
 )
 
@@ -47,6 +48,8 @@ import (
 // cluster, a refusal, a new server, an end.
 func TestEnvoy(t *testing.T) {
 	h := newHarness(t)
+	// A busy machine's Envoy may warm a cluster up for longer than routes wait.
+	h.warmUp = patience
 	a := pod("a", "v1")
 	one, two := backend(t, "one"), backend(t, "two")
 	port := freePort(t)
@@ -300,14 +303,7 @@ func application(t *testing.T, serve func(net.Conn)) string {
 	return listener.Addr().String()
 }
 
-func freePort(t *testing.T) uint32 {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	return uint32(listener.Addr().(*net.TCPAddr).Port)
-}
+func freePort(t *testing.T) uint32 { return uint32(envoytest.FreePort(t)) }
 
 func overADS() *corev3.ConfigSource {
 	return &corev3.ConfigSource{

@@ -15,7 +15,7 @@ import (
 
 func TestTable(t *testing.T) {
 	seen := stored()
-	seen.CreationTimestamp = metav1.NewTime(time.Now().Add(-5 * time.Minute))
+	seen.CreationTimestamp = metav1.NewTime(time.Now().Add(-20*time.Hour - 30*time.Minute))
 	seen.Spec.TargetRefs = []mesh.PolicyTargetReference{{Kind: "Service", Name: "bookstore"}, {Kind: "Service", Name: "books"}}
 	fresh := &mesh.MeshPolicy{
 		ObjectMeta: metav1.ObjectMeta{Name: "fresh"},
@@ -45,7 +45,7 @@ func TestTable(t *testing.T) {
 	}
 	wantColumns := []string{"Name", "Action", "Mode", "Targets", "Rules", "Accepted", "Proxies", "Programmed", "Disconnected", "Age"}
 	wantRows := [][]any{
-		{"readers", "Allow", "Enforce", "Service/bookstore + 1 more", int64(1), "True", "2/3", "Unknown", "1", "5m"},
+		{"readers", "Allow", "Enforce", "Service/bookstore + 1 more", int64(1), "True", "2/3", "Unknown", "1", "20h"},
 		{"fresh", "Deny", "Enforce", "app=bookstore", int64(0), "Unknown", "", "Unknown", "", "<unknown>"},
 		{"whole", "Deny", "Enforce", "*", int64(0), "Unknown", "", "Unknown", "", "<unknown>"},
 	}

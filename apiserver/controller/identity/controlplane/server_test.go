@@ -130,7 +130,7 @@ func TestNothingIsServedWithoutRoots(t *testing.T) {
 func handshake(t *testing.T, s *Server, config *tls.Config) (tls.ConnectionState, error) {
 	t.Helper()
 	near, far := net.Pipe()
-	deadline := time.Now().Add(10 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	for _, c := range []net.Conn{near, far} {
 		if err := c.SetDeadline(deadline); err != nil {
 			t.Fatal(err)
