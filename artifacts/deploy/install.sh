@@ -31,4 +31,4 @@ if [ "$ready_before" = false ]; then
   kubectl -n mesh-system delete pod mesh-apiserver-0 --wait=false >/dev/null
 fi
 kubectl -n mesh-system rollout status statefulset/mesh-apiserver --timeout=180s || fail "mesh-apiserver did not become ready within 180 s"
-kubectl wait --for=condition=Available apiservice/v1alpha1.mesh.openservicemesh.io --timeout=60s || fail "its API did not become available within 60 s"
+kubectl wait --for=condition=Available apiservice/v1alpha1.mesh.openservicemesh.io --timeout=180s || fail "its API did not become available within 180 s"

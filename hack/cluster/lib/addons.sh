@@ -22,6 +22,6 @@ node_ready() { kubectl get node "$NODE_NAME" -o jsonpath='{.status.conditions[?(
 dns_resolves() { "$STATE/bin/resolve" kubernetes.default.svc.cluster.local "$DNS_IP" "$DNS_IP6"; }
 
 await_ready() {
-  await kubelet 90 "the node being Ready" node_ready
-  await kube-proxy 90 "DNS resolving" dns_resolves
+  await kubelet 180 "the node being Ready" node_ready
+  await kube-proxy 180 "DNS resolving" dns_resolves
 }

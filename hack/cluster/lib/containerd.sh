@@ -6,7 +6,7 @@ start_containerd() {
   cni_config | put "$STATE/etc/containerd/cni/10-mesh-cluster.conflist"
   containerd_config | put "$STATE/etc/containerd/config.toml"
   start containerd "$(command -v containerd)" --config "$STATE/etc/containerd/config.toml"
-  await containerd 30 "containerd answering" ctr version
+  await containerd 120 "containerd answering" ctr version
 }
 
 # containerd_config: overlayfs cannot lie on itself, as in a container's root.

@@ -19,7 +19,7 @@ start_apiserver() {
     --requestheader-extra-headers-prefix=X-Remote-Extra- --requestheader-uid-headers=X-Remote-Uid \
     --proxy-client-cert-file="$PKI/front-proxy-client.crt" --proxy-client-key-file="$PKI/front-proxy-client.key" \
     --enable-aggregator-routing=true
-  await kube-apiserver 90 "the API server being ready" kubectl get --raw /readyz
+  await kube-apiserver 180 "the API server being ready" kubectl get --raw /readyz
 }
 
 start_controllers() {
@@ -39,6 +39,6 @@ start_controllers() {
 
 # await_controllers: the last thing, since they start while others do.
 await_controllers() {
-  await kube-controller-manager 60 "the controller manager answering" listens 127.0.0.1 10257
-  await kube-scheduler 60 "the scheduler answering" listens 127.0.0.1 10259
+  await kube-controller-manager 180 "the controller manager answering" listens 127.0.0.1 10257
+  await kube-scheduler 180 "the scheduler answering" listens 127.0.0.1 10259
 }

@@ -10,7 +10,7 @@ start_etcd() {
     --initial-cluster=mesh-cluster=https://127.0.0.1:22380 \
     --client-cert-auth --trusted-ca-file="$PKI/etcd-ca.crt" --cert-file="$PKI/etcd.crt" --key-file="$PKI/etcd.key" \
     --peer-client-cert-auth --peer-trusted-ca-file="$PKI/etcd-ca.crt" --peer-cert-file="$PKI/etcd.crt" --peer-key-file="$PKI/etcd.key"
-  await etcd 30 "listening" listens 127.0.0.1 22379
+  await etcd 120 "listening" listens 127.0.0.1 22379
 }
 
 listens() { (exec 3<>"/dev/tcp/$1/$2") 2>/dev/null; }
