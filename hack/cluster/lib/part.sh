@@ -29,11 +29,16 @@ start() {
   local pid=$!
   echo "$pid" >"$STATE/run/$name.pid"
   # On a busy machine the child may not have become the part yet, and must not
-  # be taken for one that has ended.
-  until running "$name" || ! kill -0 "$pid" 2>/dev/null; do sleep 0.02; done
+  # be taken for one that has ended: it has no environment for a moment while
+  # setsid becomes the part.
+  until became "$name" "$pid" || ! kill -0 "$pid" 2>/dev/null; do sleep 0.02; done
   disown # or bash would report its end
   echo "$fingerprint" >"$STATE/run/$name.fingerprint"
 }
+
+# became NAME PID: whether PID is the part itself, and setsid no longer. The first
+# running rules out what is before setsid, the last the moment after it.
+became() { running "$1" && [ ! "/proc/$2/exe" -ef "$(command -v setsid)" ] && running "$1"; }
 
 # stop NAME [SIGNAL]: ends the part, by force after 20 s.
 stop() {
