@@ -26,6 +26,10 @@ const (
 	prefix = "/mesh-apiserver/filter-chains/"
 	// pageSize bounds an answer of etcd while the records are read.
 	pageSize = 500
+	// maxRecords and maxBytes bound a transaction: below etcd's defaults of
+	// --max-txn-ops, 128, and --max-request-bytes, 1.5 MiB.
+	maxRecords = 100
+	maxBytes   = 1 << 20
 	// retryAfter is how long a write waits that etcd did not take.
 	retryAfter = time.Second
 	timeout    = 5 * time.Second
@@ -122,41 +126,77 @@ func (s *Store) Run(ctx context.Context) error {
 	}
 }
 
-// write writes what is pending. What fails is pending again, unless newer came.
+// write writes what is pending, many records with one sync of the disk. What fails
+// is pending again, unless newer came, and holds up no other.
 func (s *Store) write(ctx context.Context) error {
 	s.mu.Lock()
 	batch := s.pending
 	s.pending = map[string][]byte{}
 	s.mu.Unlock()
-	for view, record := range batch {
-		if err := s.writeOne(ctx, view, record); err != nil {
-			s.mu.Lock()
-			maps.Copy(batch, s.pending)
-			s.pending = batch
-			s.mu.Unlock()
-			return fmt.Errorf("write the record of filter chains of view %s: %w", view, err)
+	failed := map[string][]byte{}
+	var last error
+	for len(batch) > 0 {
+		views := fitting(batch)
+		err := s.commit(ctx, batch, views)
+		if err != nil {
+			last = err
 		}
-		delete(batch, view)
-	}
-	return nil
-}
-
-func (s *Store) writeOne(ctx context.Context, view string, record []byte) error {
-	ctx, cancel := context.WithTimeout(ctx, timeout)
-	defer cancel()
-	if record != nil {
-		_, err := s.client.Put(ctx, prefix+view, string(record))
-		if err == nil {
-			s.stored[view] = struct{}{}
+		for _, view := range views {
+			if err != nil {
+				failed[view] = batch[view]
+			}
+			delete(batch, view)
 		}
-		return err
 	}
-	if _, ok := s.stored[view]; !ok {
+	if last == nil {
 		return nil
 	}
-	_, err := s.client.Delete(ctx, prefix+view)
-	if err == nil {
-		delete(s.stored, view)
-	}
+	err := fmt.Errorf("write %d records of filter chains: %w", len(failed), last)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	maps.Copy(failed, s.pending)
+	s.pending = failed
 	return err
+}
+
+// fitting are views whose records fit into one transaction together. One that is
+// too large for any is alone, so that it fails alone.
+func fitting(batch map[string][]byte) []string {
+	var views []string
+	size := 0
+	for view, record := range batch {
+		size += len(record)
+		if len(views) == maxRecords || len(views) > 0 && size > maxBytes {
+			break
+		}
+		views = append(views, view)
+	}
+	return views
+}
+
+func (s *Store) commit(ctx context.Context, batch map[string][]byte, views []string) error {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	var changes []clientv3.Op
+	for _, view := range views {
+		if record := batch[view]; record != nil {
+			changes = append(changes, clientv3.OpPut(prefix+view, string(record)))
+		} else if _, ok := s.stored[view]; ok {
+			changes = append(changes, clientv3.OpDelete(prefix+view))
+		}
+	}
+	if len(changes) == 0 {
+		return nil
+	}
+	if _, err := s.client.Txn(ctx).Then(changes...).Commit(); err != nil {
+		return err
+	}
+	for _, view := range views {
+		if batch[view] != nil {
+			s.stored[view] = struct{}{}
+		} else {
+			delete(s.stored, view)
+		}
+	}
+	return nil
 }
