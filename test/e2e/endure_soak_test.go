@@ -26,13 +26,11 @@ type endured struct {
 func endure(t *testing.T, shop *cluster.Shop) *endured {
 	t.Helper()
 	e := &endured{
-		tcp:  buyer.Watch(t, "hold", "--for=20m", shop.Echo()),
+		tcp:  buyer.Hold(t, shop.Echo(), "--for=20m"),
+		http: buyer.Probe(t, "200", shop.URL("/books"), "--every=10ms", "--for=20m"),
 		grpc: buyer.Watch(t, "stream", "--for=20m", shop.GRPCAddress()),
-		http: buyer.Watch(t, "probe", "--every=10ms", "--for=20m", shop.URL("/books")),
 	}
-	e.tcp.Await(t, soon, "echo", "new", "old")
 	e.grpc.Await(t, soon, "answered", "old")
-	e.http.Await(t, soon, "200", "new", "old")
 	return e
 }
 

@@ -41,8 +41,7 @@ func TestSoakFiveHundredHeadlessEndpointsComeAndGoAndCutNoConnection(t *testing.
 	live.AwaitEndpoints(t, shop.Namespace, "pods")
 	var held []*cluster.Watch
 	for _, address := range []string{net.JoinHostPort(shop.IP, "9000"), shop.Echo()} {
-		watch := buyer.Watch(t, "hold", "--for=20m", address)
-		watch.Await(t, soon, "echo", "new", "old")
+		watch := buyer.Hold(t, address, "--for=20m")
 		held = append(held, watch)
 	}
 	cluster.Eventually(t, 2*drainTime, func() (string, bool) {

@@ -47,9 +47,7 @@ func TestAPodIsReachedByItsAddressOnEveryPort(t *testing.T) {
 	t.Parallel()
 	shop := live.Shop(t)
 	for _, ip := range []string{shop.IP, shop.IP6} {
-		address := net.JoinHostPort(ip, fmt.Sprint(cluster.NamelessPort))
-		held := buyer.Watch(t, "hold", address)
-		held.Await(t, soon, "echo", "new", "old")
+		buyer.Hold(t, net.JoinHostPort(ip, fmt.Sprint(cluster.NamelessPort)))
 	}
 	wantGet(t, buyer, "200", "http://"+net.JoinHostPort(shop.IP, "8080")+"/")
 	wantGet(t, shop.Pod, "200", "http://"+net.JoinHostPort(shop.IP, "8080")+"/")
@@ -64,13 +62,11 @@ func TestHeadlessEndpointsComeAndGoAndCutNoConnection(t *testing.T) {
 	shop := live.Shop(t)
 	// The one by the pod's address is opened before that is a Service's endpoint.
 	address := net.JoinHostPort(shop.IP, "9000")
-	before := buyer.Watch(t, "hold", address)
-	before.Await(t, soon, "echo", "new", "old")
+	before := buyer.Hold(t, address)
 	host := live.Headless(t, shop.Namespace, "pods", "shop")
 	live.AwaitEndpoints(t, shop.Namespace, "pods")
 	wantGet(t, buyer, "200", "http://"+host+":8080/")
-	after := buyer.Watch(t, "hold", address)
-	after.Await(t, soon, "echo", "new", "old")
+	after := buyer.Hold(t, address)
 
 	for i := range 3 {
 		name := fmt.Sprint("other-", i)

@@ -56,8 +56,7 @@ func denied(t *testing.T, pod *cluster.Pod) float64 {
 func TestEditIsObeyedOnNewAndOldConnectionsAndCutsNone(t *testing.T) {
 	t.Parallel()
 	shop := live.Shop(t)
-	watch := buyer.Watch(t, "probe", "--every=5ms", shop.URL("/books"))
-	watch.Await(t, soon, "200", "new", "old")
+	watch := buyer.Probe(t, "200", shop.URL("/books"), "--every=5ms")
 	for range 3 {
 		live.WritePolicy(t, shop.Namespace, "readers", admit(thief))
 		watch.Await(t, soon, "403", "new", "old")
@@ -89,8 +88,7 @@ func TestDenyBeatsAllow(t *testing.T) {
 func TestAPolicyOfOneServiceLeavesTheOthersOfThePodAlone(t *testing.T) {
 	t.Parallel()
 	shop := live.Shop(t)
-	other := thief.Watch(t, "hold", shop.Other())
-	other.Await(t, soon, "echo", "new", "old")
+	other := thief.Hold(t, shop.Other())
 	live.Policy(t, shop.Namespace, "readers", admit(buyer))
 	wantGet(t, thief, "403", shop.URL("/books"))
 	// An Allow closes all ports of its target.

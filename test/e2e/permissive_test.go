@@ -67,8 +67,7 @@ func TestMTLSOfTheMostSpecificLevelWins(t *testing.T) {
 func TestAccessOfTheMostSpecificLevelWins(t *testing.T) {
 	t.Parallel()
 	shop := live.Shop(t)
-	other := buyer.Watch(t, "hold", shop.Other())
-	other.Await(t, soon, "echo", "new", "old")
+	other := buyer.Hold(t, shop.Other())
 	live.AnnotateNamespace(t, shop.Namespace, "access", "DefaultDeny")
 	wantGet(t, buyer, "403", shop.URL("/books"))
 	other.Await(t, soon, "closed after 0 bytes", "new")
@@ -124,12 +123,10 @@ func TestAnonymousCallersMatchOnlyWhatSaysSo(t *testing.T) {
 func TestAChangeOfMTLSOnConnectionsThatWereOpenedBefore(t *testing.T) {
 	t.Parallel()
 	shop := live.Shop(t)
-	meshed := buyer.Watch(t, "probe", "--every=20ms", shop.URL("/books"))
-	meshed.Await(t, soon, "200", "new", "old")
+	meshed := buyer.Probe(t, "200", shop.URL("/books"), "--every=20ms")
 	live.AnnotateNamespace(t, shop.Namespace, "mtls", "Permissive")
 	wantGet(t, outsider, "200", direct(shop))
-	plain := outsider.Watch(t, "probe", "--every=20ms", direct(shop))
-	plain.Await(t, soon, "200", "new", "old")
+	plain := outsider.Probe(t, "200", direct(shop), "--every=20ms")
 	live.AnnotateNamespace(t, shop.Namespace, "mtls", "")
 	cluster.Eventually(t, drainTime, func() (string, bool) {
 		fresh, old := plain.Outcomes("new"), plain.Outcomes("old")

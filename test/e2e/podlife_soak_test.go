@@ -75,8 +75,7 @@ func TestSoakAPodIsDeletedUnderLoadWithoutAFailure(t *testing.T) {
 	live.Settle(t)
 	shop := live.Shop(t)
 	url := deploy(t, shop, 2)
-	load := buyer.Watch(t, "probe", "--every=10ms", "--for=10m", url)
-	load.Await(t, soon, "200", "new", "old")
+	load := buyer.Probe(t, "200", url, "--every=10ms", "--for=10m")
 	pods := live.Core.CoreV1().Pods(shop.Namespace)
 	list, err := pods.List(t.Context(), metav1.ListOptions{LabelSelector: "tier=web"})
 	if err != nil {
@@ -97,8 +96,7 @@ func TestSoakARollingUpdateUnderLoadWithoutAFailure(t *testing.T) {
 	live.Settle(t)
 	shop := live.Shop(t)
 	url := deploy(t, shop, 2)
-	load := buyer.Watch(t, "probe", "--every=10ms", "--for=10m", url)
-	load.Await(t, soon, "200", "new", "old")
+	load := buyer.Probe(t, "200", url, "--every=10ms", "--for=10m")
 	for i := range 2 {
 		patch := fmt.Sprintf(`{"spec":{"template":{"metadata":{"annotations":{"generation":"%d"}}}}}`, i)
 		_, err := live.Core.AppsV1().Deployments(shop.Namespace).Patch(t.Context(), "web", types.StrategicMergePatchType, []byte(patch), metav1.PatchOptions{})

@@ -117,7 +117,7 @@ rules: [{to: [{http: {paths: [{type: Exact, value: /till}]}}]}]
 	// Each opens one connection that it keeps, and new ones.
 	before := auditOf(t, shop.Namespace, "readers")
 	for _, caller := range []*cluster.Pod{buyer, thief} {
-		caller.Watch(t, "hold", shop.Echo()).Await(t, soon, "echo", "new", "old")
+		caller.Hold(t, shop.Echo())
 	}
 	cluster.Eventually(t, soon, func() (string, bool) {
 		now := auditOf(t, shop.Namespace, "readers")
@@ -173,9 +173,9 @@ spec:
   selector: {app: private}
   ports: [{name: tcp-private, port: 9200}, {name: tcp-shared, port: 9201}]
 `)
-	pod.Watch(t, "hold", "127.0.0.1:9200").Await(t, soon, "echo", "new", "old")
+	pod.Hold(t, "127.0.0.1:9200")
 	for _, host := range []string{pod.IP, "private." + shop.Namespace} {
-		buyer.Watch(t, "hold", host+":9201").Await(t, soon, "echo", "new", "old")
+		buyer.Hold(t, host+":9201")
 		outside := buyer.Watch(t, "hold", host+":9200")
 		outside.Await(t, soon, "closed after 0 bytes", "new")
 		if slices.Contains(outside.Outcomes("new"), "echo") {

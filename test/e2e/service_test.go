@@ -86,8 +86,7 @@ spec:
 	host := "undeclared." + shop.Namespace
 	wantGet(t, buyer, "200", "http://"+host+"/books")
 	// The server speaks first here, and the client is silent until it has.
-	held := buyer.Watch(t, "hold", host+":9000")
-	held.Await(t, soon, "echo", "new", "old")
+	buyer.Hold(t, host+":9000")
 
 	live.Policy(t, shop.Namespace, "readers", admit(buyer))
 	wantGet(t, buyer, "200", "http://"+host+"/books")
@@ -174,8 +173,7 @@ spec:
   ports: [{name: http, port: 80, targetPort: http}, {name: tcp, port: 9000}]
 `)
 	wantGet(t, buyer, "200", "http://six."+shop.Namespace+"/")
-	held := buyer.Watch(t, "hold", "six."+shop.Namespace+":9000")
-	held.Await(t, soon, "echo", "new", "old")
+	buyer.Hold(t, "six."+shop.Namespace+":9000")
 }
 
 func TestTheProxysOwnPortsAreRefusedOnOutbound(t *testing.T) {

@@ -30,12 +30,9 @@ func TestTCPIsClosedWithoutAByte(t *testing.T) {
 	t.Parallel()
 	shop := live.Shop(t)
 	live.Policy(t, shop.Namespace, "echo", admitTCP(buyer.Namespace, buyer.Account))
-	echo := buyer.Watch(t, "hold", shop.Echo())
-	echo.Await(t, soon, "echo", "new", "old")
-	other := buyer.Watch(t, "hold", shop.Other())
-	other.Await(t, soon, "echo", "new", "old")
-	web := buyer.Watch(t, "probe", "--every=50ms", shop.URL("/"))
-	web.Await(t, soon, "200", "new", "old")
+	echo := buyer.Hold(t, shop.Echo())
+	other := buyer.Hold(t, shop.Other())
+	web := buyer.Probe(t, "200", shop.URL("/"), "--every=50ms")
 
 	live.WritePolicy(t, shop.Namespace, "echo", admitTCP(thief.Namespace, thief.Account))
 	echo.Await(t, soon, "closed after 0 bytes", "new")
@@ -71,8 +68,7 @@ func TestTCPWideningCutsNoConnection(t *testing.T) {
 	// replaced, and what is opened next belongs to the new one.
 	refused := thief.Watch(t, "hold", shop.Echo())
 	refused.Await(t, soon, "closed after 0 bytes", "new")
-	held := buyer.Watch(t, "hold", shop.Echo())
-	held.Await(t, soon, "echo", "new", "old")
+	held := buyer.Hold(t, shop.Echo())
 
 	live.Policy(t, shop.Namespace, "echo-too", admitTCP(thief.Namespace, thief.Account))
 	refused.Await(t, soon, "echo", "new")
@@ -98,8 +94,7 @@ rules: [{from: [{namespaces: [%s]}]}]
 		last := outcomes[len(outcomes)-1]
 		return "new connections: " + last, strings.HasPrefix(last, "closed after")
 	})
-	held := buyer.Watch(t, "hold", shop.Echo())
-	held.Await(t, soon, "echo", "new", "old")
+	buyer.Hold(t, shop.Echo())
 }
 
 func TestAnHTTPGrantOpensNoTCPPort(t *testing.T) {

@@ -69,6 +69,27 @@ func (p *Pod) Watch(t *testing.T, args ...string) *Watch {
 	return w
 }
 
+// Hold watches TCP connections to an echo server, from the first echo on.
+func (p *Pod) Hold(t *testing.T, address string, flags ...string) *Watch {
+	t.Helper()
+	return p.watchFrom(t, "echo", append([]string{"hold", address}, flags...)...)
+}
+
+// Probe watches requests to a URL, from the first answer want on.
+func (p *Pod) Probe(t *testing.T, want, url string, flags ...string) *Watch {
+	t.Helper()
+	return p.watchFrom(t, want, append([]string{"probe", url}, flags...)...)
+}
+
+// watchFrom waits until both kinds of connection have an outcome. What came before
+// that is not told: the callee may be new, and the caller's proxy may not know it.
+func (p *Pod) watchFrom(t *testing.T, outcome string, args ...string) *Watch {
+	t.Helper()
+	w := p.Watch(t, append(args, "--from="+outcome)...)
+	w.Await(t, Soon, outcome, "new", "old")
+	return w
+}
+
 func (w *Watch) read(reader io.Reader) {
 	scanner := bufio.NewScanner(reader)
 	for scanner.Scan() {

@@ -72,6 +72,7 @@ func serveEcho(ctx context.Context, address string) error {
 // nothing to read for 5 s.
 func newHoldCommand() *cobra.Command {
 	var every, length time.Duration
+	var from string
 	cmd := &cobra.Command{
 		Use:   "hold ADDRESS",
 		Short: "Print, as JSON lines, when TCP connections to an echo server open and close",
@@ -80,8 +81,8 @@ func newHoldCommand() *cobra.Command {
 			ctx, cancel := context.WithTimeout(cmd.Context(), length)
 			defer cancel()
 			lines := make(chan transition)
-			go watchEcho(ctx, "new", args[0], every, lines)
-			go watchEcho(ctx, "old", args[0], every, lines)
+			go watchEcho(ctx, "new", args[0], from, every, lines)
+			go watchEcho(ctx, "old", args[0], from, every, lines)
 			out := json.NewEncoder(os.Stdout)
 			for {
 				select {
@@ -97,29 +98,33 @@ func newHoldCommand() *cobra.Command {
 	}
 	cmd.Flags().DurationVar(&every, "every", 100*time.Millisecond, "time between two exchanges on each kind of connection")
 	cmd.Flags().DurationVar(&length, "for", time.Minute, "stop after this long")
+	cmd.Flags().StringVar(&from, "from", "", "print nothing before this outcome, and open the connection that stays open again until then")
 	return cmd
 }
 
-// watchEcho exchanges lines until the context ends. The "old" connection is
-// kept until the server ends it, then not opened again.
-func watchEcho(ctx context.Context, kind, address string, every time.Duration, lines chan<- transition) {
-	last := ""
+// watchEcho exchanges lines until the context ends, and tells of what becomes of
+// them from the outcome "from" on. The "old" connection is then kept until the
+// server ends it, and not opened again.
+func watchEcho(ctx context.Context, kind, address, from string, every time.Duration, lines chan<- transition) {
+	last, begun := "", from == ""
 	for ctx.Err() == nil {
 		at := time.Now()
 		got := exchange(ctx, address, kind == "old", every, func(outcome string) {
-			if outcome != last {
+			begun = begun || outcome == from
+			if begun && outcome != last {
 				last = outcome
 				lines <- transition{At: time.Now().UnixNano(), Connection: kind, Outcome: outcome}
 			}
 		})
-		if got != last && ctx.Err() == nil {
+		begun = begun || got == from
+		if begun && got != last && ctx.Err() == nil {
 			last = got
 			if kind == "old" {
 				at = time.Now()
 			}
 			lines <- transition{At: at.UnixNano(), Connection: kind, Outcome: got}
 		}
-		if kind == "old" && last != "echo" {
+		if begun && kind == "old" && last != "echo" {
 			return
 		}
 		select {

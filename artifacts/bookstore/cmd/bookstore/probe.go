@@ -38,6 +38,7 @@ type transition struct {
 // Whoever edits a policy on the same machine can subtract the times.
 func newProbeCommand() *cobra.Command {
 	var every, length time.Duration
+	var from string
 	cmd := &cobra.Command{
 		Use:   "probe URL",
 		Short: "Print, as JSON lines, when the answer to a request changes, and a last line",
@@ -46,8 +47,8 @@ func newProbeCommand() *cobra.Command {
 			ctx, cancel := context.WithTimeout(cmd.Context(), length)
 			defer cancel()
 			lines := make(chan transition)
-			go watchURL(ctx, "new", args[0], every, &http.Transport{DisableKeepAlives: true}, lines)
-			go watchURL(ctx, "old", args[0], every, &http.Transport{MaxConnsPerHost: 1}, lines)
+			go watchURL(ctx, "new", args[0], from, every, &http.Transport{DisableKeepAlives: true}, lines)
+			go watchURL(ctx, "old", args[0], from, every, &http.Transport{MaxConnsPerHost: 1}, lines)
 			out := json.NewEncoder(os.Stdout)
 			for last := 0; last < 2; {
 				line := <-lines
@@ -63,12 +64,14 @@ func newProbeCommand() *cobra.Command {
 	}
 	cmd.Flags().DurationVar(&every, "every", 2*time.Millisecond, "time between two requests on each kind of connection")
 	cmd.Flags().DurationVar(&length, "for", time.Minute, "stop after this long")
+	cmd.Flags().StringVar(&from, "from", "", "print and count nothing before this outcome")
 	return cmd
 }
 
-// watchURL asks until the context ends. The time of a transition is when the
-// request was sent: the first request that obeys.
-func watchURL(ctx context.Context, kind, url string, every time.Duration, transport *http.Transport, lines chan<- transition) {
+// watchURL asks until the context ends, and tells of the answers from the outcome
+// "from" on. The time of a transition is when the request was sent: the first
+// request that obeys.
+func watchURL(ctx context.Context, kind, url, from string, every time.Duration, transport *http.Transport, lines chan<- transition) {
 	state := transition{Connection: kind}
 	var cut atomic.Int32
 	transport.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
@@ -81,12 +84,18 @@ func watchURL(ctx context.Context, kind, url string, every time.Duration, transp
 	client := &http.Client{Transport: &watchedTransport{transport, &cut}, Timeout: 5 * time.Second}
 	tick := time.NewTicker(every)
 	defer tick.Stop()
-	for ctx.Err() == nil {
+	for begun := from == ""; ctx.Err() == nil; {
 		sent := time.Now()
 		// The last request is let finish, so that each one that is counted had its answer.
 		got := outcome(context.WithoutCancel(ctx), client, url)
-		state.Requests++
-		if got != state.Outcome {
+		if !begun && got == from {
+			begun = true
+			cut.Store(0)
+		}
+		if begun {
+			state.Requests++
+		}
+		if begun && got != state.Outcome {
 			state.At, state.Outcome, state.Cut = sent.UnixNano(), got, int(cut.Load())
 			lines <- state
 		}
