@@ -166,7 +166,10 @@ func everywhere(from []model.Source) handshake {
 func (h handshake) hasAbove(p model.Principal, denied handshake) bool {
 	for i, letter := range p.ID {
 		above := model.Principal{ID: p.ID[:i+1], Prefix: true}
-		if letter == '/' && above != p && h.at(h.index(above)) == above && !denied.has(above) {
+		if letter != '/' || above == p {
+			continue
+		}
+		if _, found := h.find(above); found && !denied.has(above) {
 			return true
 		}
 	}
@@ -176,7 +179,7 @@ func (h handshake) hasAbove(p model.Principal, denied handshake) bool {
 // hasOf tells whether p itself is there, or one of those whom it means, and is not
 // among those who are denied.
 func (h handshake) hasOf(p model.Principal, denied handshake) bool {
-	for i := h.index(p); i < len(h) && (h[i] == p || covers(p, h[i])); i++ {
+	for i, _ := h.find(p); i < len(h) && (h[i] == p || covers(p, h[i])); i++ {
 		if !denied.has(h[i]) {
 			return true
 		}
@@ -186,21 +189,14 @@ func (h handshake) hasOf(p model.Principal, denied handshake) bool {
 
 // has tells whether p is there, or a prefix of it.
 func (h handshake) has(p model.Principal) bool {
-	return len(h) > 0 && (h.at(h.index(p)) == p || h.hasAbove(p, nil))
+	_, found := h.find(p)
+	return found || h.hasAbove(p, nil)
 }
 
-// index is where the first by name is that is not before p.
-func (h handshake) index(p model.Principal) int {
-	i, _ := slices.BinarySearchFunc(h, p, func(a, b model.Principal) int { return strings.Compare(a.ID, b.ID) })
-	return i
-}
-
-// at is the principal at an index, or nobody behind the last.
-func (h handshake) at(i int) model.Principal {
-	if i == len(h) {
-		return model.Principal{}
-	}
-	return h[i]
+// find gives where p is by name, or the first that is not before it.
+func (h handshake) find(p model.Principal) (at int, found bool) {
+	at, _ = slices.BinarySearchFunc(h, p, func(a, b model.Principal) int { return strings.Compare(a.ID, b.ID) })
+	return at, at < len(h) && h[at] == p
 }
 
 // denyingCallers are the rules of a Deny that refuse some callers and not others.
