@@ -81,12 +81,21 @@ func TestKeeper(t *testing.T) {
 		t.Errorf("created %+v, want default with nothing set but the trust domain", first)
 	}
 	first.Kind, first.APIVersion, first.ResourceVersion = "MeshConfig", v1alpha1.SchemeGroupVersion.String(), "2"
-	for _, kind := range []string{"ADDED", "DELETED"} {
-		event := metav1.WatchEvent{Type: kind}
-		event.Object.Object = first
-		events <- event
+	// A machine that does much else may be late once: the best of three is held.
+	took := time.Minute
+	for tries := 0; took > time.Second && tries < 3; tries++ {
+		start := time.Now()
+		for _, kind := range []string{"ADDED", "DELETED"} {
+			event := metav1.WatchEvent{Type: kind}
+			event.Object.Object = first
+			events <- event
+		}
+		receive(t, created)
+		took = time.Since(start)
 	}
-	receive(t, created)
+	if took > time.Second {
+		t.Errorf("made anew after %s", took)
+	}
 	cancel()
 	if err := <-done; err != nil {
 		t.Error(err)
