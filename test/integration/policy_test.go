@@ -266,9 +266,13 @@ func TestExplainTeachesFields(t *testing.T) {
 		"meshpolicy.spec.rules.to.http": "methods",
 		"meshconfig.spec.traffic":       "DefaultDeny",
 	} {
-		if out := kubectl(t, "", "explain", path); !strings.Contains(out, want) {
-			t.Errorf("explain %s does not speak of %s:\n%s", path, want, out)
-		}
+		eventually(t, 2*soon, "explain "+path, func(ctx context.Context) error {
+			out, err := kube.Kubectl(ctx, "", "explain", path)
+			if err == nil && !strings.Contains(out, want) {
+				t.Fatalf("explain %s does not speak of %s:\n%s", path, want, out)
+			}
+			return err
+		})
 	}
 }
 

@@ -4,7 +4,10 @@
 package integration
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -59,31 +62,39 @@ func TestMetricsAreForPrometheus(t *testing.T) {
 // A slash in a model's name breaks generators of clients (OpenAPI's own grammar
 // of component names has none).
 func TestOpenAPINamesHaveNoSlash(t *testing.T) {
-	var v2 struct{ Definitions map[string]any }
-	var v3 struct {
-		Components struct{ Schemas map[string]any }
-	}
-	parse(t, kubectl(t, "", "get", "--raw", "/openapi/v2"), &v2)
-	parse(t, kubectl(t, "", "get", "--raw", "/openapi/v3/apis/mesh.openservicemesh.io/v1alpha1"), &v3)
-	for version, models := range map[string]map[string]any{"v2": v2.Definitions, "v3": v3.Components.Schemas} {
-		policies := 0
-		for name := range models {
-			if strings.Contains(name, "/") {
-				t.Errorf("%s: model name %q has a slash", version, name)
+	// The aggregator drops what it publishes for a server that has just been away,
+	// and asks for it again within a minute.
+	eventually(t, 2*soon, "the models of both versions", func(ctx context.Context) error {
+		var v2 struct{ Definitions map[string]any }
+		var v3 struct {
+			Components struct{ Schemas map[string]any }
+		}
+		if err := errors.Join(raw(ctx, "/openapi/v2", &v2), raw(ctx, "/openapi/v3/apis/mesh.openservicemesh.io/v1alpha1", &v3)); err != nil {
+			return err
+		}
+		for version, models := range map[string]map[string]any{"v2": v2.Definitions, "v3": v3.Components.Schemas} {
+			policies := 0
+			for name := range models {
+				if strings.Contains(name, "/") {
+					t.Errorf("%s: model name %q has a slash", version, name)
+				}
+				if strings.HasSuffix(name, ".MeshPolicy") {
+					policies++
+				}
 			}
-			if strings.HasSuffix(name, ".MeshPolicy") {
-				policies++
+			if policies != 1 {
+				return fmt.Errorf("%s: got %d models of MeshPolicy, want 1", version, policies)
 			}
 		}
-		if policies != 1 {
-			t.Errorf("%s: got %d models of MeshPolicy, want 1", version, policies)
-		}
-	}
+		return nil
+	})
 }
 
-func parse(t *testing.T, text string, into any) {
-	t.Helper()
-	if err := json.Unmarshal([]byte(text), into); err != nil {
-		t.Fatal(err)
+// raw reads JSON from a path of kube-apiserver.
+func raw(ctx context.Context, path string, into any) error {
+	out, err := kube.Kubectl(ctx, "", "get", "--raw", path)
+	if err != nil {
+		return err
 	}
+	return json.Unmarshal([]byte(out), into)
 }
