@@ -1,7 +1,8 @@
 # The kubelet, and the control groups below which its pods live.
 # shellcheck shell=bash
 
-CGROUP=mesh-cluster
+# One of its own for a second cluster, in namespaces of its own.
+CGROUP=${MESH_CLUSTER_CGROUP:-mesh-cluster}
 
 start_kubelet() {
   make_cgroups
