@@ -23,13 +23,13 @@ func watchAll(in *inbox, o Options) ([]cache.InformerSynced, error) {
 		informer cache.SharedIndexInformer
 		handler  cache.ResourceEventHandler
 	}{
-		{core.Services().Informer(), handler(in, (*world.World).SetService, (*world.World).DeleteService)},
-		{o.Host.Discovery().V1().EndpointSlices().Informer(), handler(in, (*world.World).SetSlice, (*world.World).DeleteSlice)},
-		{core.Pods().Informer(), handler(in, (*world.World).SetPod, (*world.World).DeletePod)},
-		{core.ServiceAccounts().Informer(), handler(in, (*world.World).SetServiceAccount, (*world.World).DeleteServiceAccount)},
-		{core.Namespaces().Informer(), handler(in, (*world.World).SetNamespace, (*world.World).DeleteNamespace)},
-		{mesh.MeshPolicies().Informer(), handler(in, (*world.World).SetPolicy, (*world.World).DeletePolicy)},
-		{mesh.MeshConfigs().Informer(), handler(in, (*world.World).SetConfig, (*world.World).DeleteConfig)},
+		{core.Services().Informer(), handler(in.put, (*world.World).SetService, (*world.World).DeleteService)},
+		{o.Host.Discovery().V1().EndpointSlices().Informer(), handler(in.put, (*world.World).SetSlice, (*world.World).DeleteSlice)},
+		{core.Pods().Informer(), handler(in.put, (*world.World).SetPod, (*world.World).DeletePod)},
+		{core.ServiceAccounts().Informer(), handler(in.put, (*world.World).SetServiceAccount, (*world.World).DeleteServiceAccount)},
+		{core.Namespaces().Informer(), handler(in.put, (*world.World).SetNamespace, (*world.World).DeleteNamespace)},
+		{mesh.MeshPolicies().Informer(), handler(in.putStored, (*world.World).SetPolicy, (*world.World).DeletePolicy)},
+		{mesh.MeshConfigs().Informer(), handler(in.putStored, (*world.World).SetConfig, (*world.World).DeleteConfig)},
 	} {
 		registration, err := source.informer.AddEventHandler(source.handler)
 		if err != nil {
@@ -41,10 +41,10 @@ func watchAll(in *inbox, o Options) ([]cache.InformerSynced, error) {
 }
 
 // handler turns what an informer sees of one type into events.
-func handler[T any](in *inbox, set func(*world.World, T), remove func(*world.World, world.Key)) cache.ResourceEventHandler {
+func handler[T any](put func(event), set func(*world.World, T), remove func(*world.World, world.Key)) cache.ResourceEventHandler {
 	changed := func(object any) {
 		if o, ok := object.(T); ok {
-			in.put(func(e *engine) { set(e.world, o) })
+			put(func(e *engine) { set(e.world, o) })
 		}
 	}
 	return cache.ResourceEventHandlerFuncs{
@@ -52,7 +52,7 @@ func handler[T any](in *inbox, set func(*world.World, T), remove func(*world.Wor
 		UpdateFunc: func(_, object any) { changed(object) },
 		DeleteFunc: func(object any) {
 			if key, err := keyOf(object); err == nil {
-				in.put(func(e *engine) { remove(e.world, key) })
+				put(func(e *engine) { remove(e.world, key) })
 			}
 		},
 	}

@@ -23,6 +23,9 @@ func (s *Server) addWebhook() error {
 	// While no certificate can be issued a pod would wait for one unseen; a refusal
 	// tells its owner why.
 	settings := func() (inject.Settings, error) {
+		if err := s.identity.ForeignDatabase(); err != nil {
+			return inject.Settings{}, err
+		}
 		served, err := s.identity.Served()
 		if err == nil && served {
 			err = s.identity.Ready()
