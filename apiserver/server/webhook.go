@@ -36,7 +36,7 @@ func (s *Server) addWebhook() error {
 		return s.injectSettings(served)
 	}
 	mux := http.NewServeMux()
-	mux.Handle("/inject", inject.NewHandler(settings, newNamespaces(s.clients).labels))
+	mux.Handle("/inject", inject.NewHandler(settings, newNamespaces(s.clients, s.options.Mesh.SystemNamespace).labels))
 	s.components.add("webhook", func(ctx context.Context) error {
 		certificates := s.servingTLS()
 		go certificates.Run(1, ctx.Done())
