@@ -234,6 +234,7 @@ func (c chance) policy() *v1alpha1.MeshPolicy {
 			v1alpha1.PolicySource{Authenticated: &v1alpha1.Authenticated{}},
 			v1alpha1.PolicySource{ServiceAccounts: []v1alpha1.ServiceAccountReference{{Name: pick(c, "web", "api")}}},
 			v1alpha1.PolicySource{Namespaces: []string{pick(c, "a", "b")}},
+			v1alpha1.PolicySource{Principals: []string{"spiffe://cluster.local/ns/" + pick(c, "a/sa/web", "b/sa/web", "a/*", "b/sa/*")}},
 			v1alpha1.PolicySource{})},
 		To: []v1alpha1.PolicyDestination{pick(c,
 			v1alpha1.PolicyDestination{All: &v1alpha1.AllPorts{}},
