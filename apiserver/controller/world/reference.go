@@ -110,7 +110,7 @@ func (w *World) SetNamespace(namespace *corev1.Namespace) {
 	w.setVisibility(namespace.Name, newVisibility(namespace))
 	w.setNamespaceTraffic(namespace.Name, namespaceTraffic{
 		uid:         string(namespace.UID),
-		annotations: trafficAnnotations(namespace),
+		annotations: annotationsOf(namespace, model.NamespaceTrafficAnnotations),
 		unknown:     model.UnknownOfNamespace(namespace.Labels, namespace.Annotations),
 	})
 }

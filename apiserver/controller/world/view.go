@@ -55,7 +55,7 @@ func newView(pod *corev1.Pod) *View {
 		Ports:          tcpPorts(pod),
 	}
 	view.Family = view.hash()
-	view.Traffic = trafficAnnotations(pod)
+	view.Traffic = annotationsOf(pod, model.TrafficAnnotations)
 	view.CertificateLifetime = certificateLifetime(pod)
 	view.Name = view.hash()
 	return view
