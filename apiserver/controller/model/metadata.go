@@ -62,3 +62,10 @@ const (
 	ProxyLogLevel        = "mesh.openservicemesh.io/proxy-log-level"
 	ProxyConcurrency     = "mesh.openservicemesh.io/proxy-concurrency"
 )
+
+// Annotations of a pod or Service by which Prometheus is asked to come, where its
+// configuration is like its own example.
+const (
+	ScrapeAnnotation     = "prometheus.io/scrape"
+	ScrapePortAnnotation = "prometheus.io/port"
+)

@@ -52,6 +52,7 @@ func (w *World) setNamespaceTraffic(namespace string, traffic namespaceTraffic) 
 	for view := range w.viewsByNamespace[namespace] {
 		w.dirty.Views[view] = struct{}{}
 	}
+	w.touchCalled(namespace)
 }
 
 // NamespaceTraffic is what annotations of a Namespace say of traffic, by
