@@ -19,10 +19,12 @@ import (
 // port refuses since it takes mutual TLS alone.
 const ReasonOutsideRefused = "OutsideCallersRefused"
 
-// A notice names at most so many ports, and callers of one: Events are short.
+// A notice says at most so many bytes of ports, callers of one, and bytes of a name,
+// so that what lets them in has room in an Event, which holds 1024 bytes.
 const (
-	maxNoticePorts   = 4
+	maxNoticeBytes   = 480
 	maxNoticeCallers = 3
+	maxNoticeName    = 100
 )
 
 // refusals are the callers outside the mesh that container ports refuse.
@@ -74,7 +76,7 @@ func outsideNotices(w *world.World, service *corev1.Service) []Notice {
 			}
 			for _, r := range registrations {
 				if r.Port == port.Port {
-					found.add(number, "kube-apiserver ("+r.Kind+" "+r.Name+")", mtls.kept(number))
+					found.add(number, "kube-apiserver ("+r.Kind+" "+r.Name[:min(len(r.Name), maxNoticeName)]+")", mtls.kept(number))
 				}
 			}
 		}
@@ -165,18 +167,20 @@ func (r refusals) notices() []Notice {
 	if len(r.callers) == 0 {
 		return nil
 	}
-	ports := slices.Sorted(maps.Keys(r.callers))
-	more := ""
-	if left := len(ports) - maxNoticePorts; left > 0 {
-		ports, more = ports[:maxNoticePorts], fmt.Sprintf("; and so do %d more ports", left)
-	}
 	var said, settings []string
-	for _, port := range ports {
-		said = append(said, fmt.Sprintf("container port %d refuses %s", port, list(r.callers[port])))
+	size, left := 0, len(r.callers)
+	for _, port := range slices.Sorted(maps.Keys(r.callers)) {
+		one := fmt.Sprintf("container port %d refuses %s", port, list(r.callers[port]))
+		if size += len(one); size > maxNoticeBytes && len(said) > 0 {
+			said = append(said, fmt.Sprintf("and so do %d more ports", left))
+			break
+		}
+		said = append(said, one)
 		settings = append(settings, fmt.Sprintf("%d=%s", port, axisMTLS.loose))
+		left--
 	}
-	return []Notice{{ReasonOutsideRefused, fmt.Sprintf("%s%s, since mutual TLS alone is taken there: let them in by the annotation %s: \"%s\" %s, or write %s there if that is meant",
-		strings.Join(said, "; "), more, axisMTLS.ports, strings.Join(settings, ","), r.where(), axisMTLS.strict)}}
+	return []Notice{{ReasonOutsideRefused, fmt.Sprintf("%s, since mutual TLS alone is taken there: let them in by the annotation %s: \"%s\" %s, or write %s there if that is meant",
+		strings.Join(said, "; "), axisMTLS.ports, strings.Join(settings, ","), r.where(), axisMTLS.strict)}}
 }
 
 // where says which objects' annotation lets the callers in.
