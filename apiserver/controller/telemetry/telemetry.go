@@ -20,6 +20,11 @@ import (
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
 )
 
+// maxPushed is how much of a counter one push may add: a million a second, for
+// the ten seconds between pushes, which no proxy serves. What a pod sends may be
+// any number.
+const maxPushed = 10_000_000
+
 // Counts are of one Audit policy, since this process started.
 type Counts struct {
 	// Allowed and Denied are requests, or connections that are not HTTP.
@@ -112,7 +117,7 @@ func (s *Server) addMetric(audited map[uint16]model.Audit, metric *metrics.Metri
 	}
 	var n int64
 	for _, point := range sum.GetDataPoints() {
-		n = plus(n, max(0, point.GetAsInt()))
+		n = min(maxPushed, plus(n, max(0, point.GetAsInt())))
 	}
 	counter, ok := parse(metric.GetName())
 	if !ok || n == 0 {
@@ -130,17 +135,18 @@ func (s *Server) addMetric(audited map[uint16]model.Audit, metric *metrics.Metri
 
 func (s *Server) count(policy string, denied bool, n int64) {
 	counts := s.counts[policy]
+	total := &counts.Allowed
 	if denied {
-		counts.Denied = plus(counts.Denied, n)
-	} else {
-		counts.Allowed = plus(counts.Allowed, n)
+		total = &counts.Denied
 	}
+	before := *total
+	*total = plus(before, n)
 	s.counts[policy] = counts
-	observe(policy, denied, n)
+	// The metric would begin again at 0 where the count stays.
+	observe(policy, denied, *total-before)
 }
 
 // plus adds what is not negative, and stays at the largest number that there is.
-// What a pod sends may be any number.
 func plus(a, b int64) int64 {
 	if a > math.MaxInt64-b {
 		return math.MaxInt64
