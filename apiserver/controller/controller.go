@@ -80,6 +80,7 @@ type Controller struct {
 	trustDomain     string
 	systemNamespace string
 	audits          *audits
+	mishaps         *mishaps
 	telemetry       Telemetry
 }
 
@@ -107,6 +108,7 @@ func New(o Options) (*Controller, error) {
 		trustDomain:     o.TrustDomain,
 		systemNamespace: o.SystemNamespace,
 		audits:          newAudits(),
+		mishaps:         newMishaps(),
 		telemetry:       o.Telemetry,
 	}, nil
 }
