@@ -4,6 +4,9 @@
 package compile
 
 import (
+	"os"
+	"strconv"
+	"strings"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
@@ -36,6 +39,38 @@ func TestUndeclaredPortOfAWellKnownProtocolIsTCP(t *testing.T) {
 	for number := range serverFirstPorts {
 		if clientFirstPorts[number] != "" {
 			t.Errorf("%d is in both lists", number)
+		}
+	}
+}
+
+// TestDocsListEveryWellKnownPort: a user looks there for what a number does.
+func TestDocsListEveryWellKnownPort(t *testing.T) {
+	const page = "../../../docs/services.md"
+	text, err := os.ReadFile(page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, table, found := strings.Cut(string(text), "is **TCP by its number**")
+	table, _, ends := strings.Cut(table, "`compile/wellknown.go`")
+	if !found || !ends {
+		t.Fatalf("%s has no table of numbers", page)
+	}
+	listed := map[uint16]bool{}
+	for _, word := range strings.FieldsFunc(table, func(r rune) bool { return r < '0' || r > '9' }) {
+		number, err := strconv.ParseUint(word, 10, 16)
+		if err != nil {
+			t.Fatal(err)
+		}
+		listed[uint16(number)] = true
+		if !wellKnownTCP(uint16(number)) {
+			t.Errorf("%s lists %d, which is detected", page, number)
+		}
+	}
+	for _, ports := range []map[uint16]string{serverFirstPorts, clientFirstPorts} {
+		for number, protocol := range ports {
+			if !listed[number] {
+				t.Errorf("%s does not list %d (%s)", page, number, protocol)
+			}
 		}
 	}
 }
