@@ -17,11 +17,14 @@ import (
 )
 
 // Bounds on what proxies, whose pods may send anything, can make the loop do and
-// users read: so many different mishaps are kept until the loop has looked, and a
-// Service's port has an Event of one reason at most so often.
+// users read: so many different mishaps are kept, of one view and of all, until
+// the loop looks, which is so long after the first; and a Service's port has an
+// Event of one reason at most so often.
 const (
-	maxMishaps    = 4096
-	mishapSilence = time.Hour
+	maxMishapsOfView = 256
+	maxMishaps       = 4096
+	mishapDelay      = time.Second
+	mishapSilence    = time.Hour
 )
 
 // mishaps gathers what proxies report until the loop looks at it, and remembers
@@ -29,10 +32,14 @@ const (
 type mishaps struct {
 	mu      sync.Mutex
 	waiting map[reported]int64
+	// ofView counts the keys of waiting.
+	ofView map[string]int
 
 	// The loop's own.
 	told map[toldMishap]time.Time
-	now  func() time.Time
+
+	now   func() time.Time
+	after func(time.Duration, func())
 }
 
 // reported is a mishap as the proxies of a view tell it.
@@ -50,25 +57,32 @@ type toldMishap struct {
 }
 
 func newMishaps() *mishaps {
-	return &mishaps{waiting: map[reported]int64{}, told: map[toldMishap]time.Time{}, now: time.Now}
+	return &mishaps{
+		waiting: map[reported]int64{}, ofView: map[string]int{}, told: map[toldMishap]time.Time{},
+		now: time.Now, after: func(d time.Duration, f func()) { time.AfterFunc(d, f) },
+	}
 }
 
 // add takes in a report, and tells whether the loop has to be woken for it.
 func (m *mishaps) add(r reported, n int64) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if _, known := m.waiting[r]; !known && len(m.waiting) >= maxMishaps {
-		return false
+	_, known := m.waiting[r]
+	if !known {
+		if len(m.waiting) >= maxMishaps || m.ofView[r.view] >= maxMishapsOfView {
+			return false
+		}
+		m.ofView[r.view]++
 	}
 	m.waiting[r] += n
-	return len(m.waiting) == 1
+	return !known && len(m.waiting) == 1
 }
 
 func (m *mishaps) take() map[reported]int64 {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	waiting := m.waiting
-	m.waiting = map[reported]int64{}
+	m.waiting, m.ofView = map[reported]int64{}, map[string]int{}
 	return waiting
 }
 
@@ -96,7 +110,7 @@ func (m *mishaps) forget(w *world.World) {
 // carry. It is the Mishap of telemetry's options.
 func (c *Controller) Mishap(view string, m model.Mishap, n int64) {
 	if c.mishaps.add(reported{view, m}, n) {
-		c.inbox.put(c.tellMishaps)
+		c.mishaps.after(mishapDelay, func() { c.inbox.put(c.tellMishaps) })
 	}
 }
 

@@ -66,6 +66,7 @@ func reporting(t *testing.T) (c *Controller, e *engine, told func(view string, m
 	recorder := events.NewFakeRecorder(1000)
 	e = loaded(worldtest.Decode(t, []byte(sniffed())))
 	c = &Controller{inbox: newInbox(), events: recorder, mishaps: newMishaps()}
+	c.mishaps.after = func(_ time.Duration, f func()) { f() }
 	return c, e, func(view string, m model.Mishap) []string {
 		c.Mishap(view, m, 7)
 		for _, event := range c.inbox.take() {
@@ -175,8 +176,14 @@ func TestNoProxyFloodsAServiceWithEvents(t *testing.T) {
 	if diff := cmp.Diff([]int{2, 0, 2, 2}, got); diff != "" {
 		t.Errorf("Events (-want +got):\n%s", diff)
 	}
-	for i := range 2 * maxMishaps {
+	for i := range 2 * maxMishapsOfView {
 		c.Mishap(front, onService("shop", fmt.Sprint("invented-", i), 80, model.MishapNotHTTP), 1)
+	}
+	if got := len(c.mishaps.waiting); got != maxMishapsOfView {
+		t.Errorf("%d reports of a view are kept, want %d", got, maxMishapsOfView)
+	}
+	for i := range 2 * maxMishaps {
+		c.Mishap(fmt.Sprint("view-", i), onService("shop", "web", 80, model.MishapNotHTTP), 1)
 	}
 	if got := len(c.mishaps.waiting); got != maxMishaps {
 		t.Errorf("%d reports are kept, want %d", got, maxMishaps)
