@@ -64,19 +64,6 @@ func initContainerNamed(spec *corev1.PodSpec, name string) *corev1.Container {
 	return &spec.InitContainers[i]
 }
 
-// others are the containers that are not the mesh's.
-func others(spec *corev1.PodSpec) []*corev1.Container {
-	var found []*corev1.Container
-	for _, containers := range [][]corev1.Container{spec.InitContainers, spec.Containers} {
-		for i := range containers {
-			if !ourContainer(containers[i].Name) {
-				found = append(found, &containers[i])
-			}
-		}
-	}
-	return found
-}
-
 // sameContainer compares all but what the API server's own plugins may change
 // (AlwaysPullImages, LimitRanger, defaults), the probe routes, which follow the
 // probes of the other containers, and the exclusions, which follow annotations.
@@ -110,7 +97,7 @@ func resourcesFor(spec *corev1.PodSpec, resources corev1.ResourceRequirements) c
 	}
 	// The kubelet evicts a pod whose disk use exceeds the sum of its containers'
 	// limits, if there are any; the copy of the binary counts, so it adds its part.
-	limited := slices.ContainsFunc(others(spec), func(c *corev1.Container) bool {
+	limited := slices.ContainsFunc(others(spec), func(c member) bool {
 		_, ok := c.Resources.Limits[corev1.ResourceEphemeralStorage]
 		return ok
 	})

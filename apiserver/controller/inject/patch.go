@@ -38,26 +38,18 @@ type Result struct {
 // Nothing in the pod is believed: containers, volumes and probes that look
 // like the mesh's are compared with what Patch would make.
 func Patch(pod *corev1.Pod, namespace Namespace, settings Settings) (Result, error) {
-	if err := refuseReserved(pod); err != nil {
-		return Result{}, err
-	}
+	found := refuseReserved(pod)
 	if why := outside(pod); why != "" {
-		return unmeshed(pod, why)
+		return unmeshed(pod, why, found)
 	}
-	if err := refuse(pod, namespace, settings); err != nil {
-		return Result{}, err
-	}
-
-	settings, err := override(pod, namespace, settings)
-	if err != nil {
-		return Result{}, err
-	}
-	excluded, warnings, err := exclude(pod, namespace)
-	if err != nil {
-		return Result{}, err
-	}
-	probes, err := rewriteProbes(&pod.Spec)
-	if err != nil {
+	found = append(found, refuse(pod, namespace, settings)...)
+	settings, wrong := override(pod, namespace, settings)
+	found.addErrors(wrong)
+	excluded, warnings, wrong := exclude(pod, namespace)
+	found.addErrors(wrong)
+	probes := rewriteProbes(&pod.Spec)
+	found.addErrors(probes.errs)
+	if err := found.err(); err != nil {
 		return Result{}, err
 	}
 	result := Result{
@@ -96,18 +88,22 @@ func outside(pod *corev1.Pod) string {
 	return ""
 }
 
-// unmeshed leaves a pod alone, unless it poses as one of the mesh: nobody has
+// unmeshed leaves a pod alone, unless it poses as one of the mesh: nothing has
 // compared what it carries with what the mesh makes.
-func unmeshed(pod *corev1.Pod, why string) (Result, error) {
+func unmeshed(pod *corev1.Pod, why string, found reasons) (Result, error) {
+	const remedy = "remove it from the manifest, and the probes that lead to port 15020"
 	for _, volume := range pod.Spec.Volumes {
 		if ourVolume(volume.Name) {
-			return Result{}, fmt.Errorf("volume %s: the name belongs to the mesh, and this pod is not in the mesh: %s", volume.Name, why)
+			found.add(fmt.Sprintf("volume %s: the name belongs to the mesh, and this pod is not in the mesh, since %s", volume.Name, why), remedy)
 		}
 	}
 	for i := range pod.Spec.InitContainers {
 		if name := pod.Spec.InitContainers[i].Name; ourContainer(name) {
-			return Result{}, fmt.Errorf("container %s: the name belongs to the mesh, and this pod is not in the mesh: %s", name, why)
+			found.add(fmt.Sprintf("init container %s: the name belongs to the mesh, and this pod is not in the mesh, since %s", name, why), remedy)
 		}
+	}
+	if err := found.err(); err != nil {
+		return Result{}, err
 	}
 	if pod.Labels[model.InjectLabel] == model.InjectDisabled {
 		return Result{}, nil

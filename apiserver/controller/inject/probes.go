@@ -116,18 +116,20 @@ type rewritten struct {
 	operations []Operation
 	routes     []ProbeRoute
 	warnings   []string
+	errs       []error
 }
 
-func rewriteProbes(spec *corev1.PodSpec) (rewritten, error) {
+func rewriteProbes(spec *corev1.PodSpec) rewritten {
+	var result rewritten
 	known, err := knownRoutes(spec)
 	if err != nil {
-		return rewritten{}, err
+		result.errs = append(result.errs, err)
 	}
-	var result rewritten
 	for _, list := range []struct {
 		path       string
 		containers []corev1.Container
-	}{{"/spec/initContainers", spec.InitContainers}, {"/spec/containers", spec.Containers}} {
+		title      func(*corev1.Container) string
+	}{{"/spec/initContainers", spec.InitContainers, titleOfInit}, {"/spec/containers", spec.Containers, title}} {
 		for i := range list.containers {
 			c := &list.containers[i]
 			if ourContainer(c.Name) {
@@ -135,18 +137,18 @@ func rewriteProbes(spec *corev1.PodSpec) (rewritten, error) {
 			}
 			for k, probe := range []*corev1.Probe{c.LivenessProbe, c.ReadinessProbe, c.StartupProbe} {
 				path := fmt.Sprintf("%s/%d/%sProbe", list.path, i, probeKinds[k])
-				if err := result.rewrite(path, c, probeKinds[k], probe, known); err != nil {
-					return rewritten{}, err
+				if err := result.rewrite(path, member{c, list.title(c)}, probeKinds[k], probe, known); err != nil {
+					result.errs = append(result.errs, err)
 				}
 			}
 		}
 	}
-	return result, nil
+	return result
 }
 
 // rewrite turns one probe. Exec probes run in the container and stay as they are.
-func (r *rewritten) rewrite(path string, c *corev1.Container, kind string, probe *corev1.Probe, known map[string]ProbeRoute) error {
-	field := fmt.Sprintf("container %s: %sProbe", c.Name, kind)
+func (r *rewritten) rewrite(path string, c member, kind string, probe *corev1.Probe, known map[string]ProbeRoute) error {
+	field := fmt.Sprintf("%s: %sProbe", c.title, kind)
 	switch {
 	case probe == nil:
 		return nil
@@ -178,7 +180,7 @@ func (r *rewritten) rewrite(path string, c *corev1.Container, kind string, probe
 		r.routes = append(r.routes, route)
 		return nil
 	}
-	port, err := containerPort(c, get.Port)
+	port, err := containerPort(c.Container, get.Port)
 	if err != nil {
 		return fmt.Errorf("%s.httpGet.port: %w", field, err)
 	}
@@ -231,11 +233,11 @@ const (
 
 // check turns a gRPC or TCP probe to httpGet, which the proxy answers from its
 // own checks of the app.
-func (r *rewritten) check(path, action string, c *corev1.Container, kind string, probe *corev1.Probe) error {
+func (r *rewritten) check(path, action string, c member, kind string, probe *corev1.Probe) error {
 	if probe.PeriodSeconds < 0 || probe.TimeoutSeconds < 0 {
-		return fmt.Errorf("container %s: %sProbe: periodSeconds and timeoutSeconds are seconds, at least 1, or left out", c.Name, kind)
+		return fmt.Errorf("%s: %sProbe: periodSeconds and timeoutSeconds are seconds, at least 1, or left out", c.title, kind)
 	}
-	field := fmt.Sprintf("container %s: %sProbe.%s", c.Name, kind, action)
+	field := fmt.Sprintf("%s: %sProbe.%s", c.title, kind, action)
 	route := ProbeRoute{
 		Container: c.Name, Kind: kind, Scheme: schemeTCP, Path: "/",
 		Period: cmp.Or(probe.PeriodSeconds, defaultPeriod), Timeout: cmp.Or(probe.TimeoutSeconds, defaultTimeout),
@@ -250,7 +252,7 @@ func (r *rewritten) check(path, action string, c *corev1.Container, kind string,
 			r.warnings = append(r.warnings, fmt.Sprintf("%s.host: the kubelet calls %s itself; the probe is left as it is", field, host))
 			return nil
 		}
-		port, err := containerPort(c, probe.TCPSocket.Port)
+		port, err := containerPort(c.Container, probe.TCPSocket.Port)
 		if err != nil {
 			return fmt.Errorf("%s.port: %w", field, err)
 		}
