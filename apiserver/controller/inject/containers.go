@@ -92,7 +92,7 @@ func compared(c corev1.Container) corev1.Container {
 func resourcesFor(spec *corev1.PodSpec, resources corev1.ResourceRequirements) corev1.ResourceRequirements {
 	// Within a budget for the whole pod (KEP-2837) the sum of the containers'
 	// requests must stay below it, so the proxy shares without a part of its own.
-	if spec.Resources != nil {
+	if budgeted(spec) {
 		return corev1.ResourceRequirements{}
 	}
 	// The kubelet evicts a pod whose disk use exceeds the sum of its containers'

@@ -13,6 +13,8 @@ type member struct {
 	// title is "container app", "init container setup", or, of an init container
 	// that runs on (KEP-753), "sidecar container log".
 	title string
+	// runsOn is true if it runs beside the proxy: all but init containers that end.
+	runsOn bool
 }
 
 // others are the containers that are not the mesh's, as they start.
@@ -20,12 +22,12 @@ func others(spec *corev1.PodSpec) []member {
 	var found []member
 	for i := range spec.InitContainers {
 		if c := &spec.InitContainers[i]; !ourContainer(c.Name) {
-			found = append(found, member{c, titleOfInit(c)})
+			found = append(found, member{c, titleOfInit(c), restarts(c)})
 		}
 	}
 	for i := range spec.Containers {
 		if c := &spec.Containers[i]; !ourContainer(c.Name) {
-			found = append(found, member{c, title(c)})
+			found = append(found, member{c, title(c), true})
 		}
 	}
 	return found
@@ -34,8 +36,12 @@ func others(spec *corev1.PodSpec) []member {
 func title(c *corev1.Container) string { return "container " + c.Name }
 
 func titleOfInit(c *corev1.Container) string {
-	if c.RestartPolicy != nil && *c.RestartPolicy == corev1.ContainerRestartPolicyAlways {
+	if restarts(c) {
 		return "sidecar container " + c.Name
 	}
 	return "init container " + c.Name
+}
+
+func restarts(c *corev1.Container) bool {
+	return c.RestartPolicy != nil && *c.RestartPolicy == corev1.ContainerRestartPolicyAlways
 }

@@ -47,8 +47,13 @@ func override(pod *corev1.Pod, namespace Namespace, settings Settings) (Settings
 		}
 		(*o.list)[o.name] = quantity
 	}
-	for _, name := range []corev1.ResourceName{corev1.ResourceCPU, corev1.ResourceMemory} {
+	settings.Demanded = *settings.Demanded.DeepCopy()
+	for _, name := range computed {
 		request, limit := settings.Resources.Requests[name], settings.Resources.Limits[name]
+		if _, ok := pod.Annotations[annotationOf(name)]; ok {
+			// Who says how much the proxy of this pod needs says it of a limit as well.
+			set(&settings.Demanded.Limits, name, request)
+		}
 		if !limit.IsZero() && request.Cmp(limit) > 0 {
 			errs = append(errs, fmt.Errorf("annotations mesh.openservicemesh.io/proxy-%[1]s, proxy-%[1]s-limit: the proxy would request %[2]s, above its limit of %[3]s: set both", name, request.String(), limit.String()))
 		}

@@ -45,6 +45,8 @@ func Patch(pod *corev1.Pod, namespace Namespace, settings Settings) (Result, err
 	found = append(found, refuse(pod, namespace, settings)...)
 	settings, wrong := override(pod, namespace, settings)
 	found.addErrors(wrong)
+	settings.Resources, wrong = fit(pod, namespace.Bounds, settings)
+	found.addErrors(wrong)
 	excluded, warnings, wrong := exclude(pod, namespace)
 	found.addErrors(wrong)
 	probes := rewriteProbes(&pod.Spec)

@@ -137,7 +137,7 @@ func rewriteProbes(spec *corev1.PodSpec) rewritten {
 			}
 			for k, probe := range []*corev1.Probe{c.LivenessProbe, c.ReadinessProbe, c.StartupProbe} {
 				path := fmt.Sprintf("%s/%d/%sProbe", list.path, i, probeKinds[k])
-				if err := result.rewrite(path, member{c, list.title(c)}, probeKinds[k], probe, known); err != nil {
+				if err := result.rewrite(path, member{Container: c, title: list.title(c)}, probeKinds[k], probe, known); err != nil {
 					result.errs = append(result.errs, err)
 				}
 			}

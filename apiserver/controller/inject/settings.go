@@ -24,6 +24,9 @@ type Settings struct {
 	// Resources are given to both containers. mesh-init runs before all others,
 	// so its share costs the pod nothing.
 	Resources corev1.ResourceRequirements
+	// Demanded are the requests and limits of cpu and memory that they get where
+	// Resources has none, and the pod or its namespace demands that there is one.
+	Demanded corev1.ResourceRequirements
 	// LogLevel is Envoy's --log-level.
 	LogLevel string
 	// Concurrency is the number of Envoy's worker threads.
@@ -52,6 +55,7 @@ type Settings struct {
 type Namespace struct {
 	Name   string
 	Labels map[string]string
+	Bounds Bounds
 }
 
 // privilegedAllowed on a Namespace lets its meshed pods hold the rights with which a
