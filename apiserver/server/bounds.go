@@ -46,7 +46,7 @@ func demanded() corev1.ResourceRequirements {
 	return corev1.ResourceRequirements{
 		Requests: defaults.Resources.Requests,
 		Limits: corev1.ResourceList{
-			corev1.ResourceCPU:    resource.MustParse("500m"),
+			corev1.ResourceCPU:    resource.MustParse("250m"),
 			corev1.ResourceMemory: resource.MustParse("256Mi"),
 		},
 	}

@@ -30,7 +30,7 @@ func TestMeshedPodsFitTheQuotasAndLimitRangesOfTheirNamespace(t *testing.T) {
 		{
 			name:  "a quota on limits",
 			quota: corev1.ResourceList{"limits.cpu": resource.MustParse("4"), "limits.memory": resource.MustParse("4Gi"), "requests.cpu": resource.MustParse("4")},
-			own:   bounded("100m", "200m", "64Mi", "128Mi"), cpu: "50m/500m", memory: "96Mi/256Mi", quality: corev1.PodQOSBurstable,
+			own:   bounded("100m", "200m", "64Mi", "128Mi"), cpu: "50m/250m", memory: "96Mi/256Mi", quality: corev1.PodQOSBurstable,
 		},
 		{
 			name:  "a minimum above the proxy's request",
@@ -41,7 +41,7 @@ func TestMeshedPodsFitTheQuotasAndLimitRangesOfTheirNamespace(t *testing.T) {
 			name: "a default limit below the proxy's request",
 			limit: &corev1.LimitRangeItem{Type: corev1.LimitTypeContainer, Default: quantities("40m", "64Mi"),
 				DefaultRequest: quantities("20m", "32Mi")},
-			cpu: "50m/500m", memory: "96Mi/256Mi", quality: corev1.PodQOSBurstable,
+			cpu: "50m/250m", memory: "96Mi/256Mi", quality: corev1.PodQOSBurstable,
 		},
 		{
 			name:  "a maximum and a ratio",
@@ -50,7 +50,7 @@ func TestMeshedPodsFitTheQuotasAndLimitRangesOfTheirNamespace(t *testing.T) {
 		},
 		{
 			name: "a Guaranteed pod",
-			own:  bounded("100m", "100m", "64Mi", "64Mi"), cpu: "500m/500m", memory: "256Mi/256Mi", quality: corev1.PodQOSGuaranteed,
+			own:  bounded("100m", "100m", "64Mi", "64Mi"), cpu: "250m/250m", memory: "256Mi/256Mi", quality: corev1.PodQOSGuaranteed,
 		},
 	} {
 		t.Run(test.name, func(t *testing.T) {

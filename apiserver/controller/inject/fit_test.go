@@ -25,7 +25,7 @@ func TestProxyFitsItsNamespace(t *testing.T) {
 		want   string
 	}{
 		{name: "nothing is demanded", want: "50m/- 96Mi/-"},
-		{name: "a quota on limits", bounds: quota("limits.cpu", "limits.memory"), want: "50m/500m 96Mi/256Mi"},
+		{name: "a quota on limits", bounds: quota("limits.cpu", "limits.memory"), want: "50m/250m 96Mi/256Mi"},
 		{name: "a quota on one limit", bounds: quota("limits.memory"), want: "50m/- 96Mi/256Mi"},
 		{name: "a quota on requests", bounds: quota("requests.cpu", "memory"), want: "50m/- 96Mi/-"},
 		{name: "a quota on pods", bounds: quota("pods"), want: "50m/- 96Mi/-"},
@@ -33,11 +33,11 @@ func TestProxyFitsItsNamespace(t *testing.T) {
 		{name: "a minimum above what a quota gets", bounds: Bounds{
 			Quotas: quota("limits.cpu").Quotas, LimitRanges: ranged(corev1.LimitRangeItem{Min: list("1", "")}).LimitRanges,
 		}, want: "1/1 96Mi/-"},
-		{name: "a maximum", bounds: ranged(corev1.LimitRangeItem{Max: list("2", "1Gi")}), want: "50m/500m 96Mi/256Mi"},
+		{name: "a maximum", bounds: ranged(corev1.LimitRangeItem{Max: list("2", "1Gi")}), want: "50m/250m 96Mi/256Mi"},
 		{name: "a narrow maximum", bounds: ranged(corev1.LimitRangeItem{Max: list("200m", "128Mi")}), want: "50m/200m 96Mi/128Mi"},
-		{name: "a default below the request", bounds: ranged(corev1.LimitRangeItem{Default: list("20m", "64Mi")}), want: "50m/500m 96Mi/256Mi"},
-		{name: "a ratio", bounds: ranged(corev1.LimitRangeItem{MaxLimitRequestRatio: list("3", "2")}), want: "167m/500m 128Mi/256Mi"},
-		{name: "a ratio of one", bounds: ranged(corev1.LimitRangeItem{MaxLimitRequestRatio: list("1", "1")}), want: "500m/500m 256Mi/256Mi"},
+		{name: "a default below the request", bounds: ranged(corev1.LimitRangeItem{Default: list("20m", "64Mi")}), want: "50m/250m 96Mi/256Mi"},
+		{name: "a ratio", bounds: ranged(corev1.LimitRangeItem{MaxLimitRequestRatio: list("3", "2")}), want: "84m/250m 128Mi/256Mi"},
+		{name: "a ratio of one", bounds: ranged(corev1.LimitRangeItem{MaxLimitRequestRatio: list("1", "1")}), want: "250m/250m 256Mi/256Mi"},
 		{name: "what is of claims", bounds: ranged(corev1.LimitRangeItem{Type: corev1.LimitTypePersistentVolumeClaim, Min: list("100m", "1Gi")}), want: "50m/- 96Mi/-"},
 		{name: "a maximum of the pod, without a limit", bounds: ranged(corev1.LimitRangeItem{Type: corev1.LimitTypePod, Max: list("1", "1Gi")}), want: "50m/- 96Mi/-"},
 		{name: "a maximum of the pod that leaves little", bounds: Bounds{
@@ -48,8 +48,8 @@ func TestProxyFitsItsNamespace(t *testing.T) {
 			p.Annotations = map[string]string{model.ProxyCPULimit: "2", model.ProxyMemory: "300Mi"}
 		}, want: "50m/2 300Mi/300Mi"},
 
-		{name: "a Guaranteed pod", change: resources("1", "1", "1Gi", "1Gi"), want: "500m/500m 256Mi/256Mi"},
-		{name: "a Guaranteed pod by limits alone", change: resources("", "1", "", "1Gi"), want: "500m/500m 256Mi/256Mi"},
+		{name: "a Guaranteed pod", change: resources("1", "1", "1Gi", "1Gi"), want: "250m/250m 256Mi/256Mi"},
+		{name: "a Guaranteed pod by limits alone", change: resources("", "1", "", "1Gi"), want: "250m/250m 256Mi/256Mi"},
 		{name: "a Guaranteed pod that says what its proxy needs", change: func(p *corev1.Pod) {
 			resources("1", "1", "1Gi", "1Gi")(p)
 			p.Annotations = map[string]string{model.ProxyCPU: "100m", model.ProxyMemoryLimit: "200Mi"}
@@ -66,7 +66,7 @@ func TestProxyFitsItsNamespace(t *testing.T) {
 		}, want: "-/- -/-"},
 		{name: "an empty budget of the pod", bounds: quota("limits.cpu"), change: func(p *corev1.Pod) {
 			p.Spec.Resources = &corev1.ResourceRequirements{}
-		}, want: "50m/500m 96Mi/-"},
+		}, want: "50m/250m 96Mi/-"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			pod := readPod(t, "testdata/nothing-there.in.yaml")

@@ -37,7 +37,7 @@ var settings = Settings{
 			corev1.ResourceMemory: resource.MustParse("96Mi"),
 		},
 		Limits: corev1.ResourceList{
-			corev1.ResourceCPU:    resource.MustParse("500m"),
+			corev1.ResourceCPU:    resource.MustParse("250m"),
 			corev1.ResourceMemory: resource.MustParse("256Mi"),
 		},
 	},
