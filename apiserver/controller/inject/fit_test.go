@@ -75,7 +75,7 @@ func TestProxyFitsItsNamespace(t *testing.T) {
 			}
 			namespace := bookstore
 			namespace.Bounds = test.bounds
-			patched := applyIn(t, pod, namespace)
+			patched := patchedIn(t, pod, namespace, settings)
 			for _, name := range []string{model.InitContainer, model.ProxyContainer} {
 				if got := written(initContainerNamed(&patched.Spec, name).Resources); got != test.want {
 					t.Errorf("%s has %s, want %s", name, got, test.want)

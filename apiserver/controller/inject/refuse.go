@@ -39,9 +39,8 @@ func refuse(pod *corev1.Pod, namespace Namespace, settings Settings) reasons {
 		found = append(found, refusePrivileged(pod)...)
 	}
 	for _, c := range others(&pod.Spec) {
-		if runsAsProxy(pod, c.Container) && !namespace.privileged() {
-			found.add(fmt.Sprintf("%s runs as uid %d, whose traffic the mesh does not capture", c.title, model.ProxyUID),
-				"choose another runAsUser", askAdministrator, optOut)
+		if who, remedy := asProxy(pod, c.Container); who != "" && !namespace.privileged() {
+			found.add(c.title+" runs as "+who, remedy, askAdministrator, optOut)
 		}
 		for _, port := range c.Ports {
 			if ofProxy(port.ContainerPort) && (port.Protocol == corev1.ProtocolTCP || port.Protocol == "") {
@@ -56,8 +55,8 @@ func refuse(pod *corev1.Pod, namespace Namespace, settings Settings) reasons {
 const askAdministrator = "have an administrator label the namespace " + model.PrivilegedLabel + "=" + privilegedAllowed
 
 // refusePrivileged tells what would let an app step around its proxy, or read
-// the proxy's key: within one process namespace, a root process may become uid
-// 1337 and look into /proc/<envoy>/root.
+// the proxy's key: within one process namespace, a root process may become the
+// proxy's user and look into /proc/<envoy>/root.
 func refusePrivileged(pod *corev1.Pod) reasons {
 	var found reasons
 	if pod.Spec.HostPID {
@@ -126,12 +125,4 @@ func ofProxy(port int32) bool {
 // some take the kernel's prefix.
 func canonical(c corev1.Capability) corev1.Capability {
 	return corev1.Capability(strings.TrimPrefix(strings.ToUpper(string(c)), "CAP_"))
-}
-
-func runsAsProxy(pod *corev1.Pod, c *corev1.Container) bool {
-	if c.SecurityContext != nil && c.SecurityContext.RunAsUser != nil {
-		return *c.SecurityContext.RunAsUser == model.ProxyUID
-	}
-	return pod.Spec.SecurityContext != nil && pod.Spec.SecurityContext.RunAsUser != nil &&
-		*pod.Spec.SecurityContext.RunAsUser == model.ProxyUID
 }
