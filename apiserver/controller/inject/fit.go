@@ -26,6 +26,17 @@ type Bounds struct {
 // quality of service of a pod.
 var computed = []corev1.ResourceName{corev1.ResourceCPU, corev1.ResourceMemory}
 
+// initDemanded is what mesh-init requests, and its limits where something demands
+// that there are some. It ends before all others but the proxy start, so a pod whose
+// containers request as much pays nothing for it.
+var initDemanded = corev1.ResourceRequirements{
+	Requests: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("10m"), corev1.ResourceMemory: resource.MustParse("16Mi")},
+	Limits:   corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("250m"), corev1.ResourceMemory: resource.MustParse("64Mi")},
+}
+
+// fitted are the resources of the mesh's containers.
+type fitted struct{ proxy, init corev1.ResourceRequirements }
+
 // fit gives the mesh's containers the resources of the settings, and what the pod
 // and its namespace demand beside:
 //
@@ -37,18 +48,35 @@ var computed = []corev1.ResourceName{corev1.ResourceCPU, corev1.ResourceMemory}
 //   - whatever a LimitRange allows.
 //
 // Within a budget for the whole pod nothing of it is asked.
-func fit(pod *corev1.Pod, bounds Bounds, settings Settings) (corev1.ResourceRequirements, []error) {
+func fit(pod *corev1.Pod, bounds Bounds, settings Settings) (fitted, []error) {
 	if budgeted(&pod.Spec) {
-		return settings.Resources, nil
+		return fitted{}, nil
 	}
-	var errs []error
-	out := *settings.Resources.DeepCopy()
+	var beside []corev1.ResourceList
+	for _, c := range others(&pod.Spec) {
+		if c.runsOn {
+			beside = append(beside, c.Resources.Limits)
+		}
+	}
 	guaranteed := guaranteed(&pod.Spec)
+	out := fitted{
+		proxy: *settings.Resources.DeepCopy(),
+		init:  corev1.ResourceRequirements{Requests: initDemanded.DeepCopy().Requests},
+	}
+	errs := bounds.fit(model.ProxyContainer, &out.proxy, settings.Demanded, guaranteed, beside)
+	// While mesh-init runs, of the others the proxy alone does.
+	errs = append(errs, bounds.fit(model.InitContainer, &out.init, initDemanded, guaranteed, []corev1.ResourceList{out.proxy.Limits})...)
+	return out, errs
+}
+
+// fit changes the resources of one container, beside which others have limits.
+func (b Bounds) fit(container string, resources *corev1.ResourceRequirements, demanded corev1.ResourceRequirements, guaranteed bool, beside []corev1.ResourceList) []error {
+	var errs []error
 	for _, name := range computed {
-		share := share{name: name, room: roomOf(&pod.Spec, bounds, name)}
-		share.request, share.limit = out.Requests[name], out.Limits[name]
-		share.state(bounds, settings.Demanded, guaranteed)
-		for _, limits := range bounds.LimitRanges {
+		share := share{container: container, name: name, room: b.room(name, beside)}
+		share.request, share.limit = resources.Requests[name], resources.Limits[name]
+		share.state(b, demanded, guaranteed)
+		for _, limits := range b.LimitRanges {
 			for i := range limits.Spec.Limits {
 				share.clamp(&limits.Spec.Limits[i])
 			}
@@ -56,11 +84,11 @@ func fit(pod *corev1.Pod, bounds Bounds, settings Settings) (corev1.ResourceRequ
 		if guaranteed {
 			share.request = share.limit
 		}
-		errs = append(errs, share.check(bounds)...)
-		set(&out.Requests, name, share.request)
-		set(&out.Limits, name, share.limit)
+		errs = append(errs, share.check(b)...)
+		set(&resources.Requests, name, share.request)
+		set(&resources.Limits, name, share.limit)
 	}
-	return out, errs
+	return errs
 }
 
 func set(list *corev1.ResourceList, name corev1.ResourceName, quantity resource.Quantity) {
@@ -75,6 +103,7 @@ func set(list *corev1.ResourceList, name corev1.ResourceName, quantity resource.
 
 // share is what a container of the mesh has of one resource; zero is not stated.
 type share struct {
+	container      string
 	name           corev1.ResourceName
 	request, limit resource.Quantity
 	// room is the most that a limit may be beside the pod's other containers; nil
@@ -88,6 +117,10 @@ func (s *share) state(bounds Bounds, demanded corev1.ResourceRequirements, guara
 		s.limit = larger(demanded.Limits[s.name], s.request)
 		if s.room != nil && s.room.Cmp(s.limit) < 0 {
 			s.limit = larger(*s.room, s.request)
+		}
+		// The API server would take the limit for the request.
+		if s.request.IsZero() {
+			s.request = smaller(demanded.Requests[s.name], s.limit)
 		}
 	}
 	if s.request.IsZero() && s.limit.IsZero() && bounds.demandRequest(s.name) {
@@ -128,14 +161,14 @@ func (s *share) check(bounds Bounds) []error {
 		for _, item := range limits.Spec.Limits {
 			if most, ok := item.Max[s.name]; ok && item.Type == corev1.LimitTypeContainer && s.request.Cmp(most) > 0 {
 				errs = append(errs, fmt.Errorf("LimitRange %s: a container may have at most %s of %s, and %s requests %s: have the maximum raised, or let the proxy have less by the annotation %s or MeshConfig spec.sidecar.resources",
-					limits.Name, most.String(), s.name, model.ProxyContainer, s.request.String(), annotationOf(s.name)))
+					limits.Name, most.String(), s.name, s.container, s.request.String(), annotationOf(s.name)))
 			}
 		}
 	}
-	// Below zero the pod's own containers have more than is allowed.
+	// Below zero the other containers have more than is allowed.
 	if s.room != nil && s.room.Sign() >= 0 && s.limit.Cmp(*s.room) > 0 {
-		errs = append(errs, fmt.Errorf("a LimitRange leaves the pod %s of %s beside its own containers, and %s has a limit of %s: have the maximum of Pod raised, or let the proxy have less by the annotations %s and %s-limit",
-			s.room.String(), s.name, model.ProxyContainer, s.limit.String(), annotationOf(s.name), annotationOf(s.name)))
+		errs = append(errs, fmt.Errorf("a LimitRange leaves the pod %s of %s beside its other containers, and %s has a limit of %s: have the maximum of Pod raised, or let the proxy have less by the annotations %s and %s-limit",
+			s.room.String(), s.name, s.container, s.limit.String(), annotationOf(s.name), annotationOf(s.name)))
 	}
 	return errs
 }
@@ -173,17 +206,14 @@ func (b Bounds) counted(name corev1.ResourceName) bool {
 	})
 }
 
-// roomOf is what the narrowest LimitRange of pods leaves beside the limits of the
-// pod's own containers that run beside the proxy; nil if none is there.
-func roomOf(spec *corev1.PodSpec, bounds Bounds, name corev1.ResourceName) *resource.Quantity {
+// room is what the narrowest LimitRange of pods leaves beside the limits of others;
+// nil if none is there.
+func (b Bounds) room(name corev1.ResourceName, beside []corev1.ResourceList) *resource.Quantity {
 	var room *resource.Quantity
-	for _, limits := range bounds.LimitRanges {
+	for _, limits := range b.LimitRanges {
 		for _, item := range limits.Spec.Limits {
 			most, ok := item.Max[name]
-			if !ok || item.Type != corev1.LimitTypePod {
-				continue
-			}
-			if room == nil || most.Cmp(*room) < 0 {
+			if ok && item.Type == corev1.LimitTypePod && (room == nil || most.Cmp(*room) < 0) {
 				room = &most
 			}
 		}
@@ -192,10 +222,8 @@ func roomOf(spec *corev1.PodSpec, bounds Bounds, name corev1.ResourceName) *reso
 		return nil
 	}
 	left := room.DeepCopy()
-	for _, c := range others(spec) {
-		if c.runsOn {
-			left.Sub(c.Resources.Limits[name])
-		}
+	for _, limits := range beside {
+		left.Sub(limits[name])
 	}
 	return &left
 }
@@ -219,6 +247,13 @@ func budgeted(spec *corev1.PodSpec) bool {
 
 func larger(a, b resource.Quantity) resource.Quantity {
 	if a.Cmp(b) < 0 {
+		return b
+	}
+	return a
+}
+
+func smaller(a, b resource.Quantity) resource.Quantity {
+	if b.Cmp(a) < 0 {
 		return b
 	}
 	return a

@@ -4,6 +4,7 @@
 package inject
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"testing"
@@ -15,47 +16,48 @@ import (
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
 )
 
-// TestProxyFitsItsNamespace holds what the mesh's containers get, written as
-// cpu request/limit, memory request/limit.
+// TestProxyFitsItsNamespace holds what mesh-proxy gets, written as cpu request/limit,
+// memory request/limit, and mesh-init.
 func TestProxyFitsItsNamespace(t *testing.T) {
 	for _, test := range []struct {
 		name   string
 		bounds Bounds
 		change func(*corev1.Pod)
 		want   string
+		init   string
 	}{
 		{name: "nothing is demanded", want: "50m/- 96Mi/-"},
-		{name: "a quota on limits", bounds: quota("limits.cpu", "limits.memory"), want: "50m/250m 96Mi/256Mi"},
-		{name: "a quota on one limit", bounds: quota("limits.memory"), want: "50m/- 96Mi/256Mi"},
+		{name: "a quota on limits", bounds: quota("limits.cpu", "limits.memory"), want: "50m/250m 96Mi/256Mi", init: "10m/250m 16Mi/64Mi"},
+		{name: "a quota on one limit", bounds: quota("limits.memory"), want: "50m/- 96Mi/256Mi", init: "10m/- 16Mi/64Mi"},
 		{name: "a quota on requests", bounds: quota("requests.cpu", "memory"), want: "50m/- 96Mi/-"},
 		{name: "a quota on pods", bounds: quota("pods"), want: "50m/- 96Mi/-"},
-		{name: "a minimum above the request", bounds: ranged(corev1.LimitRangeItem{Min: list("100m", "128Mi")}), want: "100m/- 128Mi/-"},
+		{name: "a minimum above the request", bounds: ranged(corev1.LimitRangeItem{Min: list("100m", "128Mi")}), want: "100m/- 128Mi/-", init: "100m/- 128Mi/-"},
 		{name: "a minimum above what a quota gets", bounds: Bounds{
 			Quotas: quota("limits.cpu").Quotas, LimitRanges: ranged(corev1.LimitRangeItem{Min: list("1", "")}).LimitRanges,
-		}, want: "1/1 96Mi/-"},
-		{name: "a maximum", bounds: ranged(corev1.LimitRangeItem{Max: list("2", "1Gi")}), want: "50m/250m 96Mi/256Mi"},
-		{name: "a narrow maximum", bounds: ranged(corev1.LimitRangeItem{Max: list("200m", "128Mi")}), want: "50m/200m 96Mi/128Mi"},
-		{name: "a default below the request", bounds: ranged(corev1.LimitRangeItem{Default: list("20m", "64Mi")}), want: "50m/250m 96Mi/256Mi"},
-		{name: "a ratio", bounds: ranged(corev1.LimitRangeItem{MaxLimitRequestRatio: list("3", "2")}), want: "84m/250m 128Mi/256Mi"},
-		{name: "a ratio of one", bounds: ranged(corev1.LimitRangeItem{MaxLimitRequestRatio: list("1", "1")}), want: "250m/250m 256Mi/256Mi"},
+		}, want: "1/1 96Mi/-", init: "1/1 16Mi/-"},
+		{name: "a maximum", bounds: ranged(corev1.LimitRangeItem{Max: list("2", "1Gi")}), want: "50m/250m 96Mi/256Mi", init: "10m/250m 16Mi/64Mi"},
+		{name: "a narrow maximum", bounds: ranged(corev1.LimitRangeItem{Max: list("200m", "128Mi")}), want: "50m/200m 96Mi/128Mi", init: "10m/200m 16Mi/64Mi"},
+		{name: "a default below the request", bounds: ranged(corev1.LimitRangeItem{Default: list("20m", "64Mi")}), want: "50m/250m 96Mi/256Mi", init: "10m/250m 16Mi/64Mi"},
+		{name: "a ratio", bounds: ranged(corev1.LimitRangeItem{MaxLimitRequestRatio: list("3", "2")}), want: "84m/250m 128Mi/256Mi", init: "84m/250m 32Mi/64Mi"},
+		{name: "a ratio of one", bounds: ranged(corev1.LimitRangeItem{MaxLimitRequestRatio: list("1", "1")}), want: "250m/250m 256Mi/256Mi", init: "250m/250m 64Mi/64Mi"},
 		{name: "what is of claims", bounds: ranged(corev1.LimitRangeItem{Type: corev1.LimitTypePersistentVolumeClaim, Min: list("100m", "1Gi")}), want: "50m/- 96Mi/-"},
 		{name: "a maximum of the pod, without a limit", bounds: ranged(corev1.LimitRangeItem{Type: corev1.LimitTypePod, Max: list("1", "1Gi")}), want: "50m/- 96Mi/-"},
 		{name: "a maximum of the pod that leaves little", bounds: Bounds{
 			Quotas:      quota("limits.cpu", "limits.memory").Quotas,
 			LimitRanges: ranged(corev1.LimitRangeItem{Type: corev1.LimitTypePod, Max: list("300m", "400Mi")}).LimitRanges,
-		}, change: resources("50m", "100m", "64Mi", "128Mi"), want: "50m/200m 96Mi/256Mi"},
+		}, change: resources("50m", "100m", "64Mi", "128Mi"), want: "50m/200m 96Mi/256Mi", init: "10m/100m 16Mi/64Mi"},
 		{name: "the annotations' words are kept", bounds: quota("limits.cpu", "limits.memory"), change: func(p *corev1.Pod) {
 			p.Annotations = map[string]string{model.ProxyCPULimit: "2", model.ProxyMemory: "300Mi"}
-		}, want: "50m/2 300Mi/300Mi"},
+		}, want: "50m/2 300Mi/300Mi", init: "10m/250m 16Mi/64Mi"},
 
-		{name: "a Guaranteed pod", change: resources("1", "1", "1Gi", "1Gi"), want: "250m/250m 256Mi/256Mi"},
-		{name: "a Guaranteed pod by limits alone", change: resources("", "1", "", "1Gi"), want: "250m/250m 256Mi/256Mi"},
+		{name: "a Guaranteed pod", change: resources("1", "1", "1Gi", "1Gi"), want: "250m/250m 256Mi/256Mi", init: "250m/250m 64Mi/64Mi"},
+		{name: "a Guaranteed pod by limits alone", change: resources("", "1", "", "1Gi"), want: "250m/250m 256Mi/256Mi", init: "250m/250m 64Mi/64Mi"},
 		{name: "a Guaranteed pod that says what its proxy needs", change: func(p *corev1.Pod) {
 			resources("1", "1", "1Gi", "1Gi")(p)
 			p.Annotations = map[string]string{model.ProxyCPU: "100m", model.ProxyMemoryLimit: "200Mi"}
-		}, want: "100m/100m 200Mi/200Mi"},
+		}, want: "100m/100m 200Mi/200Mi", init: "250m/250m 64Mi/64Mi"},
 		{name: "a Guaranteed pod in a LimitRange", bounds: ranged(corev1.LimitRangeItem{Max: list("200m", "1Gi")}),
-			change: resources("100m", "100m", "1Gi", "1Gi"), want: "200m/200m 256Mi/256Mi"},
+			change: resources("100m", "100m", "1Gi", "1Gi"), want: "200m/200m 256Mi/256Mi", init: "200m/200m 64Mi/64Mi"},
 		{name: "a pod with one limit", change: resources("1", "1", "1Gi", ""), want: "50m/- 96Mi/-"},
 		{name: "a pod with an init container that has none", change: func(p *corev1.Pod) {
 			resources("1", "1", "1Gi", "1Gi")(p)
@@ -63,10 +65,10 @@ func TestProxyFitsItsNamespace(t *testing.T) {
 		}, want: "50m/- 96Mi/-"},
 		{name: "a budget of the pod", bounds: quota("limits.cpu"), change: func(p *corev1.Pod) {
 			p.Spec.Resources = &corev1.ResourceRequirements{Limits: list("1", "1Gi")}
-		}, want: "-/- -/-"},
+		}, want: "-/- -/-", init: "-/- -/-"},
 		{name: "an empty budget of the pod", bounds: quota("limits.cpu"), change: func(p *corev1.Pod) {
 			p.Spec.Resources = &corev1.ResourceRequirements{}
-		}, want: "50m/250m 96Mi/-"},
+		}, want: "50m/250m 96Mi/-", init: "10m/250m 16Mi/-"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			pod := readPod(t, "testdata/nothing-there.in.yaml")
@@ -76,9 +78,9 @@ func TestProxyFitsItsNamespace(t *testing.T) {
 			namespace := bookstore
 			namespace.Bounds = test.bounds
 			patched := patchedIn(t, pod, namespace, settings)
-			for _, name := range []string{model.InitContainer, model.ProxyContainer} {
-				if got := written(initContainerNamed(&patched.Spec, name).Resources); got != test.want {
-					t.Errorf("%s has %s, want %s", name, got, test.want)
+			for name, want := range map[string]string{model.ProxyContainer: test.want, model.InitContainer: cmp.Or(test.init, "10m/- 16Mi/-")} {
+				if got := written(initContainerNamed(&patched.Spec, name).Resources); got != want {
+					t.Errorf("%s has %s, want %s", name, got, want)
 				}
 			}
 		})
@@ -96,7 +98,7 @@ func TestProxyThatDoesNotFitIsRefused(t *testing.T) {
 		"no room in the pod": {
 			bounds: Bounds{Quotas: quota("limits.cpu").Quotas, LimitRanges: ranged(corev1.LimitRangeItem{Type: corev1.LimitTypePod, Max: list("1", "")}).LimitRanges},
 			change: resources("", "980m", "", ""),
-			want:   "a LimitRange leaves the pod 20m of cpu beside its own containers, and mesh-proxy has a limit of 50m: have the maximum of Pod raised, or let the proxy have less by the annotations mesh.openservicemesh.io/proxy-cpu and mesh.openservicemesh.io/proxy-cpu-limit",
+			want:   "a LimitRange leaves the pod 20m of cpu beside its other containers, and mesh-proxy has a limit of 50m: have the maximum of Pod raised, or let the proxy have less by the annotations mesh.openservicemesh.io/proxy-cpu and mesh.openservicemesh.io/proxy-cpu-limit",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

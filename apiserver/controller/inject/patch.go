@@ -6,6 +6,7 @@ package inject
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -35,8 +36,10 @@ type Result struct {
 // with what others made of that: it then gives only the operations that are
 // missing. An error is a refusal, a sentence for whoever made the pod.
 //
-// Nothing in the pod is believed: containers, volumes and probes that look
-// like the mesh's are compared with what Patch would make.
+// Nothing in the pod is believed: containers and volumes with names of the mesh's,
+// which a pod from a backup brings as well, are replaced where they are not what
+// Patch would make. Only where probes led before is read from them, and held to
+// what the probes themselves might say.
 func Patch(pod *corev1.Pod, namespace Namespace, settings Settings) (Result, error) {
 	found := refuseReserved(pod)
 	if why := outside(pod); why != "" {
@@ -45,7 +48,7 @@ func Patch(pod *corev1.Pod, namespace Namespace, settings Settings) (Result, err
 	found = append(found, refuse(pod, namespace, settings)...)
 	settings, wrong := override(pod, namespace, settings)
 	found.addErrors(wrong)
-	settings.Resources, wrong = fit(pod, namespace.Bounds, settings)
+	resources, wrong := fit(pod, namespace.Bounds, settings)
 	found.addErrors(wrong)
 	excluded, warnings, wrong := exclude(pod, namespace)
 	found.addErrors(wrong)
@@ -63,17 +66,17 @@ func Patch(pod *corev1.Pod, namespace Namespace, settings Settings) (Result, err
 			"dnsPolicy %s: the pod starts only if its resolver knows %s", pod.Spec.DNSPolicy, controlPlaneHost(settings)))
 	}
 
-	volumes, err := addVolumes(&pod.Spec, settings)
-	if err != nil {
-		return Result{}, err
-	}
+	volumes, replaced := addVolumes(&pod.Spec, settings)
 	annotations, err := addFiles(pod)
 	if err != nil {
 		return Result{}, err
 	}
-	containers, err := addContainers(&pod.Spec, settings, probes.routes, excluded)
+	containers, others, err := addContainers(&pod.Spec, settings, resources, probes.routes, excluded)
 	if err != nil {
 		return Result{}, err
+	}
+	if replaced = append(replaced, others...); len(replaced) > 0 {
+		result.Warnings = append(result.Warnings, "replaced by what the mesh makes today, since the names belong to it: "+strings.Join(replaced, ", "))
 	}
 	// Probes first: their paths count containers as they stand in the pod.
 	result.Operations = slices.Concat(result.Operations, annotations, volumes, containers)

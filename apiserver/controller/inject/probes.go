@@ -121,10 +121,7 @@ type rewritten struct {
 
 func rewriteProbes(spec *corev1.PodSpec) rewritten {
 	var result rewritten
-	known, err := knownRoutes(spec)
-	if err != nil {
-		result.errs = append(result.errs, err)
-	}
+	known := knownRoutes(spec)
 	for _, list := range []struct {
 		path       string
 		containers []corev1.Container
@@ -173,9 +170,15 @@ func (r *rewritten) rewrite(path string, c member, kind string, probe *corev1.Pr
 	route := ProbeRoute{Container: c.Name, Kind: kind}
 	target := route.ProbePath()
 	if get.Port == intstr.FromInt32(model.PortProbes) {
-		route, ok := known[route.key()]
-		if !ok || get.Path != target {
+		if get.Path != target {
 			return fmt.Errorf("%s.httpGet.port: %d belongs to the mesh: name the app's own port", field, model.PortProbes)
+		}
+		route, ok := known[route.key()]
+		if !ok {
+			return fmt.Errorf("%s.httpGet leads to the mesh's proxy, and no container %s of the pod says where it led before: write the app's own port and path", field, model.InitContainer)
+		}
+		if route.checked() {
+			route.Period, route.Timeout = cmp.Or(probe.PeriodSeconds, defaultPeriod), cmp.Or(probe.TimeoutSeconds, defaultTimeout)
 		}
 		r.routes = append(r.routes, route)
 		return nil
@@ -270,13 +273,14 @@ func (r *rewritten) check(path, action string, c member, kind string, probe *cor
 	return nil
 }
 
-// knownRoutes are those that an earlier call gave mesh-init. They say no more
-// than the author of the pod could have said by the probes themselves.
-func knownRoutes(spec *corev1.PodSpec) (map[string]ProbeRoute, error) {
+// knownRoutes are those that the pod's mesh-init has, from an earlier call or from the
+// backup of a pod. They say no more than the author of the pod could have said by the
+// probes themselves; what says more is left out.
+func knownRoutes(spec *corev1.PodSpec) map[string]ProbeRoute {
 	known := map[string]ProbeRoute{}
 	container := initContainerNamed(spec, model.InitContainer)
 	if container == nil {
-		return known, nil
+		return known
 	}
 	for _, arg := range container.Args {
 		value, ok := strings.CutPrefix(arg, probeArgument)
@@ -284,15 +288,24 @@ func knownRoutes(spec *corev1.PodSpec) (map[string]ProbeRoute, error) {
 			continue
 		}
 		route, err := ParseProbeRoute(strings.ReplaceAll(value, "$$", "$"))
-		if err != nil {
-			return nil, fmt.Errorf("container %s: %w", model.InitContainer, err)
+		if err == nil && route.plausible() {
+			known[route.key()] = route
 		}
-		if ofProxy(route.Port) {
-			return nil, fmt.Errorf("container %s: probe %s leads to port %d, which belongs to the mesh", model.InitContainer, route.key(), route.Port)
-		}
-		known[route.key()] = route
 	}
-	return known, nil
+	return known
+}
+
+// plausible tells whether a probe could have said it.
+func (r ProbeRoute) plausible() bool {
+	switch {
+	case checkProbePort(r.Port) != nil:
+		return false
+	case r.Scheme == schemeTCP:
+		return r.Path == "/"
+	case r.Scheme == schemeGRPC:
+		return true
+	}
+	return r.Path == requestPath(r.Path)
 }
 
 // checkProbePort refuses ports that the app cannot have.

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"unicode/utf8"
 
+	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/utils/ptr"
@@ -146,7 +147,7 @@ func TestRefusals(t *testing.T) {
 		{"a probe that poses as rewritten", container(func(c *corev1.Container) {
 			c.LivenessProbe = httpProbe(15020)
 			c.LivenessProbe.HTTPGet.Path = "/probe/app/liveness"
-		}), "container app: livenessProbe.httpGet.port: 15020 belongs to the mesh: name the app's own port"},
+		}), "container app: livenessProbe.httpGet leads to the mesh's proxy, and no container mesh-init of the pod says where it led before: write the app's own port and path"},
 		{"HTTP hook at the end", container(func(c *corev1.Container) {
 			c.Lifecycle = &corev1.Lifecycle{PreStop: httpHook("", intstr.FromInt32(80))}
 		}), "container app: lifecycle.preStop.httpGet is plaintext from the kubelet, which the mesh refuses: use exec or sleep, or exclude its port by the annotation mesh.openservicemesh.io/exclude-inbound-ports"},
@@ -157,12 +158,6 @@ func TestRefusals(t *testing.T) {
 
 		{"an app with the proxy's name", container(func(c *corev1.Container) { c.Name = "mesh-proxy" }),
 			"container mesh-proxy: the name belongs to the mesh: choose another"},
-		{"a sidecar with the proxy's name", func(p *corev1.Pod, _ *Namespace, _ *Settings) {
-			p.Spec.InitContainers = []corev1.Container{{Name: "mesh-proxy", Image: "mine"}}
-		}, "container mesh-proxy: the name belongs to the mesh, and this is not the container that the mesh makes: remove it from the manifest, the mesh adds its own"},
-		{"a volume with the mesh's name", func(p *corev1.Pod, _ *Namespace, _ *Settings) {
-			p.Spec.Volumes = []corev1.Volume{{Name: "mesh-run"}}
-		}, "volume mesh-run: the name belongs to the mesh, and this is not the volume that the mesh makes: remove it from the manifest, the mesh adds its own"},
 		{"an app that mounts the proxy's key", container(func(c *corev1.Container) {
 			c.VolumeMounts = []corev1.VolumeMount{{Name: "mesh-identity", MountPath: "/key"}}
 		}), "container app mounts volume mesh-identity, which belongs to the mesh: remove the mount"},
@@ -304,9 +299,9 @@ func TestHooksThatGoPastTheProxyAreLeftAlone(t *testing.T) {
 	}
 }
 
-// TestForgeries changes an injected pod in each way that would profit its author.
-func TestForgeries(t *testing.T) {
-	const wrong = "and this is not the"
+// TestForgeriesAreReplaced changes an injected pod in each way that would profit its
+// author.
+func TestForgeriesAreReplaced(t *testing.T) {
 	for name, forge := range map[string]func(*corev1.PodSpec){
 		"image":      func(s *corev1.PodSpec) { s.InitContainers[0].Image = "mine" },
 		"user":       func(s *corev1.PodSpec) { s.InitContainers[0].SecurityContext.RunAsUser = ptr.To[int64](0) },
@@ -347,10 +342,15 @@ func TestForgeries(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			pod := apply(t, readPod(t, "testdata/nothing-there.in.yaml"))
+			want := apply(t, readPod(t, "testdata/nothing-there.in.yaml"))
+			pod := want.DeepCopy()
 			forge(&pod.Spec)
-			if result, err := Patch(pod, bookstore, settings); err == nil || !strings.Contains(err.Error(), wrong) {
-				t.Errorf("got %+v, %v; want a refusal", result, err)
+			if diff := cmp.Diff(want, apply(t, pod)); diff != "" {
+				t.Errorf("the pod keeps what was forged (-want +got):\n%s", diff)
+			}
+			const warning = "replaced by what the mesh makes today, since the names belong to it: "
+			if result, err := Patch(pod, bookstore, settings); err != nil || len(result.Warnings) != 1 || !strings.HasPrefix(result.Warnings[0], warning) {
+				t.Errorf("got %+v, %v; want the warning that it is replaced", result.Warnings, err)
 			}
 		})
 	}

@@ -21,10 +21,9 @@ type Settings struct {
 	InitImage string
 	// ProxyImage is the image of mesh-proxy. It must have envoy on its PATH.
 	ProxyImage string
-	// Resources are given to both containers. mesh-init has ended before
-	// all others but the proxy start.
+	// Resources are the proxy's.
 	Resources corev1.ResourceRequirements
-	// Demanded are the requests and limits of cpu and memory that they get where
+	// Demanded are the requests and limits of cpu and memory that it gets where
 	// Resources has none, and the pod or its namespace demands that there is one.
 	Demanded corev1.ResourceRequirements
 	// LogLevel is Envoy's --log-level.
