@@ -66,10 +66,9 @@ func TestMeshedPodsFitTheQuotasAndLimitRangesOfTheirNamespace(t *testing.T) {
 				if made, err = dryRun(ctx, namespace, pod); err != nil {
 					return err
 				}
-				for _, c := range made.Spec.InitContainers {
-					if cpu, memory := pair(c.Resources, corev1.ResourceCPU), pair(c.Resources, corev1.ResourceMemory); cpu != test.cpu || memory != test.memory {
-						return fmt.Errorf("%s has %s of cpu and %s of memory, want %s and %s", c.Name, cpu, memory, test.cpu, test.memory)
-					}
+				resources := mesh(made, "mesh-proxy").Resources
+				if cpu, memory := pair(resources, corev1.ResourceCPU), pair(resources, corev1.ResourceMemory); cpu != test.cpu || memory != test.memory {
+					return fmt.Errorf("the proxy has %s of cpu and %s of memory, want %s and %s", cpu, memory, test.cpu, test.memory)
 				}
 				return nil
 			})
