@@ -63,7 +63,7 @@ func TestMeshedPodsFitTheQuotasAndLimitRangesOfTheirNamespace(t *testing.T) {
 			var made *corev1.Pod
 			// The webhook's and the quota controller's informers follow the namespace.
 			eventually(t, soon, "the pod is admitted with a proxy that fits", func(ctx context.Context) (err error) {
-				if made, err = dryRun(ctx, namespace, pod); err != nil {
+				if made, err = admitted(ctx, namespace, pod); err != nil {
 					return err
 				}
 				resources := mesh(made, "mesh-proxy").Resources
@@ -85,7 +85,7 @@ func TestLimitRangeThatLeavesTheProxyTooLittleIsNamedWithTheRemedy(t *testing.T)
 	newNode(t, nodeName)
 	bind(t, namespace, nil, &corev1.LimitRangeItem{Type: corev1.LimitTypeContainer, Max: quantities("", "64Mi")})
 	eventually(t, soon, "the pod is refused by the mesh's words", func(ctx context.Context) error {
-		_, err := dryRun(ctx, namespace, podOf("books", "books"))
+		_, err := admitted(ctx, namespace, podOf("books", "books"))
 		const want = "LimitRange bounds: a container may have at most 64Mi of memory, and mesh-proxy requests 96Mi: have the maximum raised"
 		if err == nil || !strings.Contains(err.Error(), want) {
 			return fmt.Errorf("got %w, want a refusal that says %q", err, want)
@@ -94,8 +94,8 @@ func TestLimitRangeThatLeavesTheProxyTooLittleIsNamedWithTheRemedy(t *testing.T)
 	})
 }
 
-// dryRun has kube-apiserver admit a pod without keeping it.
-func dryRun(ctx context.Context, namespace string, pod *corev1.Pod) (*corev1.Pod, error) {
+// admitted has kube-apiserver admit a pod without keeping it.
+func admitted(ctx context.Context, namespace string, pod *corev1.Pod) (*corev1.Pod, error) {
 	return host.CoreV1().Pods(namespace).Create(ctx, pod, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
 }
 

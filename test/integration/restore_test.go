@@ -34,12 +34,12 @@ func TestPodRestoredFromABackupGetsTodaysProxy(t *testing.T) {
 	backup := kubectl(t, "", "get", "pod", "books", "-n", namespace, "-o", "yaml")
 	kubectl(t, "", "delete", "pod", "books", "-n", namespace, "--force", "--grace-period=0")
 	sidecar(t, `{"image":"docker.io/local/envoy:next","logLevel":"info","drainTime":"77s"}`)
-	t.Cleanup(func() { kubectl(t, "", "patch", "meshconfig", "default", "--type=merge", "-p", `{"spec":{"sidecar":null}}`) })
+	defer kubectl(t, "", "patch", "meshconfig", "default", "--type=merge", "-p", `{"spec":{"sidecar":null}}`)
 
 	var restored *corev1.Pod
 	eventually(t, soon, "the pod is restored with today's proxy", func(ctx context.Context) error {
 		var err error
-		if restored, err = dryRun(ctx, namespace, fromBackup(t, backup)); err != nil {
+		if restored, err = admitted(ctx, namespace, fromBackup(t, backup)); err != nil {
 			return err
 		}
 		proxy := mesh(restored, "mesh-proxy")
@@ -51,7 +51,7 @@ func TestPodRestoredFromABackupGetsTodaysProxy(t *testing.T) {
 	})
 	fresh := podOf("fresh", "books")
 	probed(fresh)
-	want, err := dryRun(t.Context(), namespace, fresh)
+	want, err := admitted(t.Context(), namespace, fresh)
 	if err != nil {
 		t.Fatal(err)
 	}
