@@ -39,7 +39,7 @@ func (s *Server) addWebhook() error {
 		return s.injectSettings(served)
 	}
 	mux := http.NewServeMux()
-	mux.Handle("/inject", inject.NewHandler(settings, newNamespaces(s.clients, s.options.Mesh.SystemNamespace).labels))
+	mux.Handle("/inject", inject.NewHandler(settings, newNamespaces(s.clients, s.options.Mesh.SystemNamespace).labels, newBounds(s.clients).of))
 	clients, err := s.webhookClients()
 	if err != nil {
 		return err
@@ -135,6 +135,7 @@ func (s *Server) injectSettings(podIdentity bool) (inject.Settings, error) {
 		InitImage:           s.options.Mesh.Image,
 		ProxyImage:          s.options.Mesh.ProxyImage,
 		Resources:           corev1.ResourceRequirements{Requests: sidecar.Resources.Requests, Limits: sidecar.Resources.Limits},
+		Demanded:            demanded(),
 		LogLevel:            string(sidecar.LogLevel),
 		Concurrency:         *sidecar.Concurrency,
 		DrainTime:           sidecar.DrainTime.Duration,

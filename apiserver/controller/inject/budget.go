@@ -5,10 +5,10 @@ package inject
 
 import (
 	"bytes"
-	"container/list"
 	"context"
 	"errors"
 	"io"
+	"slices"
 	"sync"
 )
 
@@ -26,7 +26,7 @@ type budget struct {
 	mu   sync.Mutex
 	used int
 	// holders are in the order of their beginning.
-	holders list.List
+	holders []*holder
 }
 
 // holder is one review's part of a budget.
@@ -34,7 +34,6 @@ type holder struct {
 	budget *budget
 	// crowdOut ends the review; its memory counts as free from then on.
 	crowdOut context.CancelCauseFunc
-	at       *list.Element
 	held     int
 	out      bool
 }
@@ -46,7 +45,7 @@ func (b *budget) enter(crowdOut context.CancelCauseFunc) *holder {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	h := &holder{budget: b, crowdOut: crowdOut}
-	h.at = b.holders.PushBack(h)
+	b.holders = append(b.holders, h)
 	return h
 }
 
@@ -62,7 +61,7 @@ func (h *holder) take(size int) error {
 	h.held += size
 	b.used += size
 	for b.used > b.most {
-		oldest := b.holders.Front().Value.(*holder)
+		oldest := b.holders[0]
 		oldest.drop()
 		oldest.out = true
 		oldest.crowdOut(errCrowdedOut)
@@ -80,7 +79,7 @@ func (h *holder) drop() {
 	}
 	h.budget.used -= h.held
 	h.held = 0
-	h.budget.holders.Remove(h.at)
+	h.budget.holders = slices.DeleteFunc(h.budget.holders, func(one *holder) bool { return one == h })
 }
 
 // leave ends the review.

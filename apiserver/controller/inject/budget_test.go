@@ -49,8 +49,8 @@ func TestLargeReviewsAreAnsweredWhileManySourcesSendTheirsSlowly(t *testing.T) {
 		w.Close()
 	}
 	slow.Wait()
-	if handler.memory.used != 0 || handler.memory.holders.Len() != 0 {
-		t.Errorf("%d bytes of %d reviews are held at the end", handler.memory.used, handler.memory.holders.Len())
+	if handler.memory.used != 0 || len(handler.memory.holders) != 0 {
+		t.Errorf("%d bytes of %d reviews are held at the end", handler.memory.used, len(handler.memory.holders))
 	}
 }
 
