@@ -66,3 +66,6 @@ const (
 	ControlPlaneRootsSDSAnnotation = "mesh.openservicemesh.io/control-plane-roots-sds"
 	RefusalBudgetAnnotation        = "mesh.openservicemesh.io/refusal-budget"
 )
+
+// FileAnnotations are all of them.
+var FileAnnotations = []string{IdentitySDSAnnotation, ControlPlaneRootsSDSAnnotation, RefusalBudgetAnnotation}
