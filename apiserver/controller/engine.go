@@ -55,6 +55,8 @@ type engine struct {
 	config *v1alpha1.MeshConfig
 	// warned is what is wrong with annotations, by the object.
 	warned map[annotated]string
+	// scraped is what was said last of pods that a Prometheus is refused at, by view.
+	scraped map[string]string
 	// unusable says why the settings could not be compiled, or is nil.
 	unusable error
 }
@@ -74,6 +76,7 @@ func newEngine(trustDomain string) *engine {
 		notebook:   newNotebook(),
 		everything: true,
 		warned:     map[annotated]string{},
+		scraped:    map[string]string{},
 	}
 }
 
@@ -133,6 +136,7 @@ func (e *engine) step(ctx context.Context) outcome {
 	for namespace := range dirty.Namespaces {
 		e.namespaceNotices(namespace)
 	}
+	e.scrapes(dirty)
 	for key := range dirty.Accounts {
 		e.account(ctx, key)
 	}
