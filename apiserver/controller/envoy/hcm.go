@@ -99,6 +99,9 @@ func http2Options() *corev3.Http2ProtocolOptions {
 		InitialConnectionWindowSize: u32(connectionWindow),
 		// A WebSocket travels between proxies as an extended CONNECT (RFC 8441).
 		AllowConnect: true,
+		// What one request or response breaks is its own stream: by default Envoy ends
+		// the connection, and with it all other requests that it carries.
+		OverrideStreamErrorOnInvalidHttpMessage: yes(),
 	}
 }
 
