@@ -129,9 +129,8 @@ func callersProxy(t *testing.T, o pairOptions, front, callee uint16, identity id
 func staticBootstrap(admin string, to *clusterv3.Cluster, l *listenerv3.Listener) *bootstrapv3.Bootstrap {
 	address := netip.MustParseAddrPort(admin)
 	return &bootstrapv3.Bootstrap{
-		Node:           &corev3.Node{Id: "pod", Cluster: "shop"},
-		Admin:          &bootstrapv3.Admin{Address: socketAddress(address.Addr().String(), address.Port())},
-		LayeredRuntime: runtime(),
+		Node:  &corev3.Node{Id: "pod", Cluster: "shop"},
+		Admin: &bootstrapv3.Admin{Address: socketAddress(address.Addr().String(), address.Port())},
 		StaticResources: &bootstrapv3.Bootstrap_StaticResources{
 			Clusters:  []*clusterv3.Cluster{to},
 			Listeners: []*listenerv3.Listener{l},

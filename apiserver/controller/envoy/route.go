@@ -4,9 +4,6 @@
 package envoy
 
 import (
-	"net/http"
-	"slices"
-
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
 	previoushostsv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/retry/host/previous_hosts/v3"
 	matcherv3 "github.com/envoyproxy/go-control-plane/envoy/type/matcher/v3"
@@ -35,20 +32,8 @@ func inboundRoutes(m model.Mesh, w model.Workload, p model.InboundPort) (Resourc
 	name := inboundName(w, p)
 	c := routeConfiguration(name, inboundCluster(p.Protocol))
 	c.TypedPerFilterConfig = rules
-	c.VirtualHosts[0].Routes = slices.Insert(c.VirtualHosts[0].Routes, 0, refuseDots())
+	c.VirtualHosts[0].Routes = append(refuseForms(p.Access), c.VirtualHosts[0].Routes...)
 	return Encode(name, w.View, c)
-}
-
-// refuseDots refuses ".." and "." with parameters (RFC 3986, 3.3) as path segments.
-// Normalisation removes those that are written plainly, but decodes "%2e%2e;" to
-// "..;" and leaves it; a server that drops parameters goes up by it, out of the
-// path by which the request was admitted.
-func refuseDots() *routev3.Route {
-	return &routev3.Route{
-		Name:   "refuse-dots",
-		Match:  &routev3.RouteMatch{PathSpecifier: &routev3.RouteMatch_SafeRegex{SafeRegex: &matcherv3.RegexMatcher{Regex: `.*/\.\.?;.*`}}},
-		Action: &routev3.Route_DirectResponse{DirectResponse: &routev3.DirectResponseAction{Status: http.StatusBadRequest}},
-	}
 }
 
 // routeConfiguration leads everything to one cluster. It has no timeout of its own.
