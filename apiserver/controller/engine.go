@@ -140,6 +140,14 @@ func (e *engine) step(ctx context.Context) outcome {
 		e.namespaceNotices(namespace)
 	}
 	e.scrapes(dirty)
+	for view := range dirty.Views {
+		for _, maker := range e.world.MakersIn(view) {
+			dirty.Makers[maker] = struct{}{}
+		}
+	}
+	for maker := range dirty.Makers {
+		e.makerNotices(maker)
+	}
 	for key := range dirty.Accounts {
 		e.account(ctx, key)
 	}
@@ -179,6 +187,9 @@ func (e *engine) addAll(dirty *world.Dirty) {
 	}
 	for _, view := range e.world.Views() {
 		dirty.Views[view] = struct{}{}
+	}
+	for _, maker := range e.world.Makers() {
+		dirty.Makers[maker] = struct{}{}
 	}
 	for _, key := range e.world.Policies() {
 		dirty.Policies[key] = struct{}{}

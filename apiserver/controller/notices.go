@@ -80,6 +80,14 @@ func (e *engine) namespaceNotices(namespace string) {
 	e.note(about, func() []compile.Notice { return compile.NamespaceNotices(e.world, namespace) })
 }
 
+// makerNotices notes what there is to say of the maker of pods.
+func (e *engine) makerNotices(maker world.Maker) {
+	about := corev1.ObjectReference{
+		APIVersion: maker.APIVersion, Kind: maker.Kind, Namespace: maker.Key.Namespace, Name: maker.Key.Name, UID: types.UID(maker.UID),
+	}
+	e.note(about, func() []compile.Notice { return compile.MakerNotices(e.world, maker) })
+}
+
 func (e *engine) note(about corev1.ObjectReference, find func() []compile.Notice) {
 	var found []compile.Notice
 	err := guarded(kindNotice, func() error {

@@ -16,8 +16,8 @@ import (
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
 )
 
-// Trim is the transform for the informers that feed the controller: it takes
-// from each object what is never read, which is most of a Pod.
+// Trim is the transform for the informers that feed the controller and the webhook:
+// it takes from each object what is never read, which is most of a Pod.
 func Trim(object any) (any, error) {
 	if _, ok := object.(cache.DeletedFinalStateUnknown); ok {
 		return object, nil
@@ -33,6 +33,11 @@ func Trim(object any) (any, error) {
 		o.Status = corev1.ServiceStatus{LoadBalancer: o.Status.LoadBalancer}
 	case *discoveryv1.EndpointSlice:
 		trimSlice(o)
+	case *corev1.LimitRange:
+		o.Labels, o.Annotations = nil, nil
+	case *corev1.ResourceQuota:
+		o.Labels, o.Annotations = nil, nil
+		o.Spec, o.Status = corev1.ResourceQuotaSpec{Hard: o.Spec.Hard}, corev1.ResourceQuotaStatus{}
 	case *corev1.ServiceAccount:
 		o.Annotations, o.Secrets, o.ImagePullSecrets = nil, nil, nil
 	case *admissionregistrationv1.ValidatingWebhookConfiguration:

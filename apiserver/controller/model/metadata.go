@@ -63,17 +63,17 @@ const (
 	ProxyConcurrency     = "mesh.openservicemesh.io/proxy-concurrency"
 )
 
-// Annotations of a pod or Service by which Prometheus is asked to come, where its
-// configuration is like its own example.
-const (
-	ScrapeAnnotation     = "prometheus.io/scrape"
-	ScrapePortAnnotation = "prometheus.io/port"
-)
-
 // Annotations of a pod that only the webhook writes, and the volume mesh-files
 // shows to the proxy as files. The admission policy mesh-pods keeps them.
 const (
 	IdentitySDSAnnotation          = "mesh.openservicemesh.io/identity-sds"
 	ControlPlaneRootsSDSAnnotation = "mesh.openservicemesh.io/control-plane-roots-sds"
 	RefusalBudgetAnnotation        = "mesh.openservicemesh.io/refusal-budget"
+)
+
+// Annotations of a pod or Service by which Prometheus is asked to come, where its
+// configuration is like its own example.
+const (
+	ScrapeAnnotation     = "prometheus.io/scrape"
+	ScrapePortAnnotation = "prometheus.io/port"
 )

@@ -37,6 +37,14 @@ type Pod struct {
 	// go past its proxy; empty unless it is meshed.
 	Scrape   Scrape
 	Excluded []uint16
+	// LeftOut is true if a controller made the pod on the node's network and did not
+	// say that it is not to be in the mesh.
+	LeftOut bool
+	// HostPorts are the ports of the node that lead to the pod's proxy; none unless
+	// it is meshed.
+	HostPorts []HostPort
+	// Maker is told of LeftOut and HostPorts; zero if there is neither.
+	Maker Maker
 }
 
 // ProxyID names the proxy in a meshed pod.
@@ -81,6 +89,13 @@ func newPod(in *corev1.Pod) (*Pod, *View) {
 		ServiceAccount: serviceAccount(in),
 		HostNetwork:    in.Spec.HostNetwork,
 		Meshed:         membership.HasProxy(in),
+		LeftOut:        leftOut(in),
+	}
+	if pod.Meshed {
+		pod.HostPorts = hostPorts(in)
+	}
+	if pod.LeftOut || len(pod.HostPorts) > 0 {
+		pod.Maker = makerOf(in)
 	}
 	if !pod.HostNetwork {
 		pod.Addresses = podAddresses(in)
@@ -161,6 +176,9 @@ func (w *World) SetPod(in *corev1.Pod) {
 			w.excluding.add(pod.View, pod.Key)
 		}
 	}
+	if pod.Maker != (Maker{}) {
+		w.podsByMaker.add(pod.Maker, pod.Key)
+	}
 	if view != nil {
 		w.joinView(view, pod)
 	}
@@ -184,12 +202,18 @@ func (w *World) forgetPod(pod *Pod) {
 		w.excluding.remove(pod.View, pod.Key)
 		w.leaveView(pod)
 	}
+	if pod.Maker != (Maker{}) {
+		w.podsByMaker.remove(pod.Maker, pod.Key)
+	}
 	w.touchPod(pod)
 }
 
 // touchPod marks what is compiled from this pod: the Services that have it
-// behind them, and its proxy.
+// behind them, and its proxy; and its maker.
 func (w *World) touchPod(pod *Pod) {
+	if pod.Maker != (Maker{}) {
+		w.dirty.Makers[pod.Maker] = struct{}{}
+	}
 	for slice := range w.slicesByPod[pod.Key] {
 		w.touchServiceOf(slice)
 	}

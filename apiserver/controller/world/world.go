@@ -49,6 +49,7 @@ type World struct {
 	pods          map[Key]*Pod
 	podsByAddress index[netip.Addr, Key]
 	podsByAccount index[Key, Key]
+	podsByMaker   index[Maker, Key]
 
 	views            map[string]*View
 	viewsByNamespace index[string, string]
@@ -99,6 +100,7 @@ func New(trustDomain string) *World {
 		pods:                map[Key]*Pod{},
 		podsByAddress:       index[netip.Addr, Key]{},
 		podsByAccount:       index[Key, Key]{},
+		podsByMaker:         index[Maker, Key]{},
 		views:               map[string]*View{},
 		viewsByNamespace:    index[string, string]{},
 		podsByView:          index[string, Key]{},
