@@ -4,6 +4,7 @@
 package envoy
 
 import (
+	"fmt"
 	"net/http"
 	"time"
 
