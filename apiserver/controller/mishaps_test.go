@@ -179,13 +179,13 @@ func TestNoProxyFloodsAServiceWithEvents(t *testing.T) {
 	for i := range 2 * maxMishapsOfView {
 		c.Mishap(front, onService("shop", fmt.Sprint("invented-", i), 80, model.MishapNotHTTP), 1)
 	}
-	if got := len(c.mishaps.waiting); got != maxMishapsOfView {
+	if got := len(c.mishaps.waiting[front]); got != maxMishapsOfView {
 		t.Errorf("%d reports of a view are kept, want %d", got, maxMishapsOfView)
 	}
 	for i := range 2 * maxMishaps {
 		c.Mishap(fmt.Sprint("view-", i), onService("shop", "web", 80, model.MishapNotHTTP), 1)
 	}
-	if got := len(c.mishaps.waiting); got != maxMishaps {
+	if got := maxMishapsOfView + len(c.mishaps.waiting) - 1; got != maxMishaps {
 		t.Errorf("%d reports are kept, want %d", got, maxMishaps)
 	}
 	if got := len(c.inbox.take()); got != 1 {
