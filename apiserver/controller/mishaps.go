@@ -4,6 +4,7 @@
 package controller
 
 import (
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -97,14 +98,18 @@ func (m *mishaps) due(about toldMishap) bool {
 	return true
 }
 
-// forget drops what is remembered of Services that are gone.
+// forget drops what is remembered of ports that are gone.
 func (m *mishaps) forget(w *world.World) {
 	for about := range m.told {
-		if service := w.Service(about.service); service == nil || service.UID != about.uid {
+		if service := w.Service(about.service); service == nil || service.UID != about.uid || !hasPort(service, about.port) {
 			delete(m.told, about)
 			serviceMishaps.Delete(mishapLabels(about))
 		}
 	}
+}
+
+func hasPort(service *corev1.Service, number int32) bool {
+	return slices.ContainsFunc(service.Spec.Ports, func(p corev1.ServicePort) bool { return p.Port == number })
 }
 
 // Mishap says that proxies of a view have counted n connections that they did not
