@@ -49,12 +49,16 @@ type engine struct {
 	// shapes are, by view, what reports say of its ports beside their own policy.
 	shapes  map[string]string
 	backlog backlog
+	// returns are accounts that were deleted, and may come back.
+	returns returns
 	// everything is set if the next step compiles every unit.
 	everything bool
 	// config is the MeshConfig that was reported last.
 	config *v1alpha1.MeshConfig
 	// warned is what is wrong with annotations, by the object.
 	warned map[annotated]string
+	// scraped is what was said last of pods that a Prometheus is refused at, by view.
+	scraped map[string]string
 	// unusable says why the settings could not be compiled, or is nil.
 	unusable error
 }
@@ -71,9 +75,11 @@ func newEngine(trustDomain string) *engine {
 		renewed:    map[string]envoy.Generations{},
 		broken:     map[world.Key]struct{}{},
 		backlog:    newBacklog(),
+		returns:    newReturns(),
 		notebook:   newNotebook(),
 		everything: true,
 		warned:     map[annotated]string{},
+		scraped:    map[string]string{},
 	}
 }
 
@@ -141,6 +147,7 @@ func (e *engine) step(ctx context.Context) outcome {
 	for maker := range dirty.Makers {
 		e.makerNotices(maker)
 	}
+	e.scrapes(dirty)
 	for key := range dirty.Accounts {
 		e.account(ctx, key)
 	}

@@ -53,6 +53,11 @@ func (n *notebook) note(about corev1.ObjectReference, notices []compile.Notice) 
 	n.told[key] = told{about.UID, notices}
 }
 
+// tell adds one whose memory is kept elsewhere.
+func (n *notebook) tell(about corev1.ObjectReference, one compile.Notice) {
+	n.news = append(n.news, notice{about, one})
+}
+
 // take gives what is new since the last call.
 func (n *notebook) take() []notice {
 	news := n.news

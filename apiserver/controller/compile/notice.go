@@ -55,6 +55,7 @@ func ServiceNotices(w *world.World, key world.Key) []Notice {
 	}
 	out = append(out, endpointNotices(w, service)...)
 	out = append(out, proxyPorts(w, service)...)
+	out = append(out, outsideNotices(w, service)...)
 	return joined(append(out, ignored(service)...))
 }
 

@@ -25,6 +25,8 @@ type Dirty struct {
 	Notices map[Key]struct{}
 	// Makers of pods of whom there may be something else to say.
 	Makers map[Maker]struct{}
+	// Scraped are the views of pods that ask Prometheus to come and are others now.
+	Scraped map[string]struct{}
 	// Namespaces whose own annotations about traffic have changed.
 	Namespaces map[string]struct{}
 	// Policies whose own condition may differ, or that are gone.
@@ -39,6 +41,7 @@ func newDirty() Dirty {
 		Accounts:   map[Key]struct{}{},
 		Notices:    map[Key]struct{}{},
 		Makers:     map[Maker]struct{}{},
+		Scraped:    map[string]struct{}{},
 		Views:      map[string]struct{}{},
 		Namespaces: map[string]struct{}{},
 		Policies:   map[Key]struct{}{},

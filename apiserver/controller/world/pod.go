@@ -8,6 +8,8 @@ import (
 	"net/netip"
 	"reflect"
 	"slices"
+	"strconv"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -39,6 +41,10 @@ type Pod struct {
 	HostPorts []HostPort
 	// Maker is told of LeftOut and HostPorts; zero if there is neither.
 	Maker Maker
+	// Scrape is what its annotations say to Prometheus, and Excluded the ports that
+	// go past its proxy; empty unless it is meshed.
+	Scrape   Scrape
+	Excluded []uint16
 }
 
 // ProxyID names the proxy in a meshed pod.
@@ -100,7 +106,24 @@ func newPod(in *corev1.Pod) (*Pod, *View) {
 	view := newView(in)
 	pod.View = view.Name
 	pod.Unknown = model.UnknownOfPod(in.Labels, in.Annotations)
+	pod.Scrape = ScrapeOf(in)
+	pod.Excluded = excludedPorts(in)
 	return pod, view
+}
+
+// excludedPorts are those that injection has kept away from the proxy.
+func excludedPorts(pod *corev1.Pod) []uint16 {
+	list, ok := pod.Annotations[model.ExcludeInboundPorts]
+	if !ok {
+		return nil
+	}
+	var ports []uint16
+	for item := range strings.SplitSeq(list, ",") {
+		if port, err := strconv.ParseUint(strings.TrimSpace(item), 10, 16); err == nil {
+			ports = append(ports, uint16(port))
+		}
+	}
+	return ports
 }
 
 // serviceAccount applies the API server's default, which admission may not
@@ -149,6 +172,9 @@ func (w *World) SetPod(in *corev1.Pod) {
 	}
 	if pod.Meshed {
 		w.podsByAccount.add(pod.Account(), pod.Key)
+		if len(pod.Excluded) > 0 {
+			w.excluding.add(pod.View, pod.Key)
+		}
 	}
 	if pod.Maker != (Maker{}) {
 		w.podsByMaker.add(pod.Maker, pod.Key)
@@ -173,6 +199,7 @@ func (w *World) forgetPod(pod *Pod) {
 	}
 	if pod.Meshed {
 		w.podsByAccount.remove(pod.Account(), pod.Key)
+		w.excluding.remove(pod.View, pod.Key)
 		w.leaveView(pod)
 	}
 	if pod.Maker != (Maker{}) {
@@ -203,6 +230,12 @@ func (w *World) touchPod(pod *Pod) {
 		w.dirty.Proxies[pod.ProxyID()] = struct{}{}
 		w.dirty.Accounts[pod.Account()] = struct{}{}
 		w.dirty.Addresses = true
+		if pod.Scrape.Asked {
+			w.dirty.Scraped[pod.View] = struct{}{}
+		}
+		if len(pod.Excluded) > 0 || len(w.excluding[pod.View]) > 0 {
+			w.touchCalled(pod.Key.Namespace)
+		}
 	}
 }
 
