@@ -83,6 +83,7 @@ type Controller struct {
 	trustDomain     string
 	systemNamespace string
 	audits          *audits
+	mishaps         *mishaps
 	telemetry       Telemetry
 	// registered are the informers of Registrations.
 	registered []cache.InformerSynced
@@ -116,6 +117,7 @@ func New(o Options) (*Controller, error) {
 		trustDomain:     o.TrustDomain,
 		systemNamespace: o.SystemNamespace,
 		audits:          newAudits(),
+		mishaps:         newMishaps(),
 		telemetry:       o.Telemetry,
 		registered:      registered,
 	}, nil

@@ -4,6 +4,7 @@
 package envoy
 
 import (
+	"fmt"
 	"net/http"
 	"time"
 
@@ -29,6 +30,15 @@ const (
 	refusalBudget   = "refusals"
 )
 
+// How many bytes a field of a line has at most, before JSON escapes them: a
+// stranger may have written what is in it. maxCaller holds every name that the
+// mesh gives, with the longest trust domain, namespace and account; maxReason
+// those of three policies.
+const (
+	maxCaller = len("spiffe://") + 255 + len("/ns/") + 63 + len("/sa/") + 253
+	maxReason = 1024
+)
+
 // What a refusal is: one of RBAC; of connections also a handshake that failed,
 // and a connection that no chain takes, as one in plaintext.
 const (
@@ -40,7 +50,7 @@ const (
 func refusedRequests() []*accesslogv3.AccessLog {
 	filters := []*accesslogv3.AccessLogFilter{forbidden(), expression(requestIsRefused)}
 	return refusals(filters, map[string]string{
-		"refused": "%RESPONSE_CODE_DETAILS%",
+		"refused": attribute("response.code_details", maxReason),
 		"method":  "%REQ(:METHOD):16%",
 		"host":    "%REQ(:AUTHORITY):128%",
 		"path":    "%PATH(NQ:PATH):256%",
@@ -49,21 +59,25 @@ func refusedRequests() []*accesslogv3.AccessLog {
 }
 
 // refusedConnections logs why a connection was refused. The caller is whom its
-// certificate names; a handshake that failed has not verified it.
+// certificate names first; a handshake that failed has not verified it.
 func refusedConnections() []*accesslogv3.AccessLog {
 	return refusals([]*accesslogv3.AccessLogFilter{expression(connectionIsRefused)}, map[string]string{
-		"refused":   "%CONNECTION_TERMINATION_DETAILS%",
-		"handshake": "%DOWNSTREAM_TRANSPORT_FAILURE_REASON%",
-		"details":   "%RESPONSE_CODE_DETAILS%",
+		"refused":   attribute("connection.termination_details", maxReason),
+		"handshake": attribute("connection.transport_failure_reason", maxReason),
+		"details":   attribute("response.code_details", maxReason),
 	})
 }
+
+// attribute says one of Envoy's attributes, cut: the operators that say the same
+// take no length.
+func attribute(name string, most int) string { return fmt.Sprintf("%%CEL(%s):%d%%", name, most) }
 
 // refusals logs what all filters let pass, while the budget lasts: it is asked
 // last, so that only refusals use it up.
 func refusals(filters []*accesslogv3.AccessLogFilter, fields map[string]string) []*accesslogv3.AccessLog {
 	format := &structpb.Struct{Fields: map[string]*structpb.Value{
 		"time":   structpb.NewStringValue("%START_TIME%"),
-		"caller": structpb.NewStringValue("%DOWNSTREAM_PEER_URI_SAN%"),
+		"caller": structpb.NewStringValue(attribute("connection.uri_san_peer_certificate", maxCaller)),
 		"from":   structpb.NewStringValue("%DOWNSTREAM_DIRECT_REMOTE_ADDRESS%"),
 		"to":     structpb.NewStringValue("%DOWNSTREAM_LOCAL_ADDRESS%"),
 	}}
