@@ -139,6 +139,7 @@ func (e *engine) step(ctx context.Context) outcome {
 	for namespace := range dirty.Namespaces {
 		e.namespaceNotices(namespace)
 	}
+	e.scrapes(dirty)
 	for view := range dirty.Views {
 		for _, maker := range e.world.MakersIn(view) {
 			dirty.Makers[maker] = struct{}{}
@@ -147,7 +148,6 @@ func (e *engine) step(ctx context.Context) outcome {
 	for maker := range dirty.Makers {
 		e.makerNotices(maker)
 	}
-	e.scrapes(dirty)
 	for key := range dirty.Accounts {
 		e.account(ctx, key)
 	}

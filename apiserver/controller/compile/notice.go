@@ -54,8 +54,8 @@ func ServiceNotices(w *world.World, key world.Key) []Notice {
 		}
 	}
 	out = append(out, endpointNotices(w, service)...)
-	out = append(out, proxyPorts(w, service)...)
 	out = append(out, outsideNotices(w, service)...)
+	out = append(out, proxyPorts(w, service)...)
 	return joined(append(out, ignored(service)...))
 }
 

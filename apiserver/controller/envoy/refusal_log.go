@@ -5,7 +5,6 @@ package envoy
 
 import (
 	"fmt"
-	"net/http"
 	"time"
 
 	accesslogv3 "github.com/envoyproxy/go-control-plane/envoy/config/accesslog/v3"
@@ -39,18 +38,21 @@ const (
 	maxReason = 1024
 )
 
-// What a refusal is: one of RBAC; of connections also a handshake that failed,
-// and a connection that no chain takes, as one in plaintext.
+// What a refusal is: one of RBAC, and of requests also one of a route, by the form of
+// host or path; of connections also a handshake that failed, and a connection that no
+// chain takes, as one in plaintext.
 const (
-	requestIsRefused    = `response.code_details.startsWith('rbac_access_denied')`
+	requestIsRefused    = `response.code_details.startsWith('rbac_access_denied') || response.code_details == 'direct_response'`
 	connectionIsRefused = `connection.termination_details.startsWith('rbac_access_denied') || connection.transport_failure_reason != '' || response.code_details == 'filter_chain_not_found'`
 )
 
-// refusedRequests logs why a request was refused: response_code_details.
+// refusedRequests logs why a request was refused: response_code_details, and the
+// route, which has a telling name where it refuses by itself.
 func refusedRequests() []*accesslogv3.AccessLog {
-	filters := []*accesslogv3.AccessLogFilter{forbidden(), expression(requestIsRefused)}
+	filters := []*accesslogv3.AccessLogFilter{failed(), expression(requestIsRefused)}
 	return refusals(filters, map[string]string{
 		"refused": attribute("response.code_details", maxReason),
+		"route":   "%ROUTE_NAME%",
 		"method":  "%REQ(:METHOD):16%",
 		"host":    "%REQ(:AUTHORITY):128%",
 		"path":    "%PATH(NQ:PATH):256%",
@@ -100,13 +102,11 @@ func refusals(filters []*accesslogv3.AccessLogFilter, fields map[string]string) 
 	}}
 }
 
-// forbidden spares all requests but those with 403 the expression.
-func forbidden() *accesslogv3.AccessLogFilter {
-	return &accesslogv3.AccessLogFilter{FilterSpecifier: &accesslogv3.AccessLogFilter_StatusCodeFilter{StatusCodeFilter: &accesslogv3.StatusCodeFilter{
-		Comparison: &accesslogv3.ComparisonFilter{
-			Op:    accesslogv3.ComparisonFilter_EQ,
-			Value: &corev3.RuntimeUInt32{DefaultValue: http.StatusForbidden, RuntimeKey: "mesh.refusal.status"},
-		},
+// failed spares all requests but those that fail the expression. The status of gRPC
+// is that of a call, whose answer is 200, and what other requests' is translated to.
+func failed() *accesslogv3.AccessLogFilter {
+	return &accesslogv3.AccessLogFilter{FilterSpecifier: &accesslogv3.AccessLogFilter_GrpcStatusFilter{GrpcStatusFilter: &accesslogv3.GrpcStatusFilter{
+		Statuses: []accesslogv3.GrpcStatusFilter_Status{accesslogv3.GrpcStatusFilter_PERMISSION_DENIED, accesslogv3.GrpcStatusFilter_INTERNAL},
 	}}}
 }
 

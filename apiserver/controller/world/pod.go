@@ -33,6 +33,10 @@ type Pod struct {
 	// Unknown says which of its labels and annotations do nothing (model.UnknownOfPod);
 	// nil unless it is meshed.
 	Unknown []string
+	// Scrape is what its annotations say to Prometheus, and Excluded the ports that
+	// go past its proxy; empty unless it is meshed.
+	Scrape   Scrape
+	Excluded []uint16
 	// LeftOut is true if a controller made the pod on the node's network and did not
 	// say that it is not to be in the mesh.
 	LeftOut bool
@@ -41,10 +45,6 @@ type Pod struct {
 	HostPorts []HostPort
 	// Maker is told of LeftOut and HostPorts; zero if there is neither.
 	Maker Maker
-	// Scrape is what its annotations say to Prometheus, and Excluded the ports that
-	// go past its proxy; empty unless it is meshed.
-	Scrape   Scrape
-	Excluded []uint16
 }
 
 // ProxyID names the proxy in a meshed pod.

@@ -112,7 +112,7 @@ func literalStars(policy *mesh.MeshPolicy) []string {
 }
 
 // dodgedPaths finds what a Deny compares and a caller can spell otherwise:
-// normalisation decodes unreserved characters alone (RFC 3986, 6.2.2.2).
+// in normal form unreserved characters alone have one spelling (RFC 3986, 6.2.2.2).
 func dodgedPaths(policy *mesh.MeshPolicy) []string {
 	var all []string
 	if policy.Spec.Action != mesh.PolicyActionDeny {
