@@ -61,7 +61,7 @@ func probeListener(p BootstrapParams) *listenerv3.Listener {
 			routes = append(routes, probeRoute(r))
 		}
 	}
-	return staticListener(p, "probes", model.PortProbes, routes, checks...)
+	return staticListener("probes", model.PortProbes, routes, checks...)
 }
 
 // probeRoute leaves the headers as the kubelet sends them: they are the probe's.
@@ -86,7 +86,7 @@ func probeClusterName(r ProbeRoute) string {
 func probeClusters(p BootstrapParams) ([]*clusterv3.Cluster, error) {
 	byName := map[string]*clusterv3.Cluster{}
 	for _, r := range p.Probes {
-		c := staticCluster(probeClusterName(r), socketAddress(p.PodIPs[0].String(), r.Port))
+		c := staticCluster(probeClusterName(r), socketAddress(p.PodIP, r.Port))
 		c.UpstreamBindConfig = inboundSource()
 		c.TypedExtensionProtocolOptions = oneRequestAConnection()
 		switch r.Scheme {

@@ -348,3 +348,17 @@ func denyOf(m model.Match) model.Access {
 	m.Kind = model.MatchHTTP
 	return model.Access{Deny: []model.Rule{{Name: "shop/p/0", To: []model.Match{m}}}}
 }
+
+// TestEnvoyKeepsATrailerATrailer: a Deny by a header does not look at trailers, so
+// none may become a header on its way.
+func TestEnvoyKeepsATrailerATrailer(t *testing.T) {
+	h := newHostile(t, denyOf(model.Match{Headers: []model.HeaderMatch{{Name: "x-role", Value: "admin"}}}))
+	request := "POST / HTTP/1.1\r\nHost: shop\r\nTransfer-Encoding: chunked\r\nTrailer: X-Role\r\nConnection: close\r\n\r\n1\r\na\r\n0\r\nX-Role: admin\r\n\r\n"
+	if got := h.send(t, request); got != "200 OK" {
+		t.Fatalf("a trailer of that name: %s, want 200", got)
+	}
+	seen := h.seen.Load()
+	if _, ok := seen.Trailer["X-Role"]; !ok || seen.Header.Get("X-Role") != "" {
+		t.Errorf("the application was told headers %v and trailers %v, want x-role among the trailers alone", seen.Header, seen.Trailer)
+	}
+}

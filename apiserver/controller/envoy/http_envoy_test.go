@@ -52,7 +52,7 @@ func TestEnvoyCarriesAWebSocket(t *testing.T) {
 		for _, offer := range []string{"websocket", "WebSocket", "foo, websocket"} {
 			app.answers("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: b\r\n\r\n")
 			request := "GET /a HTTP/1.1\r\nHost: shop\r\nConnection: Upgrade\r\nUpgrade: " + offer + "\r\nSec-WebSocket-Key: a\r\n\r\n"
-			if answer := exchange(address, request, 2*time.Second); statusOf(answer) != "101" {
+			if answer := exchange(address, request, time.Minute); statusOf(answer) != "101" {
 				t.Errorf("%s is answered %.60q", offer, answer)
 			}
 			if heads := app.take(); len(heads) != 1 || !strings.Contains(strings.ToLower(heads[0]), "upgrade: websocket") {

@@ -172,6 +172,8 @@ func (a *oddApplication) serve(conn net.Conn) {
 func (a *oddApplication) beside(t *testing.T, p pair, request string) {
 	t.Helper()
 	const others = 12
+	// A proxy would send a GET again, and hide that it was broken.
+	const good = "POST /good HTTP/1.1\r\nHost: shop\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 	release := make(chan struct{})
 	a.mu.Lock()
 	a.release = release
@@ -180,7 +182,7 @@ func (a *oddApplication) beside(t *testing.T, p pair, request string) {
 	answers := make(chan string, others)
 	for range others {
 		go func() {
-			answers <- exchange(p.caller, "GET /good HTTP/1.1\r\nHost: shop\r\nConnection: close\r\n\r\n", time.Minute)
+			answers <- exchange(p.caller, good, time.Minute)
 		}()
 	}
 	a.waiting.Wait()

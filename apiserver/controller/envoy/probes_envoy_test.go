@@ -9,7 +9,6 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -88,7 +87,7 @@ func TestEnvoyAsksAnHTTP2ProbeInHTTP2(t *testing.T) {
 // that waits for an answer.
 func runProbes(t *testing.T, probes []ProbeRoute) func(t *testing.T, path string, want int) {
 	params := testPod()
-	params.PodIPs, params.Probes = []netip.Addr{netip.MustParseAddr("127.0.0.1")}, probes
+	params.PodIP, params.Probes = "127.0.0.1", probes
 	config, err := bootstrapConfig(params)
 	if err != nil {
 		t.Fatal(err)
@@ -116,7 +115,7 @@ func runProbes(t *testing.T, probes []ProbeRoute) func(t *testing.T, path string
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	command := exec.CommandContext(ctx, envoytest.Binary(t), "-c", file, "--concurrency", "1", "--disable-hot-restart", "--log-level", "warning")
+	command := exec.CommandContext(ctx, envoytest.Binary(t), "-c", file, "--service-node", "shop/app/uid", "--service-cluster", "shop", "--concurrency", "1", "--disable-hot-restart", "--log-level", "warning")
 	command.Stderr = os.Stderr
 	if err := command.Start(); err != nil {
 		t.Fatal(err)

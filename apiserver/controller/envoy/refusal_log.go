@@ -15,7 +15,6 @@ import (
 	discoveryv3 "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
 	typev3 "github.com/envoyproxy/go-control-plane/envoy/type/v3"
 	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/types/known/anypb"
 	"google.golang.org/protobuf/types/known/structpb"
 
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
@@ -28,6 +27,15 @@ const (
 	refusalBurst    = 50
 	refusalInterval = 500 * time.Millisecond
 	refusalBudget   = "refusals"
+)
+
+// How many bytes a field of a line has at most, before JSON escapes them: a
+// stranger may have written what is in it. maxCaller holds every name that the
+// mesh gives, with the longest trust domain, namespace and account; maxReason
+// those of three policies.
+const (
+	maxCaller = len("spiffe://") + 255 + len("/ns/") + 63 + len("/sa/") + 253
+	maxReason = 1024
 )
 
 // What a refusal is: one of RBAC, and of requests also one of a route, by the form of
@@ -43,7 +51,7 @@ const (
 func refusedRequests() []*accesslogv3.AccessLog {
 	filters := []*accesslogv3.AccessLogFilter{failed(), expression(requestIsRefused)}
 	return refusals(filters, map[string]string{
-		"refused": "%RESPONSE_CODE_DETAILS%",
+		"refused": attribute("response.code_details", maxReason),
 		"route":   "%ROUTE_NAME%",
 		"method":  "%REQ(:METHOD):16%",
 		"host":    "%REQ(:AUTHORITY):128%",
@@ -53,21 +61,25 @@ func refusedRequests() []*accesslogv3.AccessLog {
 }
 
 // refusedConnections logs why a connection was refused. The caller is whom its
-// certificate names; a handshake that failed has not verified it.
+// certificate names first; a handshake that failed has not verified it.
 func refusedConnections() []*accesslogv3.AccessLog {
 	return refusals([]*accesslogv3.AccessLogFilter{expression(connectionIsRefused)}, map[string]string{
-		"refused":   "%CONNECTION_TERMINATION_DETAILS%",
-		"handshake": "%DOWNSTREAM_TRANSPORT_FAILURE_REASON%",
-		"details":   "%RESPONSE_CODE_DETAILS%",
+		"refused":   attribute("connection.termination_details", maxReason),
+		"handshake": attribute("connection.transport_failure_reason", maxReason),
+		"details":   attribute("response.code_details", maxReason),
 	})
 }
+
+// attribute says one of Envoy's attributes, cut: the operators that say the same
+// take no length.
+func attribute(name string, most int) string { return fmt.Sprintf("%%CEL(%s):%d%%", name, most) }
 
 // refusals logs what all filters let pass, while the budget lasts: it is asked
 // last, so that only refusals use it up.
 func refusals(filters []*accesslogv3.AccessLogFilter, fields map[string]string) []*accesslogv3.AccessLog {
 	format := &structpb.Struct{Fields: map[string]*structpb.Value{
 		"time":   structpb.NewStringValue("%START_TIME%"),
-		"caller": structpb.NewStringValue("%DOWNSTREAM_PEER_URI_SAN%"),
+		"caller": structpb.NewStringValue(attribute("connection.uri_san_peer_certificate", maxCaller)),
 		"from":   structpb.NewStringValue("%DOWNSTREAM_DIRECT_REMOTE_ADDRESS%"),
 		"to":     structpb.NewStringValue("%DOWNSTREAM_LOCAL_ADDRESS%"),
 	}}
@@ -108,11 +120,11 @@ func logFilter(name string, config proto.Message) *accesslogv3.AccessLogFilter {
 	}}
 }
 
-// RefusalBudget is the file that mesh-init writes to model.RefusalBudget, as
-// YAML. It is a file since a filter of access logs takes its budget from no
-// other place than a discovery service, and is the same for the pod's life.
-func RefusalBudget() ([]byte, error) {
-	file, err := messageYAML(&discoveryv3.DiscoveryResponse{Resources: []*anypb.Any{pack(&discoveryv3.Resource{
+// refusalTokens is the file model.RefusalBudget. It is a file since a filter of
+// access logs takes its budget from no other place than a discovery service, and
+// is the same for the pod's life.
+func refusalTokens() *discoveryv3.Resource {
+	return &discoveryv3.Resource{
 		Name:    refusalBudget,
 		Version: "1",
 		Resource: pack(&typev3.TokenBucket{
@@ -120,9 +132,5 @@ func RefusalBudget() ([]byte, error) {
 			TokensPerFill: u32(1),
 			FillInterval:  dur(refusalInterval),
 		}),
-	})}})
-	if err != nil {
-		return nil, fmt.Errorf("render the budget of refusals: %w", err)
 	}
-	return file, nil
 }

@@ -4,7 +4,6 @@
 package envoy
 
 import (
-	"net/netip"
 	"strings"
 	"testing"
 
@@ -13,19 +12,17 @@ import (
 
 func testPod() BootstrapParams {
 	return BootstrapParams{
-		NodeID:        model.ProxyID{Namespace: "bookstore", Pod: "bookstore-0", UID: "5c1d"},
 		XDSHost:       "127.0.0.1",
 		XDSPort:       model.PortXDS,
 		XDSServerName: "mesh-apiserver.mesh-system.svc",
-		PodIPs:        []netip.Addr{netip.MustParseAddr("198.18.0.11")},
+		PodIP:         "198.18.0.11",
 	}
 }
 
 func TestBootstrapNamesWhatIsMissing(t *testing.T) {
 	for want, spoil := range map[string]func(*BootstrapParams){
-		"node ID":       func(p *BootstrapParams) { p.NodeID.UID = "" },
 		"control plane": func(p *BootstrapParams) { p.XDSServerName = "" },
-		"no pod IP":     func(p *BootstrapParams) { p.PodIPs = nil },
+		"no pod IP":     func(p *BootstrapParams) { p.PodIP = "" },
 		"scheme \"FTP\"": func(p *BootstrapParams) {
 			p.Probes = []ProbeRoute{{Path: "/probe/app/liveness", Port: 80, Scheme: "FTP"}}
 		},
@@ -35,7 +32,7 @@ func TestBootstrapNamesWhatIsMissing(t *testing.T) {
 	} {
 		params := testPod()
 		spoil(&params)
-		if _, _, _, err := Bootstrap(params); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := Bootstrap(params); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v, want one about %q", err, want)
 		}
 	}

@@ -116,18 +116,17 @@ type rewritten struct {
 	operations []Operation
 	routes     []ProbeRoute
 	warnings   []string
+	errs       []error
 }
 
-func rewriteProbes(spec *corev1.PodSpec) (rewritten, error) {
-	known, err := knownRoutes(spec)
-	if err != nil {
-		return rewritten{}, err
-	}
+func rewriteProbes(spec *corev1.PodSpec) rewritten {
 	var result rewritten
+	known := knownRoutes(spec)
 	for _, list := range []struct {
 		path       string
 		containers []corev1.Container
-	}{{"/spec/initContainers", spec.InitContainers}, {"/spec/containers", spec.Containers}} {
+		title      func(*corev1.Container) string
+	}{{"/spec/initContainers", spec.InitContainers, titleOfInit}, {"/spec/containers", spec.Containers, title}} {
 		for i := range list.containers {
 			c := &list.containers[i]
 			if ourContainer(c.Name) {
@@ -135,18 +134,18 @@ func rewriteProbes(spec *corev1.PodSpec) (rewritten, error) {
 			}
 			for k, probe := range []*corev1.Probe{c.LivenessProbe, c.ReadinessProbe, c.StartupProbe} {
 				path := fmt.Sprintf("%s/%d/%sProbe", list.path, i, probeKinds[k])
-				if err := result.rewrite(path, c, probeKinds[k], probe, known); err != nil {
-					return rewritten{}, err
+				if err := result.rewrite(path, member{Container: c, title: list.title(c)}, probeKinds[k], probe, known); err != nil {
+					result.errs = append(result.errs, err)
 				}
 			}
 		}
 	}
-	return result, nil
+	return result
 }
 
 // rewrite turns one probe. Exec probes run in the container and stay as they are.
-func (r *rewritten) rewrite(path string, c *corev1.Container, kind string, probe *corev1.Probe, known map[string]ProbeRoute) error {
-	field := fmt.Sprintf("container %s: %sProbe", c.Name, kind)
+func (r *rewritten) rewrite(path string, c member, kind string, probe *corev1.Probe, known map[string]ProbeRoute) error {
+	field := fmt.Sprintf("%s: %sProbe", c.title, kind)
 	switch {
 	case probe == nil:
 		return nil
@@ -171,14 +170,20 @@ func (r *rewritten) rewrite(path string, c *corev1.Container, kind string, probe
 	route := ProbeRoute{Container: c.Name, Kind: kind}
 	target := route.ProbePath()
 	if get.Port == intstr.FromInt32(model.PortProbes) {
-		route, ok := known[route.key()]
-		if !ok || get.Path != target {
+		if get.Path != target {
 			return fmt.Errorf("%s.httpGet.port: %d belongs to the mesh: name the app's own port", field, model.PortProbes)
+		}
+		route, ok := known[route.key()]
+		if !ok {
+			return fmt.Errorf("%s.httpGet leads to the mesh's proxy, and no container %s of the pod says where it led before: write the app's own port and path", field, model.InitContainer)
+		}
+		if route.checked() {
+			route.Period, route.Timeout = cmp.Or(probe.PeriodSeconds, defaultPeriod), cmp.Or(probe.TimeoutSeconds, defaultTimeout)
 		}
 		r.routes = append(r.routes, route)
 		return nil
 	}
-	port, err := containerPort(c, get.Port)
+	port, err := containerPort(c.Container, get.Port)
 	if err != nil {
 		return fmt.Errorf("%s.httpGet.port: %w", field, err)
 	}
@@ -231,11 +236,11 @@ const (
 
 // check turns a gRPC or TCP probe to httpGet, which the proxy answers from its
 // own checks of the app.
-func (r *rewritten) check(path, action string, c *corev1.Container, kind string, probe *corev1.Probe) error {
+func (r *rewritten) check(path, action string, c member, kind string, probe *corev1.Probe) error {
 	if probe.PeriodSeconds < 0 || probe.TimeoutSeconds < 0 {
-		return fmt.Errorf("container %s: %sProbe: periodSeconds and timeoutSeconds are seconds, at least 1, or left out", c.Name, kind)
+		return fmt.Errorf("%s: %sProbe: periodSeconds and timeoutSeconds are seconds, at least 1, or left out", c.title, kind)
 	}
-	field := fmt.Sprintf("container %s: %sProbe.%s", c.Name, kind, action)
+	field := fmt.Sprintf("%s: %sProbe.%s", c.title, kind, action)
 	route := ProbeRoute{
 		Container: c.Name, Kind: kind, Scheme: schemeTCP, Path: "/",
 		Period: cmp.Or(probe.PeriodSeconds, defaultPeriod), Timeout: cmp.Or(probe.TimeoutSeconds, defaultTimeout),
@@ -250,7 +255,7 @@ func (r *rewritten) check(path, action string, c *corev1.Container, kind string,
 			r.warnings = append(r.warnings, fmt.Sprintf("%s.host: the kubelet calls %s itself; the probe is left as it is", field, host))
 			return nil
 		}
-		port, err := containerPort(c, probe.TCPSocket.Port)
+		port, err := containerPort(c.Container, probe.TCPSocket.Port)
 		if err != nil {
 			return fmt.Errorf("%s.port: %w", field, err)
 		}
@@ -268,13 +273,14 @@ func (r *rewritten) check(path, action string, c *corev1.Container, kind string,
 	return nil
 }
 
-// knownRoutes are those that an earlier call gave mesh-init. They say no more
-// than the author of the pod could have said by the probes themselves.
-func knownRoutes(spec *corev1.PodSpec) (map[string]ProbeRoute, error) {
+// knownRoutes are those that the pod's mesh-init has, from an earlier call or from the
+// backup of a pod. They say no more than the author of the pod could have said by the
+// probes themselves; what says more is left out.
+func knownRoutes(spec *corev1.PodSpec) map[string]ProbeRoute {
 	known := map[string]ProbeRoute{}
 	container := initContainerNamed(spec, model.InitContainer)
 	if container == nil {
-		return known, nil
+		return known
 	}
 	for _, arg := range container.Args {
 		value, ok := strings.CutPrefix(arg, probeArgument)
@@ -282,15 +288,24 @@ func knownRoutes(spec *corev1.PodSpec) (map[string]ProbeRoute, error) {
 			continue
 		}
 		route, err := ParseProbeRoute(strings.ReplaceAll(value, "$$", "$"))
-		if err != nil {
-			return nil, fmt.Errorf("container %s: %w", model.InitContainer, err)
+		if err == nil && route.plausible() {
+			known[route.key()] = route
 		}
-		if ofProxy(route.Port) {
-			return nil, fmt.Errorf("container %s: probe %s leads to port %d, which belongs to the mesh", model.InitContainer, route.key(), route.Port)
-		}
-		known[route.key()] = route
 	}
-	return known, nil
+	return known
+}
+
+// plausible tells whether a probe could have said it.
+func (r ProbeRoute) plausible() bool {
+	switch {
+	case checkProbePort(r.Port) != nil:
+		return false
+	case r.Scheme == schemeTCP:
+		return r.Path == "/"
+	case r.Scheme == schemeGRPC:
+		return true
+	}
+	return r.Path == requestPath(r.Path)
 }
 
 // checkProbePort refuses ports that the app cannot have.

@@ -17,13 +17,15 @@ import (
 // Settings is what Patch has to know beside the pod and its namespace.
 type Settings struct {
 	// InitImage is the image of mesh-init: the server's own. It must have
-	// mesh-apiserver on its PATH.
+	// mesh-helper on its PATH.
 	InitImage string
 	// ProxyImage is the image of mesh-proxy. It must have envoy on its PATH.
 	ProxyImage string
-	// Resources are given to both containers. mesh-init runs before all others,
-	// so its share costs the pod nothing.
+	// Resources are the proxy's.
 	Resources corev1.ResourceRequirements
+	// Demanded are the requests and limits of cpu and memory that it gets where
+	// Resources has none, and the pod or its namespace demands that there is one.
+	Demanded corev1.ResourceRequirements
 	// LogLevel is Envoy's --log-level.
 	LogLevel string
 	// Concurrency is the number of Envoy's worker threads.
@@ -43,6 +45,8 @@ type Settings struct {
 	SystemNamespace string
 	// ClusterDomain is the DNS suffix of the cluster: "cluster.local".
 	ClusterDomain string
+	// Drawn is a number drawn for this pod, by which its proxy's user is chosen.
+	Drawn uint64
 	// PodIdentity is true if the host serves PodCertificateRequest in
 	// certificates.k8s.io/v1 (on by default from Kubernetes 1.37).
 	PodIdentity bool
@@ -52,6 +56,7 @@ type Settings struct {
 type Namespace struct {
 	Name   string
 	Labels map[string]string
+	Bounds Bounds
 }
 
 // privilegedAllowed on a Namespace lets its meshed pods hold the rights with which a

@@ -6,6 +6,7 @@ package inject
 import (
 	"fmt"
 	"path"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	apiequality "k8s.io/apimachinery/pkg/api/equality"
@@ -24,9 +25,13 @@ const volumeNoToken = "mesh-no-token"
 // container has a token (serviceaccount.DefaultAPITokenMountPath).
 const tokenPath = "/var/run/secrets/kubernetes.io/serviceaccount"
 
-// runSize bounds mesh-run, which holds a copy of the binary (80 MB). It is on
-// disk because memory would count for the pod.
-const runSize = "256Mi"
+// runSize bounds mesh-run, which holds a copy of mesh-helper (3 MB), two while
+// mesh-init runs again. It is on disk because memory would count for the pod.
+const runSize = "8Mi"
+
+// diskSize bounds what the proxy has on disk: mesh-run, and its log, of which the
+// kubelet keeps five files of 10 MiB unless it is told otherwise.
+const diskSize = "80Mi"
 
 // fileMode is the API server's default for projected volumes. The kubelet
 // narrows it where the pod has an fsGroup, and the proxy is in that group.
@@ -34,7 +39,7 @@ const fileMode int32 = 0o644
 
 func ourVolume(name string) bool {
 	switch name {
-	case model.VolumeIdentity, model.VolumeRoots, model.VolumeRun, volumeNoToken:
+	case model.VolumeIdentity, model.VolumeRoots, model.VolumeFiles, model.VolumeRun, volumeNoToken:
 		return true
 	}
 	return false
@@ -55,6 +60,11 @@ func volumes(settings Settings) []corev1.Volume {
 			LabelSelector: &metav1.LabelSelector{},
 			Path:          path.Base(model.ControlPlaneRoots),
 		}}),
+		projected(model.VolumeFiles, corev1.VolumeProjection{DownwardAPI: &corev1.DownwardAPIProjection{Items: []corev1.DownwardAPIVolumeFile{
+			annotationFile(model.IdentitySDS, model.IdentitySDSAnnotation),
+			annotationFile(model.ControlPlaneRootsSDS, model.ControlPlaneRootsSDSAnnotation),
+			annotationFile(model.RefusalBudget, model.RefusalBudgetAnnotation),
+		}}}),
 		emptyDir(model.VolumeRun, runSize),
 		emptyDir(volumeNoToken, "1Mi"),
 	}
@@ -67,32 +77,33 @@ func projected(name string, source corev1.VolumeProjection) corev1.Volume {
 	}}}
 }
 
+func annotationFile(file, annotation string) corev1.DownwardAPIVolumeFile {
+	return corev1.DownwardAPIVolumeFile{Path: path.Base(file), FieldRef: &corev1.ObjectFieldSelector{
+		APIVersion: "v1", FieldPath: "metadata.annotations['" + annotation + "']",
+	}}
+}
+
 func emptyDir(name, limit string) corev1.Volume {
 	return corev1.Volume{Name: name, VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{
 		SizeLimit: ptr.To(resource.MustParse(limit)),
 	}}}
 }
 
-// addVolumes adds the volumes that are missing and refuses those that are not
-// what the mesh makes.
-func addVolumes(spec *corev1.PodSpec, settings Settings) ([]Operation, error) {
-	present := map[string]*corev1.Volume{}
-	for i := range spec.Volumes {
-		present[spec.Volumes[i].Name] = &spec.Volumes[i]
-	}
-	var operations []Operation
+// addVolumes adds the volumes that are missing, and replaces those that are not
+// what the mesh makes today. replaced names these.
+func addVolumes(spec *corev1.PodSpec, settings Settings) (operations []Operation, replaced []string) {
 	if spec.Volumes == nil {
 		operations = append(operations, Operation{Op: "add", Path: "/spec/volumes", Value: []corev1.Volume{}})
 	}
 	for _, want := range volumes(settings) {
-		have, ok := present[want.Name]
-		if !ok {
+		at := slices.IndexFunc(spec.Volumes, func(v corev1.Volume) bool { return v.Name == want.Name })
+		switch {
+		case at < 0:
 			operations = append(operations, Operation{Op: "add", Path: "/spec/volumes/-", Value: want})
-			continue
-		}
-		if !apiequality.Semantic.DeepEqual(*have, want) {
-			return nil, fmt.Errorf("volume %s: the name belongs to the mesh, and this is not the volume that the mesh makes: remove it from the manifest, the mesh adds its own", want.Name)
+		case !apiequality.Semantic.DeepEqual(spec.Volumes[at], want):
+			operations = append(operations, Operation{Op: "replace", Path: fmt.Sprintf("/spec/volumes/%d", at), Value: want})
+			replaced = append(replaced, "volume "+want.Name)
 		}
 	}
-	return operations, nil
+	return operations, replaced
 }

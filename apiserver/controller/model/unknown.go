@@ -22,12 +22,13 @@ var (
 		labels: []string{InjectLabel},
 		annotations: append(slices.Clone(TrafficAnnotations),
 			ExcludeInboundPorts, ExcludeOutboundPorts, ExcludeOutboundRanges, ExcludeInterfaces,
-			ProxyCPU, ProxyCPULimit, ProxyMemory, ProxyMemoryLimit, ProxyImageAnnotation, ProxyLogLevel, ProxyConcurrency),
+			ProxyCPU, ProxyCPULimit, ProxyMemory, ProxyMemoryLimit, ProxyImageAnnotation, ProxyLogLevel, ProxyConcurrency,
+			IdentitySDSAnnotation, ControlPlaneRootsSDSAnnotation, RefusalBudgetAnnotation),
 	}
 	ofNamespaces = metadata{
 		kind:        "Namespace",
 		labels:      []string{InjectLabel, PrivilegedLabel, InboundExclusionLabel},
-		annotations: append(slices.Clone(TrafficAnnotations), VisibilityAnnotation),
+		annotations: append(slices.Clone(NamespaceTrafficAnnotations), VisibilityAnnotation),
 	}
 )
 
