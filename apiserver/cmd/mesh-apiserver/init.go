@@ -82,7 +82,7 @@ func (f *initFlags) add(set *pflag.FlagSet) {
 	set.Uint64Var(&f.proxyMemory, "proxy-memory", 0, "bytes of memory that the proxy may use; 0 leaves it unwatched")
 	set.StringVar(&f.controlPlane, "control-plane", "", "<host>:<port> of the control plane's xDS")
 	set.StringVar(&f.controlPlaneName, "control-plane-name", "", "DNS name in the control plane's certificate")
-	set.StringArrayVar(&f.probes, "probe", nil, "a rewritten probe's original, <container>/<liveness|readiness|startup>=<http|https|h2c>:<port>:<path>, with <grpc|tcp>,<period>,<timeout> for gRPC and TCP; may be repeated")
+	set.StringArrayVar(&f.probes, "probe", nil, "a rewritten probe's original, as the JSON object that the webhook writes; may be repeated")
 	set.UintSliceVar(&f.inboundPorts, "exclude-inbound-port", nil, "a TCP port whose callers go past the proxy; may be repeated")
 	set.UintSliceVar(&f.outboundPorts, "exclude-outbound-port", nil, "a TCP port that the pod calls past the proxy; may be repeated")
 	set.StringArrayVar(&f.outboundRanges, "exclude-outbound-range", nil, "a CIDR that the pod calls past the proxy; may be repeated")
@@ -181,11 +181,14 @@ func (f initFlags) bootstrap() (envoy.BootstrapParams, error) {
 		if err != nil {
 			return envoy.BootstrapParams{}, fmt.Errorf("--probe: %w", err)
 		}
-		params.Probes = append(params.Probes, envoy.ProbeRoute{
+		probe := envoy.ProbeRoute{
 			Path: route.ProbePath(), Port: uint16(route.Port), OriginalPath: route.Path,
-			Scheme: envoy.ProbeScheme(strings.ToUpper(route.Scheme)),
-			Period: time.Duration(route.Period) * time.Second, Timeout: time.Duration(route.Timeout) * time.Second,
-		})
+			Scheme: envoy.ProbeScheme(strings.ToUpper(route.Scheme)), Timeout: time.Duration(route.Timeout) * time.Second,
+		}
+		for _, h := range route.Headers {
+			probe.Headers = append(probe.Headers, envoy.ProbeHeader{Name: h.Name, Value: h.Value})
+		}
+		params.Probes = append(params.Probes, probe)
 	}
 	return params, nil
 }

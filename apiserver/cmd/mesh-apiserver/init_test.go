@@ -79,7 +79,7 @@ func TestInitSaysWhichFlagIsWrong(t *testing.T) {
 		{func(f *initFlags) { f.controlPlane = "host" }, "--control-plane: address host: missing port in address"},
 		{func(f *initFlags) { f.controlPlane = "host:x" }, `--control-plane: port "x" is no number below 65536`},
 		{func(f *initFlags) { f.podIPs = "" }, `--pod-ips: ParseAddr(""): unable to parse IP`},
-		{func(f *initFlags) { f.probes = []string{"x"} }, `--probe: probe "x": want <container>/<liveness|readiness|startup>=<http|https|h2c>:<port>:<path>, or <grpc|tcp>,<period>,<timeout> for the scheme`},
+		{func(f *initFlags) { f.probes = []string{"x"} }, `--probe: probe "x": want a JSON object with container, kind, scheme, port, path, headers and timeout: invalid character 'x' looking for beginning of value`},
 	} {
 		flags := good
 		test.change(&flags)

@@ -4,9 +4,11 @@
 package envoy
 
 import (
+	"fmt"
 	"net/netip"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
 )
@@ -27,9 +29,9 @@ func TestBootstrapNamesWhatIsMissing(t *testing.T) {
 		"control plane": func(p *BootstrapParams) { p.XDSServerName = "" },
 		"no pod IP":     func(p *BootstrapParams) { p.PodIPs = nil },
 		"scheme \"FTP\"": func(p *BootstrapParams) {
-			p.Probes = []ProbeRoute{{Path: "/probe/app/liveness", Port: 80, Scheme: "FTP"}}
+			p.Probes = []ProbeRoute{{Path: "/probe/app/liveness", Port: 80, Scheme: "FTP", Timeout: time.Second}}
 		},
-		"period 0s": func(p *BootstrapParams) {
+		"timeout 0s": func(p *BootstrapParams) {
 			p.Probes = []ProbeRoute{{Path: "/probe/app/liveness", Port: 80, Scheme: ProbeTCP}}
 		},
 	} {
@@ -63,5 +65,14 @@ func TestWorkloadThatCannotBeSaidIsAnError(t *testing.T) {
 				t.Errorf("error %v, want %q", err, c.want)
 			}
 		})
+	}
+}
+
+// TestProbesKnowTheProxysPorts: a redirect there leads to what is not there without the mesh.
+func TestProbesKnowTheProxysPorts(t *testing.T) {
+	for _, port := range model.ProxyPorts {
+		if !strings.Contains(probeScript, fmt.Sprintf("[%d] = true", port)) {
+			t.Errorf("probes.lua lacks the proxy's port %d", port)
+		}
 	}
 }
