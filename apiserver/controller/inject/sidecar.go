@@ -76,6 +76,8 @@ func proxyContainer(settings Settings) corev1.Container {
 			"--drain-time-s", seconds(settings.DrainTime),
 			"--drain-strategy", "gradual",
 			"--log-level", settings.LogLevel,
+			// What a proxy refuses is in its log within a second; Envoy's own is 10.
+			"--file-flush-interval-msec", "1000",
 			// Else each address in a listener's matcher is a warning at each of its
 			// changes: the matcher's messages are marked as work in progress.
 			"--component-log-level", "misc:error",
