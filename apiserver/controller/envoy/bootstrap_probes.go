@@ -101,19 +101,23 @@ func probeFilters() []*hcmv3.HttpFilter {
 		}}),
 		httpFilter(connectedFilter, &customresponsev3.CustomResponse{}),
 		httpFilter(scriptFilter, &luav3.Lua{
-			DefaultSourceCode: &corev3.DataSource{Specifier: &corev3.DataSource_InlineString{InlineString: withoutComments(probeScript)}},
+			DefaultSourceCode: &corev3.DataSource{Specifier: &corev3.DataSource_InlineString{InlineString: compact(probeScript)}},
 			// The route was chosen by the probe's path, and stays.
 			ClearRouteCache: no(),
 		}),
 	}
 }
 
-// withoutComments drops the lines that are comments alone: each pod carries the script.
-func withoutComments(script string) string {
-	return strings.Join(slices.DeleteFunc(strings.Split(script, "\n"), func(line string) bool {
-		line = strings.TrimSpace(line)
-		return line == "" || strings.HasPrefix(line, "--")
-	}), "\n") + "\n"
+// compact drops the lines that are comments alone, and the indentation: each pod
+// carries the script.
+func compact(script string) string {
+	var out strings.Builder
+	for line := range strings.Lines(script) {
+		if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "--") {
+			out.WriteString(line + "\n")
+		}
+	}
+	return out.String()
 }
 
 func probeRoute(r ProbeRoute) *routev3.Route {

@@ -71,12 +71,12 @@ func probeCluster(s ProbeScheme) (*clusterv3.Cluster, error) {
 // the script and Envoy.
 func probeOptions(s ProbeScheme) *httpv3.HttpProtocolOptions {
 	var changes []*mutationrulesv3.HeaderMutation
-	for _, name := range []string{originalDestination, "x-envoy-internal", "x-forwarded-proto", "x-request-id", "x-envoy-expected-rq-timeout-ms"} {
+	for _, name := range []string{originalDestination, "x-envoy-internal", "x-envoy-expected-rq-timeout-ms"} {
 		changes = append(changes, removeHeader(name))
 	}
 	if s == ProbeHTTP {
 		changes = append(changes, &mutationrulesv3.HeaderMutation{Action: &mutationrulesv3.HeaderMutation_Append{Append: &corev3.HeaderValueOption{
-			Header: &corev3.HeaderValue{Key: "connection", Value: "close"}, AppendAction: corev3.HeaderValueOption_OVERWRITE_IF_EXISTS_OR_ADD,
+			Header: &corev3.HeaderValue{Key: "connection", Value: "close"}, AppendAction: corev3.HeaderValueOption_ADD_IF_ABSENT,
 		}}})
 	}
 	return &httpv3.HttpProtocolOptions{

@@ -19,6 +19,8 @@ local follows = {
   HTTPS = { http = "probe/HTTP", https = "probe/HTTPS" },
   H2C = { http = "probe/H2C" },
 }
+-- The headers that a redirect takes away which may change the method.
+local of_body = { "content-encoding", "content-language", "content-location", "content-type" }
 local key = "mesh.probe"
 
 -- The address that was called, without brackets: that of the pod.
@@ -240,8 +242,11 @@ function envoy_on_request(handle)
 end
 
 -- Sends the next request of a chain of redirects.
-local function follow(handle, probe, url, port, host, referer)
+local function follow(handle, probe, url, port, host, referer, bodiless)
   local headers = headers_of(probe, handle:streamInfo():dynamicMetadata():get(key).agent)
+  for _, name in ipairs(bodiless and of_body or {}) do
+    headers[name] = nil
+  end
   headers[":method"], headers[":path"] = "GET", target(url)
   headers[":authority"] = host or url.authority
   headers[":scheme"] = url.scheme
@@ -282,7 +287,7 @@ function envoy_on_response(handle)
     url.query = query
   end
   local status, location, body = handle:headers():get(":status"), handle:headers():getAtIndex("location", 0), nil
-  local requests = 1
+  local requests, bodiless = 1, false
   while redirects[status] and location and location ~= "" do
     local to = parse(location)
     if not to or resolve(url, to).host ~= ip then
@@ -302,9 +307,9 @@ function envoy_on_response(handle)
     if url.scheme ~= "https" or to.scheme == "https" then
       referer = url.scheme .. "://" .. url.authority .. target(url) .. (url.fragment and "#" .. url.fragment or "")
     end
-    url = to
+    url, bodiless = to, bodiless or status < "307"
     local headers
-    headers, body = follow(handle, probe, url, port, host, referer)
+    headers, body = follow(handle, probe, url, port, host, referer, bodiless)
     status, location = first(headers[":status"]), first(headers["location"])
     requests = requests + 1
   end

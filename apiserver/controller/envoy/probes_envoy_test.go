@@ -42,12 +42,13 @@ func TestEnvoyProbesMeanWhatTheyMeanWithoutTheMesh(t *testing.T) {
 	plain, secure := app.plain.Listener.Addr().String(), app.secure.Listener.Addr().String()
 	port, securePort := portOf(app.plain.Listener), portOf(app.secure.Listener)
 	raw := func(answer string) *netListener { return answerRaw(t, answer) }
-	tests := []struct {
+	type redirect struct {
 		name     string
 		location string // of the answer to /start
 		status   int
 		want     string
-	}{
+	}
+	tests := []redirect{
 		{"a relative path", "/ok", 302, "success"},
 		{"a path without a slash", "ok", 302, "success"},
 		{"dots in a path", "/a/b/../../ok", 302, "success"},
@@ -137,23 +138,25 @@ func TestEnvoyProbesMeanWhatTheyMeanWithoutTheMesh(t *testing.T) {
 		routes = append(routes, ProbeRoute{Path: fmt.Sprintf("/probe/answer-%d/readiness", i), Port: portOf(servers[i].Listener), OriginalPath: "/", Timeout: probeTimeout})
 	}
 	headers := []ProbeHeader{{"X-Own", "one"}, {"X-Own", "two"}, {"Host", "shop.example"}, {"Accept", ""}, {"Cookie", "a=b"}, {"Authorization", "Bearer x"}}
+	caseOf := func(name string) int {
+		return slices.IndexFunc(tests, func(tt redirect) bool { return tt.name == name })
+	}
 	special := map[string]ProbeRoute{
-		"headers of its own":        {Port: port, OriginalPath: "/start?case=0", Headers: headers},
-		"a user agent":              {Port: port, OriginalPath: "/ok", Headers: []ProbeHeader{{"User-Agent", "mine"}, {"Referer", "http://a/"}}},
-		"no user agent":             {Port: port, OriginalPath: "/ok", Headers: []ProbeHeader{{"User-Agent", ""}}},
-		"https":                     {Port: securePort, OriginalPath: "/ok", Scheme: ProbeHTTPS},
-		"https to what fails":       {Port: securePort, OriginalPath: "/fails", Scheme: ProbeHTTPS},
-		"https where there is none": {Port: port, OriginalPath: "/ok", Scheme: ProbeHTTPS},
-		"HTTP/2":                    {Port: port, OriginalPath: "/ok", Scheme: ProbeH2C, Headers: headers[:2]},
-		"HTTP/2 with a redirect":    {Port: port, OriginalPath: "/start?case=0", Scheme: ProbeH2C},
-		"HTTP/2 with a redirect to https": {Port: port, OriginalPath: fmt.Sprintf("/start?case=%d", slices.IndexFunc(tests, func(tt struct {
-			name     string
-			location string
-			status   int
-			want     string
-		}) bool {
-			return tt.name == "another port"
-		})), Scheme: ProbeH2C},
+		"headers of its own": {Port: port, OriginalPath: "/start?case=0", Headers: headers},
+		"headers that a proxy writes": {Port: port, OriginalPath: "/start?case=0", Headers: []ProbeHeader{
+			{"X-Request-Id", "readiness-probe"}, {"X-Forwarded-Proto", "https"}, {"X-Forwarded-For", "192.0.2.1"}, {"X-Forwarded-Host", "a"}, {"Via", "1.1 a"},
+			{"Accept-Encoding", "gzip"}, {"Content-Type", "text/plain"}, {"Content-Length", "5"}, {"Transfer-Encoding", "chunked"}, {"X-Percent", "%REQ(a)% 100%"}, {"X-Empty", ""}}},
+		"headers of a body that stay":     {Port: port, OriginalPath: fmt.Sprintf("/start?case=%d", caseOf("status 308")), Headers: []ProbeHeader{{"Content-Type", "text/plain"}}},
+		"an upgrade":                      {Port: port, OriginalPath: "/ok", Headers: []ProbeHeader{{"Connection", "Upgrade"}, {"Upgrade", "websocket"}, {"Sec-WebSocket-Version", "13"}}},
+		"an expectation":                  {Port: port, OriginalPath: "/ok", Headers: []ProbeHeader{{"Expect", "100-continue"}}},
+		"a user agent":                    {Port: port, OriginalPath: "/ok", Headers: []ProbeHeader{{"User-Agent", "mine"}, {"Referer", "http://a/"}}},
+		"no user agent":                   {Port: port, OriginalPath: "/ok", Headers: []ProbeHeader{{"User-Agent", ""}}},
+		"https":                           {Port: securePort, OriginalPath: "/ok", Scheme: ProbeHTTPS},
+		"https to what fails":             {Port: securePort, OriginalPath: "/fails", Scheme: ProbeHTTPS},
+		"https where there is none":       {Port: port, OriginalPath: "/ok", Scheme: ProbeHTTPS},
+		"HTTP/2":                          {Port: port, OriginalPath: "/ok", Scheme: ProbeH2C, Headers: headers[:2]},
+		"HTTP/2 with a redirect":          {Port: port, OriginalPath: "/start?case=0", Scheme: ProbeH2C},
+		"HTTP/2 with a redirect to https": {Port: port, OriginalPath: fmt.Sprintf("/start?case=%d", caseOf("another port")), Scheme: ProbeH2C},
 	}
 	names := slices.Sorted(keysOf(special))
 	for i, name := range names {
