@@ -78,8 +78,11 @@ const (
 
 func probeListener(p BootstrapParams) *listenerv3.Listener {
 	var routes []*routev3.Route
+	idle := streamIdleTimeout
 	for _, r := range p.Probes {
 		routes = append(routes, probeRoute(r))
+		// An application may be silent for as long as the kubelet waits.
+		idle = max(idle, r.Timeout)
 	}
 	m := staticManager("probes", routes, "GET")
 	if len(routes) > 0 {
@@ -88,7 +91,7 @@ func probeListener(p BootstrapParams) *listenerv3.Listener {
 	// What comes is the kubelet's HTTP/1.1, and what it is made of is thrown away.
 	m.CodecType = hcmv3.HttpConnectionManager_HTTP1
 	m.HttpProtocolOptions = &corev3.Http1ProtocolOptions{AcceptHttp_10: true}
-	m.RequestTimeout = dur(requestHeadersTimeout)
+	m.RequestTimeout, m.StreamIdleTimeout = dur(requestHeadersTimeout), dur(idle)
 	return staticListener(p, "probes", model.PortProbes, m)
 }
 

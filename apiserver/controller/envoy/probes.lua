@@ -180,23 +180,24 @@ local function serves(headers, body)
     and body ~= nil and body:find("^%z....\8\1") ~= nil
 end
 
-local function length_of(text)
-  if #text < 128 then
-    return string.char(#text)
+-- A length as protobuf writes it.
+local function varint(n)
+  if n < 128 then
+    return string.char(n)
   end
-  return string.char(#text % 128 + 128, math.floor(#text / 128))
+  return string.char(n % 128 + 128) .. varint(math.floor(n / 128))
 end
 
 -- Asks by the gRPC health checking protocol.
 local function check(handle, probe, agent)
   local service = probe.path:sub(2)
-  local message = service == "" and "" or "\10" .. length_of(service) .. service
+  local message = service == "" and "" or "\10" .. varint(#service) .. service
   local at = join(address(handle), probe.port)
   local headers, body = handle:httpCall("probe/" .. probe.scheme, {
     [":method"] = "POST", [":path"] = "/grpc.health.v1.Health/Check", [":authority"] = at,
     ["content-type"] = "application/grpc", ["te"] = "trailers", ["user-agent"] = agent,
     ["grpc-timeout"] = probe.timeout .. "m", ["x-envoy-original-dst-host"] = at,
-  }, string.char(0, 0, 0, math.floor(#message / 256), #message % 256) .. message,
+  }, string.char(0, 0, math.floor(#message / 65536) % 256, math.floor(#message / 256) % 256, #message % 256) .. message,
     { timeout_ms = probe.timeout, send_xff = false })
   if serves(headers, body) then
     handle:respond({ [":status"] = "200" }, "service healthy")

@@ -30,7 +30,7 @@ import (
 // moment, not of an earlier one: the first after the application starts or stops.
 func TestEnvoyAsksByGRPCAndTCPWhenTheKubeletAsks(t *testing.T) {
 	states := health.NewServer()
-	long := strings.Repeat("shop.", 40) + "Books"
+	long := strings.Repeat("shop.", 4000) + "Books"
 	for _, service := range []string{"shop.Books", long} {
 		states.SetServingStatus(service, healthpb.HealthCheckResponse_SERVING)
 	}

@@ -38,14 +38,16 @@ func newRedirectCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			server := &http.Server{Handler: http.HandlerFunc(redirect), ReadHeaderTimeout: 10 * time.Second}
 			secure, err := tls.Listen("tcp", listenTLS, &tls.Config{Certificates: []tls.Certificate{certificate}})
 			if err != nil {
 				return fmt.Errorf("listen: %w", err)
 			}
-			go server.Serve(secure)
+			server := &http.Server{Handler: http.HandlerFunc(redirect), ReadHeaderTimeout: 10 * time.Second}
 			defer server.Close()
-			return serveHTTP(cmd.Context(), listen, server.Handler)
+			ended := make(chan error, 2)
+			go func() { ended <- server.Serve(secure) }()
+			go func() { ended <- serveHTTP(cmd.Context(), listen, server.Handler) }()
+			return <-ended
 		},
 	}
 	cmd.Flags().StringVar(&listen, "listen", ":8080", "address to serve HTTP on")
