@@ -19,5 +19,5 @@ help: ## Show this list.
 	@grep -hE '^[a-zA-Z0-9_-]+:.*?## ' $(MAKEFILE_LIST) | sort | awk -F ':.*?## ' '{printf "  %-18s %s\n", $$1, $$2}'
 
 .PHONY: build
-build: ## Build the static binary bin/mesh-apiserver.
-	CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=auto -o $(BIN)/ ./apiserver/cmd/...
+build: ## Build the static binaries bin/mesh-apiserver and bin/mesh-helper.
+	CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=auto -ldflags "-s -w" -o $(BIN)/ ./apiserver/cmd/...

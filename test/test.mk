@@ -4,12 +4,12 @@
 
 test: test-unit test-integration test-e2e ## Run all tests: unit, integration, e2e.
 
-# apiserver/redirect needs root: it is tested with the integration tests.
+# apiserver/redirect and mesh-helper need root: they are tested with the integration tests.
 test-unit: ## Run the unit tests; they need neither root nor a cluster.
 	@mkdir -p _output
 	@PROGRAM=test-unit; source hack/progress.sh; watched "compiling, minutes when cold" _output/test-unit.log \
 	  $(GO) build $$($(GO) list -f '{{if ne .Name "main"}}{{.ImportPath}}{{end}}' ./...)
-	$(GO) test $$($(GO) list ./... | grep -v /apiserver/redirect$$)
+	$(GO) test $$($(GO) list ./... | grep -v -e /apiserver/redirect$$ -e /cmd/mesh-helper$$)
 	$(GO) -C hack/cluster test ./boundlog
 	$(GO) -C hack/bench vet .
 	$(GO) -C hack/bench test .
@@ -28,7 +28,7 @@ fuzz: ## Fuzz what goes from an object's bytes to Envoy's resources, FUZZTIME (1
 # The build of Kubernetes and the download of Envoy show their progress, which go
 # test would hide.
 test-integration: ## Test the server on a real kube-apiserver, proxies' configuration on Envoy, redirection on nftables (root).
-	$(GO) test -count=1 ./apiserver/redirect
+	$(GO) test -count=1 ./apiserver/redirect ./apiserver/cmd/mesh-helper
 	MESH_ENVOY=$$(hack/images/envoy.sh) && export MESH_ENVOY && \
 	  $(GO) test -count=1 -tags envoy -run Envoy ./apiserver/controller ./apiserver/controller/envoy ./apiserver/controller/xds
 	hack/cluster/build.sh

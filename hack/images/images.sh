@@ -11,9 +11,9 @@ envoy=$(hack/images/envoy.sh)
 mkdir -p _output/bin
 # The toolchain writes the commit into the binary. component-base's own version
 # is not ours to stamp: Kubernetes's feature gates go by it.
-watched "compiling mesh-apiserver and the bookstore" _output/images.log \
+watched "compiling mesh-apiserver, mesh-helper and the bookstore" _output/images.log \
   env CGO_ENABLED=0 go build -trimpath -buildvcs=auto -ldflags "-s -w" \
-  -o _output/bin/ ./apiserver/cmd/mesh-apiserver ./artifacts/bookstore/cmd/...
+  -o _output/bin/ ./apiserver/cmd/... ./artifacts/bookstore/cmd/...
 watched "packing" _output/images.log \
   go -C hack/images run . --out "$PWD/_output/images" --bin "$PWD/_output/bin" --envoy "$envoy" mesh-apiserver bookstore envoy
 cat _output/images.log

@@ -22,7 +22,7 @@ import (
 
 // sources says where the programs that go into images were built.
 type sources struct {
-	bin     string // mesh-apiserver and bookstore
+	bin     string // mesh-apiserver, mesh-helper and bookstore
 	envoy   string // the Envoy binary itself
 	cluster string // the local cluster's programs
 }
@@ -31,7 +31,7 @@ func main() {
 	var from sources
 	out := flag.String("out", ".", "the directory to write to")
 	registry := flag.String("push", "", "the registry, with a path if it wants one, to push to instead")
-	flag.StringVar(&from.bin, "bin", "bin", "the directory of mesh-apiserver and bookstore")
+	flag.StringVar(&from.bin, "bin", "bin", "the directory of mesh-apiserver, mesh-helper and bookstore")
 	flag.StringVar(&from.envoy, "envoy", "", "the Envoy binary")
 	flag.StringVar(&from.cluster, "cluster", "", "the directory of the local cluster's programs")
 	flag.Parse()

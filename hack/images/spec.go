@@ -6,6 +6,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"path"
 	"path/filepath"
 	"runtime"
 
@@ -18,12 +19,13 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/types"
 )
 
-// spec is an image of one program.
+// spec is an image of a program.
 type spec struct {
 	name, tag, user string
-	path            string // the program in the image; its entrypoint
-	source          string // the program on this machine
-	linked          bool   // whether it needs the C library's files beside it
+	path            string   // the program in the image; its entrypoint
+	source          string   // the program on this machine
+	beside          []string // other static programs on this machine, for its directory
+	linked          bool     // whether it needs the C library's files beside it
 }
 
 func (s spec) reference() string {
@@ -78,6 +80,9 @@ func replaceFile(file string, write func(partial string) error) error {
 // machine, and no time in it.
 func (s spec) image() (v1.Image, error) {
 	files := []file{{path: s.path, source: s.source, mode: 0o755}}
+	for _, other := range s.beside {
+		files = append(files, file{path: path.Join(path.Dir(s.path), filepath.Base(other)), source: other, mode: 0o755})
+	}
 	if s.linked {
 		libraries, err := linkedFiles(s.source)
 		if err != nil {

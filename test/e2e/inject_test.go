@@ -25,15 +25,16 @@ func TestTheProxyStartsFirstAndHasNoToken(t *testing.T) {
 		t.Fatal(err)
 	}
 	inits := pod.Spec.InitContainers
-	if len(inits) != 2 || inits[0].Name != "mesh-init" || inits[1].Name != "mesh-proxy" {
-		t.Fatalf("got init containers %v, want mesh-init, then mesh-proxy", names(inits))
+	if len(inits) != 2 || inits[0].Name != "mesh-proxy" || inits[1].Name != "mesh-init" {
+		t.Fatalf("got init containers %v, want mesh-proxy, then mesh-init", names(inits))
 	}
-	proxy := inits[1]
-	if proxy.RestartPolicy == nil || *proxy.RestartPolicy != corev1.ContainerRestartPolicyAlways || proxy.StartupProbe == nil {
-		t.Error("mesh-proxy is not a native sidecar with a startup probe")
+	proxy := inits[0]
+	if proxy.RestartPolicy == nil || *proxy.RestartPolicy != corev1.ContainerRestartPolicyAlways {
+		t.Error("mesh-proxy is not a native sidecar")
 	}
-	if *proxy.SecurityContext.RunAsUser != 1337 {
-		t.Errorf("mesh-proxy runs as uid %d, want 1337", *proxy.SecurityContext.RunAsUser)
+	security := proxy.SecurityContext
+	if *security.RunAsUser < 2013370000 || *security.RunAsUser > 2013379999 || *security.RunAsGroup != 1337 {
+		t.Errorf("mesh-proxy runs as %d:%d, want a user from 2013370000 to 2013379999 and the group 1337", *security.RunAsUser, *security.RunAsGroup)
 	}
 	// Kubernetes gives every container of a pod its account's token, unless
 	// something is mounted there already.
@@ -119,6 +120,9 @@ func TestAPodThatTheMeshCannotCarryIsRefusedByASentence(t *testing.T) {
 		{"the proxy's user", func(pod *corev1.Pod) {
 			pod.Spec.Containers[0].SecurityContext = &corev1.SecurityContext{RunAsUser: ptr.To[int64](1337)}
 		}, "container app runs as uid 1337, whose traffic the mesh does not capture"},
+		{"the proxy's group", func(pod *corev1.Pod) {
+			pod.Spec.SecurityContext = &corev1.PodSecurityContext{FSGroup: ptr.To[int64](1337)}
+		}, "container app runs as gid 1337, whose traffic the mesh does not capture"},
 		{"NET_ADMIN", func(pod *corev1.Pod) {
 			pod.Spec.Containers[0].SecurityContext = &corev1.SecurityContext{Capabilities: &corev1.Capabilities{Add: []corev1.Capability{"NET_ADMIN"}}}
 		}, "container app adds capability NET_ADMIN and can step around the mesh"},

@@ -131,13 +131,13 @@ func report(ctx context.Context, pod *corev1.Pod, ip string) (*corev1.Pod, error
 func TestPodsOfTheMeshGetAProxy(t *testing.T) {
 	namespace := newMeshNamespace(t)
 	newAccount(t, namespace, "books")
-	for name, want := range map[string]string{"enabled": "mesh-init mesh-proxy", "disabled": ""} {
+	for name, want := range map[string]string{"enabled": "mesh-proxy mesh-init", "disabled": ""} {
 		pod := newPod(t, namespace, name, "books", labelled("mesh.openservicemesh.io/inject", name))
 		if got := initContainers(pod); got != want {
 			t.Errorf("%s on the pod: got init containers %q, want %q", name, got, want)
 		}
 	}
-	if got, want := initContainers(newPod(t, namespace, "plain", "books")), "mesh-init mesh-proxy"; got != want {
+	if got, want := initContainers(newPod(t, namespace, "plain", "books")), "mesh-proxy mesh-init"; got != want {
 		t.Errorf("label on the namespace alone: got init containers %q, want %q", got, want)
 	}
 }

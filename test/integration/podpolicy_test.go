@@ -10,6 +10,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
 )
 
 // TestPodWithACertificateMustBeInTheMesh is about a pod made by hand, kept back
@@ -51,6 +52,11 @@ func TestPodOfTheMeshStaysWhatTheWebhookMade(t *testing.T) {
 	}{
 		{"another label", "", func(p *corev1.Pod) { p.Labels = map[string]string{"tier": "front"} }},
 		{"the mesh's label", "cannot be changed", func(p *corev1.Pod) { p.Labels = map[string]string{"mesh.openservicemesh.io/inject": "disabled"} }},
+		{"another annotation", "", func(p *corev1.Pod) { p.Annotations["tier"] = "front" }},
+		{"whose certificate the proxy shows", "files of its proxy and cannot be changed", func(p *corev1.Pod) { p.Annotations["mesh.openservicemesh.io/identity-sds"] = "{}" }},
+		{"whom the proxy obeys", "files of its proxy and cannot be changed", func(p *corev1.Pod) {
+			delete(p.Annotations, "mesh.openservicemesh.io/control-plane-roots-sds")
+		}},
 		{"the proxy's image", "images of mesh-init and mesh-proxy cannot be changed", func(p *corev1.Pod) { p.Spec.InitContainers[1].Image = "mine" }},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -63,7 +69,11 @@ func TestPodOfTheMeshStaysWhatTheWebhookMade(t *testing.T) {
 			wantRefused(t, err, test.want)
 		})
 	}
-	uid := int64(1337)
+	as := func(uid, gid *int64) func(*corev1.EphemeralContainer) {
+		return func(c *corev1.EphemeralContainer) {
+			c.SecurityContext = &corev1.SecurityContext{RunAsUser: uid, RunAsGroup: gid}
+		}
+	}
 	for _, test := range []struct {
 		name, want string
 		change     func(*corev1.EphemeralContainer)
@@ -73,9 +83,9 @@ func TestPodOfTheMeshStaysWhatTheWebhookMade(t *testing.T) {
 			c.VolumeMounts = []corev1.VolumeMount{{Name: "mesh-identity", MountPath: "/key"}}
 		}},
 		{"joins-proxy", "targets the mesh's proxy", func(c *corev1.EphemeralContainer) { c.TargetContainerName = "mesh-proxy" }},
-		{"is-proxy", "run as uid 1337", func(c *corev1.EphemeralContainer) {
-			c.SecurityContext = &corev1.SecurityContext{RunAsUser: &uid}
-		}},
+		{"is-old-proxy", "run as uid or gid 1337", as(ptr.To[int64](1337), nil)},
+		{"is-proxy", "run as uid or gid 1337 or a uid from 2013370000", as(ptr.To[int64](2013370001), nil)},
+		{"in-its-group", "run as uid or gid 1337", as(nil, ptr.To[int64](1337))},
 		{"edits-rules", "add NET_ADMIN", func(c *corev1.EphemeralContainer) {
 			c.SecurityContext = &corev1.SecurityContext{Capabilities: &corev1.Capabilities{Add: []corev1.Capability{"cap_net_admin"}}}
 		}},
@@ -94,6 +104,61 @@ func TestPodOfTheMeshStaysWhatTheWebhookMade(t *testing.T) {
 			wantRefused(t, err, test.want)
 		})
 	}
+}
+
+// TestUsersOfProxiesAreTheirsAlone: a user's inotify instances are counted on the
+// whole node, so a pod of another tenant could take those of a proxy.
+func TestUsersOfProxiesAreTheirsAlone(t *testing.T) {
+	const first, last = 2013370000, 2013379999
+	outside, inside, trusted := newNamespace(t), newMeshNamespace(t), newNamespace(t)
+	kubectl(t, "", "label", "namespace", trusted, "mesh.openservicemesh.io/privileged-workloads=allowed")
+	for _, namespace := range []string{outside, inside, trusted} {
+		newAccount(t, namespace, "app")
+	}
+	create := func(namespace string, change func(*corev1.Pod)) error {
+		pod := &corev1.Pod{
+			ObjectMeta: metav1.ObjectMeta{GenerateName: "app-"},
+			Spec:       corev1.PodSpec{ServiceAccountName: "app", Containers: []corev1.Container{{Name: "app", Image: "app"}}},
+		}
+		change(pod)
+		return dryRun(t, namespace, pod)
+	}
+	as := func(uid int64) *corev1.SecurityContext { return &corev1.SecurityContext{RunAsUser: &uid} }
+	ofPod := func(uid int64) func(*corev1.Pod) {
+		return func(p *corev1.Pod) { p.Spec.SecurityContext = &corev1.PodSecurityContext{RunAsUser: &uid} }
+	}
+	for _, test := range []struct {
+		name, namespace string
+		refused         bool
+		change          func(*corev1.Pod)
+	}{
+		{"the first, by a container", outside, true, func(p *corev1.Pod) { p.Spec.Containers[0].SecurityContext = as(first) }},
+		{"the last, by a container", outside, true, func(p *corev1.Pod) { p.Spec.Containers[0].SecurityContext = as(last) }},
+		{"the one before", outside, false, ofPod(first - 1)},
+		{"the one after", outside, false, ofPod(last + 1)},
+		{"by the pod", outside, true, ofPod(first)},
+		{"by an init container", outside, true, func(p *corev1.Pod) {
+			p.Spec.InitContainers = []corev1.Container{{Name: "setup", Image: "app", SecurityContext: as(first)}}
+		}},
+		{"by a container that poses as the proxy", outside, true, func(p *corev1.Pod) {
+			p.Spec.InitContainers = []corev1.Container{{Name: "mesh-proxy", Image: "app", SecurityContext: as(first)}}
+		}},
+		{"by the proxy that the webhook makes", inside, false, func(*corev1.Pod) {}},
+		{"in a namespace that an administrator trusts", trusted, false, ofPod(first)},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			err := create(test.namespace, test.change)
+			if refused := err != nil && strings.Contains(err.Error(), "mesh-proxy-users") && strings.Contains(err.Error(), "belongs to the mesh's proxies"); refused != test.refused || err != nil && !refused {
+				t.Errorf("got %v, want refused by mesh-proxy-users: %v", err, test.refused)
+			}
+		})
+	}
+}
+
+func dryRun(t *testing.T, namespace string, pod *corev1.Pod) error {
+	t.Helper()
+	_, err := host.CoreV1().Pods(namespace).Create(t.Context(), pod, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+	return err
 }
 
 func TestWhetherThePolicyOfPodsIsBoundIsInAMetric(t *testing.T) {

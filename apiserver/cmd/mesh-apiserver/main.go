@@ -2,8 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Command mesh-apiserver is the control plane of the mesh. Without a subcommand
-// it serves the mesh's API and controls the proxies; `init` and `drain` run in
-// the pods that it injects.
+// it serves the mesh's API and controls the proxies.
 package main
 
 import (

@@ -25,9 +25,8 @@ run it beside a cluster, with an etcd of its own:
 
   mesh-apiserver --kubeconfig=$HOME/.kube/config --data-dir=/tmp/mesh
 
-Subcommands, each with a --help of its own: init and drain run in the pods that
-it injects, restore brings a snapshot of the embedded etcd back, version prints
-which build this is.`
+Subcommands, each with a --help of its own: restore brings a snapshot of the
+embedded etcd back, version prints which build this is.`
 
 // helpWidth is where lines of --help end.
 const helpWidth = 100
@@ -53,7 +52,7 @@ func newCommand(registry basecompatibility.ComponentGlobalsRegistry) *cobra.Comm
 	if err == nil {
 		addFlags(cmd, o)
 	}
-	for _, sub := range []*cobra.Command{newInitCommand(), newDrainCommand(), newRestoreCommand(), newVersionCommand()} {
+	for _, sub := range []*cobra.Command{newRestoreCommand(), newVersionCommand()} {
 		sub.SetUsageFunc(usage)
 		sub.SetHelpFunc(help)
 		cmd.AddCommand(sub)

@@ -16,9 +16,7 @@ func TestHelpShowsTheFlagsOfItsCommandAlone(t *testing.T) {
 		args       string
 		has, lacks []string
 	}{
-		{"--help", []string{"--etcd-servers", "--xds-port", "init and drain"}, []string{"--control-plane-name"}},
-		{"init --help", []string{"--control-plane-name", "--probe"}, []string{"--etcd-servers"}},
-		{"drain --help", []string{"--timeout"}, []string{"--etcd-servers"}},
+		{"--help", []string{"--etcd-servers", "--xds-port", "restore brings"}, []string{"--revision"}},
 		{"version --help", []string{"Print the version"}, []string{"--etcd-servers"}},
 	} {
 		t.Run(test.args, func(t *testing.T) {

@@ -4,9 +4,7 @@
 package envoy
 
 import (
-	"errors"
 	"fmt"
-	"net/netip"
 	"path"
 	"time"
 
@@ -16,9 +14,6 @@ import (
 	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
 	metricsv3 "github.com/envoyproxy/go-control-plane/envoy/config/metrics/v3"
 	tlsv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/transport_sockets/tls/v3"
-	discoveryv3 "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
-	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/types/known/anypb"
 
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
 )
@@ -26,44 +21,29 @@ import (
 // clusterXDS is the control plane.
 const clusterXDS = "xds"
 
-// BootstrapParams is what mesh-init knows about the pod and the control plane.
+// BootstrapParams is what the webhook knows about the pod and the control plane.
+// Who the proxy is, Envoy is told by --service-node.
 type BootstrapParams struct {
-	// NodeID is the pod; the control plane refuses a stream whose certificate
-	// names another.
-	NodeID model.ProxyID
 	// XDSHost and XDSPort are the control plane's: a DNS name or an IP address.
 	XDSHost string
 	XDSPort uint16
 	// XDSServerName is the one DNS SAN that the control plane's certificate may
 	// have: mesh-apiserver.<system namespace>.svc.
 	XDSServerName string
-	// PodIPs are the pod's own addresses, the primary one (where the kubelet
-	// probes) first. At least one.
-	PodIPs []netip.Addr
 	// Probes are the rewritten probes of the pod's containers.
 	Probes []ProbeRoute
-	// MaxHeapBytes is the memory at which the proxy sheds load, at most what its
-	// container may use. 0 leaves memory unwatched.
-	MaxHeapBytes uint64
+	// MemoryBytes is what the proxy's container may use; near it the proxy sheds
+	// load. 0 leaves memory unwatched.
+	MemoryBytes uint64
 }
 
-// Bootstrap makes the three files that mesh-init writes to model.Bootstrap,
-// model.IdentitySDS and model.ControlPlaneRootsSDS, as YAML.
-func Bootstrap(p BootstrapParams) (bootstrap, identitySDS, controlPlaneRootsSDS []byte, err error) {
+// Bootstrap makes what Envoy starts with, as JSON without white space.
+func Bootstrap(p BootstrapParams) (string, error) {
 	config, err := bootstrapConfig(p)
 	if err != nil {
-		return nil, nil, nil, fmt.Errorf("make bootstrap: %w", err)
+		return "", fmt.Errorf("make bootstrap: %w", err)
 	}
-	if bootstrap, err = messageYAML(config); err != nil {
-		return nil, nil, nil, fmt.Errorf("render bootstrap: %w", err)
-	}
-	if identitySDS, err = secretFile(identitySecret()); err != nil {
-		return nil, nil, nil, fmt.Errorf("render identity secret: %w", err)
-	}
-	if controlPlaneRootsSDS, err = secretFile(controlPlaneRootsSecret()); err != nil {
-		return nil, nil, nil, fmt.Errorf("render control plane roots: %w", err)
-	}
-	return bootstrap, identitySDS, controlPlaneRootsSDS, nil
+	return compactJSON(config)
 }
 
 func bootstrapConfig(p BootstrapParams) (*bootstrapv3.Bootstrap, error) {
@@ -75,8 +55,7 @@ func bootstrapConfig(p BootstrapParams) (*bootstrapv3.Bootstrap, error) {
 		return nil, err
 	}
 	return &bootstrapv3.Bootstrap{
-		Node:  &corev3.Node{Id: p.NodeID.String(), Cluster: p.NodeID.Namespace},
-		Admin: &bootstrapv3.Admin{Address: pipeAddress(model.AdminSocket)},
+		Admin: &bootstrapv3.Admin{Address: adminAddress()},
 		DynamicResources: &bootstrapv3.Bootstrap_DynamicResources{
 			AdsConfig: adsConfig(),
 			LdsConfig: fromADS(),
@@ -84,7 +63,7 @@ func bootstrapConfig(p BootstrapParams) (*bootstrapv3.Bootstrap, error) {
 		},
 		StaticResources: &bootstrapv3.Bootstrap_StaticResources{
 			Clusters:  append([]*clusterv3.Cluster{xdsCluster(p), adminCluster()}, probes...),
-			Listeners: []*listenerv3.Listener{probeListener(p), readinessListener(p), prometheusListener(p)},
+			Listeners: []*listenerv3.Listener{probeListener(p), readinessListener(), prometheusListener()},
 		},
 		StatsConfig: statsConfig(),
 		StatsSinks:  []*metricsv3.StatsSink{auditSink()},
@@ -97,12 +76,8 @@ func bootstrapConfig(p BootstrapParams) (*bootstrapv3.Bootstrap, error) {
 
 func (p BootstrapParams) check() error {
 	switch {
-	case p.NodeID.Namespace == "" || p.NodeID.Pod == "" || p.NodeID.UID == "":
-		return fmt.Errorf("node ID %q lacks a part", p.NodeID)
 	case p.XDSHost == "" || p.XDSPort == 0 || p.XDSServerName == "":
 		return fmt.Errorf("control plane %q, port %d, name %q: all three are needed", p.XDSHost, p.XDSPort, p.XDSServerName)
-	case len(p.PodIPs) == 0:
-		return errors.New("no pod IP")
 	}
 	return nil
 }
@@ -190,9 +165,4 @@ func fileSource(name string) *corev3.DataSource {
 
 func watchedDirectory(file string) *corev3.WatchedDirectory {
 	return &corev3.WatchedDirectory{Path: path.Dir(file)}
-}
-
-// secretFile is the form in which Envoy reads resources from a file.
-func secretFile(s proto.Message) ([]byte, error) {
-	return messageYAML(&discoveryv3.DiscoveryResponse{Resources: []*anypb.Any{pack(s)}})
 }

@@ -25,23 +25,29 @@ const clusterAdmin = "admin"
 // pod can open them: Envoy's own is an hour. Prometheus asks once a minute.
 const staticIdleTimeout = 90 * time.Second
 
+// adminAddress is open to the proxy's group, with which mesh-init asks whether
+// the proxy is ready.
+func adminAddress() *corev3.Address {
+	return &corev3.Address{Address: &corev3.Address_Pipe{Pipe: &corev3.Pipe{Path: model.AdminSocket, Mode: 0o660}}}
+}
+
 func adminCluster() *clusterv3.Cluster {
 	return staticCluster(clusterAdmin, pipeAddress(model.AdminSocket))
 }
 
 // readinessListener answers /ready, 200 once everything that was asked for at
 // the start is there.
-func readinessListener(p BootstrapParams) *listenerv3.Listener {
-	return adminListener(p, "readiness", model.PortReadiness, "/ready")
+func readinessListener() *listenerv3.Listener {
+	return adminListener("readiness", model.PortReadiness, "/ready")
 }
 
 // prometheusListener answers /stats/prometheus.
-func prometheusListener(p BootstrapParams) *listenerv3.Listener {
-	return adminListener(p, "prometheus", model.PortPrometheus, "/stats/prometheus")
+func prometheusListener() *listenerv3.Listener {
+	return adminListener("prometheus", model.PortPrometheus, "/stats/prometheus")
 }
 
-func adminListener(p BootstrapParams, name string, port uint16, path string) *listenerv3.Listener {
-	return staticListener(p, name, port, staticManager(name, []*routev3.Route{
+func adminListener(name string, port uint16, path string) *listenerv3.Listener {
+	return staticListener(name, port, staticManager(name, []*routev3.Route{
 		route(name, exactPath(path), &routev3.RouteAction{
 			ClusterSpecifier: &routev3.RouteAction_Cluster{Cluster: clusterAdmin},
 		}),
@@ -76,10 +82,10 @@ func staticManager(name string, routes []*routev3.Route, methods string) *hcmv3.
 // staticListener is left out of the global connection limit: a busy proxy is not a
 // dead one.
 //
-// It serves the pod's own addresses alone. The outbound listener hands a call to
-// another pod's port of this number over to it, since it owns the port on every
-// address; without the match the caller's proxy would answer for the callee.
-func staticListener(p BootstrapParams, name string, port uint16, m *hcmv3.HttpConnectionManager) *listenerv3.Listener {
+// It owns the port on every address, so the outbound listener would hand a call to
+// another pod's port of this number over to it, and the caller's proxy would answer
+// for the callee. The redirection leads such a call elsewhere (redirect.Install).
+func staticListener(name string, port uint16, m *hcmv3.HttpConnectionManager) *listenerv3.Listener {
 	return &listenerv3.Listener{
 		Name:                          name,
 		Address:                       socketAddress("0.0.0.0", port),
@@ -87,22 +93,10 @@ func staticListener(p BootstrapParams, name string, port uint16, m *hcmv3.HttpCo
 		PerConnectionBufferLimitBytes: u32(bufferLimit),
 		IgnoreGlobalConnLimit:         true,
 		FilterChains: []*listenerv3.FilterChain{{
-			Name:             name,
-			FilterChainMatch: &listenerv3.FilterChainMatch{PrefixRanges: ownAddresses(p)},
-			Filters:          []*listenerv3.Filter{managerFilter(m)},
+			Name:    name,
+			Filters: []*listenerv3.Filter{managerFilter(m)},
 		}},
 	}
-}
-
-func ownAddresses(p BootstrapParams) []*corev3.CidrRange {
-	own := []*corev3.CidrRange{
-		{AddressPrefix: "127.0.0.0", PrefixLen: u32(8)},
-		{AddressPrefix: "::1", PrefixLen: u32(128)},
-	}
-	for _, ip := range p.PodIPs {
-		own = append(own, &corev3.CidrRange{AddressPrefix: ip.String(), PrefixLen: u32(uint32(ip.BitLen()))})
-	}
-	return own
 }
 
 func staticCluster(name string, address *corev3.Address) *clusterv3.Cluster {

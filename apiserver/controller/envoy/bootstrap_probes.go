@@ -92,7 +92,7 @@ func probeListener(p BootstrapParams) *listenerv3.Listener {
 	m.CodecType = hcmv3.HttpConnectionManager_HTTP1
 	m.HttpProtocolOptions = &corev3.Http1ProtocolOptions{AcceptHttp_10: true}
 	m.RequestTimeout, m.StreamIdleTimeout = dur(requestHeadersTimeout), dur(idle)
-	return staticListener(p, "probes", model.PortProbes, m)
+	return staticListener("probes", model.PortProbes, m)
 }
 
 // probeFilters connect to nothing by themselves: where a request goes the script

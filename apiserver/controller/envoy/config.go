@@ -36,7 +36,7 @@ func fromADS() *corev3.ConfigSource {
 	}
 }
 
-// fromFile is the config source of what mesh-init writes.
+// fromFile is the config source of what the webhook gives the pod.
 func fromFile(path string) *corev3.ConfigSource {
 	return &corev3.ConfigSource{
 		ResourceApiVersion:  corev3.ApiVersion_V3,

@@ -26,17 +26,9 @@ import (
 // form.
 func TestEnvoyAcceptsWhatItIsTold(t *testing.T) {
 	binary := envoytest.Binary(t)
-	_, identity, roots, err := Bootstrap(testPod())
-	if err != nil {
-		t.Fatal(err)
-	}
 	for name, in := range readInputs(t) {
 		t.Run(name, func(t *testing.T) {
-			budget, err := RefusalBudget()
-			if err != nil {
-				t.Fatal(err)
-			}
-			pod := envoytest.NewPod(t, identity, roots, budget)
+			pod := newTestPod(t)
 			params := testPod()
 			if in.Bootstrap != nil {
 				params = *in.Bootstrap
@@ -55,6 +47,11 @@ func TestEnvoyAcceptsWhatItIsTold(t *testing.T) {
 			pod.Accepts(t, binary, b)
 		})
 	}
+}
+
+func newTestPod(t *testing.T) envoytest.Pod {
+	files := testFiles(t)
+	return envoytest.NewPod(t, files.Identity, files.ControlPlaneRoots, files.RefusalBudget)
 }
 
 // embed puts a resource where static configuration has its like.

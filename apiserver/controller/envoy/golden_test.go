@@ -77,21 +77,35 @@ func serviceResources(t *testing.T, s model.Service) []Resource {
 func (in input) render(t *testing.T) []byte {
 	t.Helper()
 	if in.Bootstrap != nil {
-		bootstrap, identity, roots, err := Bootstrap(*in.Bootstrap)
+		bootstrap, err := Bootstrap(*in.Bootstrap)
 		if err != nil {
 			t.Fatal(err)
 		}
-		budget, err := RefusalBudget()
-		if err != nil {
-			t.Fatal(err)
+		files := testFiles(t)
+		var documents [][]byte
+		for _, document := range []string{bootstrap, files.Identity, files.ControlPlaneRoots, files.RefusalBudget} {
+			lines, err := yaml.JSONToYAML([]byte(document))
+			if err != nil {
+				t.Fatal(err)
+			}
+			documents = append(documents, lines)
 		}
-		return bytes.Join([][]byte{bootstrap, identity, roots, budget}, []byte("---\n"))
+		return bytes.Join(documents, []byte("---\n"))
 	}
 	out, err := YAML(in.resources(t, []byte(testRoots)))
 	if err != nil {
 		t.Fatal(err)
 	}
 	return out
+}
+
+func testFiles(t *testing.T) Files {
+	t.Helper()
+	files, err := BootstrapFiles()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files
 }
 
 func readInputs(t *testing.T) map[string]input {

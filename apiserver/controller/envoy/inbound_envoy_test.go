@@ -146,10 +146,6 @@ func connectionFilters(t *testing.T, m model.Mesh, access model.Access) []*liste
 // run starts Envoy and waits until it listens; it ends with the test.
 func (e inboundEnvoy) run(t *testing.T, config *bootstrapv3.Bootstrap) {
 	t.Helper()
-	budget, err := RefusalBudget()
-	if err != nil {
-		t.Fatal(err)
-	}
 	yaml, err := messageYAML(config)
 	if err != nil {
 		t.Fatal(err)
@@ -157,8 +153,8 @@ func (e inboundEnvoy) run(t *testing.T, config *bootstrapv3.Bootstrap) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "bootstrap.yaml")
 	for name, content := range map[string][]byte{
-		filepath.Base(model.RefusalBudget): budget,
-		filepath.Base(file):                []byte(strings.ReplaceAll(string(yaml), model.RunDirectory, dir)),
+		filepath.Base(model.RefusalBudget): []byte(testFiles(t).RefusalBudget),
+		filepath.Base(file):                []byte(strings.ReplaceAll(string(yaml), model.FilesDirectory, dir)),
 	} {
 		if err := os.WriteFile(filepath.Join(dir, name), content, 0o600); err != nil {
 			t.Fatal(err)

@@ -22,16 +22,16 @@ const (
 	ListenerInbound  = "inbound"
 
 	ClusterPassthrough  = "passthrough"
-	ClusterInboundTCP   = "inbound/tcp"
-	ClusterInboundHTTP1 = "inbound/http1"
-	ClusterInboundHTTP2 = "inbound/http2"
+	ClusterInboundTCP   = model.ClusterInboundTCP
+	ClusterInboundHTTP1 = model.ClusterInboundHTTP1
+	ClusterInboundHTTP2 = model.ClusterInboundHTTP2
 	// ClusterInboundHTTP speaks what the caller does.
 	ClusterInboundHTTP = "inbound/http"
 
 	// SecretRoots is the validation context with the workload roots.
 	SecretRoots = "roots"
 	// SecretIdentity and SecretControlPlaneRoots are read from the files that
-	// mesh-init writes; the control plane never sends them.
+	// the webhook gives the pod; the control plane never sends them.
 	SecretIdentity          = "identity"
 	SecretControlPlaneRoots = "control-plane-roots"
 )

@@ -19,6 +19,10 @@ import (
 // would take the memory of its node.
 const maxConnections = 1 << 16
 
+// heapShare is the part of the container's memory that the heap may take. Stacks,
+// and buffers of the kernel, count for the container as well.
+const heapShare = 0.9
+
 // overloadManager bounds connections, and memory where a bound is known. The
 // steps of memory are those of Envoy's "Configuring Envoy as an edge proxy".
 func overloadManager(p BootstrapParams) *overloadv3.OverloadManager {
@@ -29,15 +33,15 @@ func overloadManager(p BootstrapParams) *overloadv3.OverloadManager {
 				MaxActiveDownstreamConnections: maxConnections,
 			})},
 	}
-	if p.MaxHeapBytes == 0 {
+	if p.MemoryBytes == 0 {
 		return m
 	}
 	const heap = "envoy.resource_monitors.fixed_heap"
-	m.ResourceMonitors = append(m.ResourceMonitors, monitor(heap, &fixedheapv3.FixedHeapConfig{MaxHeapSizeBytes: p.MaxHeapBytes}))
+	m.ResourceMonitors = append(m.ResourceMonitors, monitor(heap, &fixedheapv3.FixedHeapConfig{MaxHeapSizeBytes: p.MemoryBytes}))
 	m.Actions = []*overloadv3.OverloadAction{
-		at("envoy.overload_actions.shrink_heap", heap, 0.92),
-		at("envoy.overload_actions.disable_http_keepalive", heap, 0.95),
-		at("envoy.overload_actions.stop_accepting_requests", heap, 0.98),
+		at("envoy.overload_actions.shrink_heap", heap, 0.92*heapShare),
+		at("envoy.overload_actions.disable_http_keepalive", heap, 0.95*heapShare),
+		at("envoy.overload_actions.stop_accepting_requests", heap, 0.98*heapShare),
 	}
 	return m
 }

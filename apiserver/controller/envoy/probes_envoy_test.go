@@ -16,7 +16,6 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -358,7 +357,7 @@ func answerRaw(t *testing.T, answer string) *netListener {
 // runProbes starts Envoy with the probe listener alone, and gives its address once it answers.
 func runProbes(t *testing.T, probes []ProbeRoute) string {
 	params := testPod()
-	params.PodIPs, params.Probes = []netip.Addr{netip.MustParseAddr("127.0.0.1")}, probes
+	params.Probes = probes
 	config, err := bootstrapConfig(params)
 	if err != nil {
 		t.Fatal(err)

@@ -71,7 +71,7 @@ func TestEverythingSetOnPurposeIsInAGolden(t *testing.T) {
 		{"max_connection_duration ≤ certificate lifetime, TCP", tcp, []string{"max_downstream_connection_duration: "}},
 		{"overload manager", "bootstrap", []string{"envoy.resource_monitors.fixed_heap", "envoy.overload_actions.stop_accepting_requests"}},
 		{"global connection limit", "bootstrap", []string{"max_active_downstream_connections: "}},
-		{"admin on a unix socket", "bootstrap", []string{"admin:\n  address:\n    pipe:\n      path: /var/run/mesh/admin.sock"}},
+		{"admin on a unix socket", "bootstrap", []string{"admin:\n  address:\n    pipe:\n      mode: 432\n      path: /var/run/mesh-run/admin.sock"}},
 		{"bounded logs, of requests", open, []string{
 			"expression: response.code_details.startsWith('rbac_access_denied')", "envoy.access_loggers.extension_filters.process_ratelimit",
 		}},

@@ -4,7 +4,6 @@
 package envoy
 
 import (
-	"fmt"
 	"net/http"
 	"time"
 
@@ -16,7 +15,6 @@ import (
 	discoveryv3 "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
 	typev3 "github.com/envoyproxy/go-control-plane/envoy/type/v3"
 	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/types/known/anypb"
 	"google.golang.org/protobuf/types/known/structpb"
 
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
@@ -108,11 +106,11 @@ func logFilter(name string, config proto.Message) *accesslogv3.AccessLogFilter {
 	}}
 }
 
-// RefusalBudget is the file that mesh-init writes to model.RefusalBudget, as
-// YAML. It is a file since a filter of access logs takes its budget from no
-// other place than a discovery service, and is the same for the pod's life.
-func RefusalBudget() ([]byte, error) {
-	file, err := messageYAML(&discoveryv3.DiscoveryResponse{Resources: []*anypb.Any{pack(&discoveryv3.Resource{
+// refusalTokens is the file model.RefusalBudget. It is a file since a filter of
+// access logs takes its budget from no other place than a discovery service, and
+// is the same for the pod's life.
+func refusalTokens() *discoveryv3.Resource {
+	return &discoveryv3.Resource{
 		Name:    refusalBudget,
 		Version: "1",
 		Resource: pack(&typev3.TokenBucket{
@@ -120,9 +118,5 @@ func RefusalBudget() ([]byte, error) {
 			TokensPerFill: u32(1),
 			FillInterval:  dur(refusalInterval),
 		}),
-	})}})
-	if err != nil {
-		return nil, fmt.Errorf("render the budget of refusals: %w", err)
 	}
-	return file, nil
 }

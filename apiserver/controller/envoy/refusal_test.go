@@ -5,7 +5,6 @@ package envoy
 
 import (
 	"fmt"
-	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -15,19 +14,15 @@ import (
 
 func testPod() BootstrapParams {
 	return BootstrapParams{
-		NodeID:        model.ProxyID{Namespace: "bookstore", Pod: "bookstore-0", UID: "5c1d"},
 		XDSHost:       "127.0.0.1",
 		XDSPort:       model.PortXDS,
 		XDSServerName: "mesh-apiserver.mesh-system.svc",
-		PodIPs:        []netip.Addr{netip.MustParseAddr("198.18.0.11")},
 	}
 }
 
 func TestBootstrapNamesWhatIsMissing(t *testing.T) {
 	for want, spoil := range map[string]func(*BootstrapParams){
-		"node ID":       func(p *BootstrapParams) { p.NodeID.UID = "" },
 		"control plane": func(p *BootstrapParams) { p.XDSServerName = "" },
-		"no pod IP":     func(p *BootstrapParams) { p.PodIPs = nil },
 		"scheme \"FTP\"": func(p *BootstrapParams) {
 			p.Probes = []ProbeRoute{{Path: "/probe/app/liveness", Port: 80, Scheme: "FTP", Timeout: time.Second}}
 		},
@@ -37,7 +32,7 @@ func TestBootstrapNamesWhatIsMissing(t *testing.T) {
 	} {
 		params := testPod()
 		spoil(&params)
-		if _, _, _, err := Bootstrap(params); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := Bootstrap(params); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v, want one about %q", err, want)
 		}
 	}

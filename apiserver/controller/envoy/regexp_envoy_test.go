@@ -39,15 +39,7 @@ func TestEnvoyTakesEveryExpressionThatIsAdmitted(t *testing.T) {
 // takenByEnvoy gives a workload's resources to the real Envoy, in static form.
 func takenByEnvoy(t *testing.T, w model.Workload) {
 	t.Helper()
-	_, identity, roots, err := Bootstrap(testPod())
-	if err != nil {
-		t.Fatal(err)
-	}
-	budget, err := RefusalBudget()
-	if err != nil {
-		t.Fatal(err)
-	}
-	pod := envoytest.NewPod(t, identity, roots, budget)
+	pod := newTestPod(t)
 	config, err := bootstrapConfig(testPod())
 	if err != nil {
 		t.Fatal(err)

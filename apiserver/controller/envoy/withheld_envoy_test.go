@@ -84,7 +84,7 @@ func startWithheld(t *testing.T, port uint16) func() (int, string) {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	command := exec.CommandContext(ctx, envoytest.Binary(t), "-c", file, "--concurrency", "1", "--disable-hot-restart", "--log-level", "warning")
+	command := exec.CommandContext(ctx, envoytest.Binary(t), "-c", file, "--service-node", "shop/app/uid", "--service-cluster", "shop", "--concurrency", "1", "--disable-hot-restart", "--log-level", "warning")
 	if err := command.Start(); err != nil {
 		t.Fatal(err)
 	}

@@ -19,10 +19,15 @@ func ourContainer(name string) bool {
 	return name == model.InitContainer || name == model.ProxyContainer
 }
 
-// addContainers puts mesh-init and mesh-proxy before all other init containers:
+// addContainers puts mesh-proxy and mesh-init before all other init containers:
 // what starts earlier would speak past the proxy. If they are there already
 // they are compared, brought up to date with the probes, and moved to the front.
 func addContainers(spec *corev1.PodSpec, settings Settings, routes []ProbeRoute, excluded []string) ([]Operation, error) {
+	bootstrap, err := bootstrapArgument(settings, routes)
+	if err != nil {
+		return nil, err
+	}
+	user := proxyUser(spec, settings)
 	var operations []Operation
 	if spec.InitContainers == nil {
 		operations = append(operations, Operation{Op: "add", Path: "/spec/initContainers", Value: []corev1.Container{}})
@@ -32,7 +37,7 @@ func addContainers(spec *corev1.PodSpec, settings Settings, routes []ProbeRoute,
 		order = append(order, spec.InitContainers[i].Name)
 	}
 	settings.Resources = resourcesFor(spec, settings.Resources)
-	for to, want := range []corev1.Container{initContainer(settings, routes, excluded), proxyContainer(settings)} {
+	for to, want := range []corev1.Container{proxyContainer(settings, user, bootstrap), initContainer(settings, user, routes, excluded)} {
 		from := slices.Index(order, want.Name)
 		if from < 0 {
 			operations = append(operations, Operation{Op: "add", Path: initContainerPath(to), Value: want})
@@ -78,8 +83,9 @@ func others(spec *corev1.PodSpec) []*corev1.Container {
 }
 
 // sameContainer compares all but what the API server's own plugins may change
-// (AlwaysPullImages, LimitRanger, defaults), the probe routes, which follow the
-// probes of the other containers, and the exclusions, which follow annotations.
+// (AlwaysPullImages, LimitRanger, defaults), the bootstrap and the probe routes,
+// which follow the probes of the other containers, and the exclusions, which follow
+// annotations.
 func sameContainer(have, want corev1.Container) bool {
 	return apiequality.Semantic.DeepEqual(compared(have), compared(want))
 }
@@ -91,7 +97,7 @@ func compared(c corev1.Container) corev1.Container {
 	c.TerminationMessagePolicy = ""
 	c.Resources = corev1.ResourceRequirements{}
 	c.Args = slices.DeleteFunc(c.Args, func(arg string) bool {
-		return strings.HasPrefix(arg, probeArgument) || strings.HasPrefix(arg, excludeArgument)
+		return strings.HasPrefix(arg, probeArgument) || strings.HasPrefix(arg, excludeArgument) || strings.HasPrefix(arg, "{")
 	})
 	for _, probe := range []*corev1.Probe{c.StartupProbe, c.ReadinessProbe} {
 		if probe != nil && probe.HTTPGet != nil && probe.HTTPGet.Protocol != nil && *probe.HTTPGet.Protocol == corev1.HTTPProtocolHTTP1 {
@@ -109,7 +115,7 @@ func resourcesFor(spec *corev1.PodSpec, resources corev1.ResourceRequirements) c
 		return corev1.ResourceRequirements{}
 	}
 	// The kubelet evicts a pod whose disk use exceeds the sum of its containers'
-	// limits, if there are any; the copy of the binary counts, so it adds its part.
+	// limits, if there are any; the proxy's log and mesh-run count, so it adds its part.
 	limited := slices.ContainsFunc(others(spec), func(c *corev1.Container) bool {
 		_, ok := c.Resources.Limits[corev1.ResourceEphemeralStorage]
 		return ok
@@ -122,7 +128,7 @@ func resourcesFor(spec *corev1.PodSpec, resources corev1.ResourceRequirements) c
 		resources.Limits = corev1.ResourceList{}
 	}
 	if _, ok := resources.Limits[corev1.ResourceEphemeralStorage]; !ok {
-		resources.Limits[corev1.ResourceEphemeralStorage] = resource.MustParse(runSize)
+		resources.Limits[corev1.ResourceEphemeralStorage] = resource.MustParse(diskSize)
 	}
 	return resources
 }

@@ -7,6 +7,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"hash/fnv"
 	"net/http"
 	"time"
 
@@ -15,6 +16,7 @@ import (
 	admissionv1 "k8s.io/api/admission/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	utiljson "k8s.io/apimachinery/pkg/util/json"
 	"k8s.io/klog/v2"
 	"k8s.io/utils/ptr"
@@ -125,6 +127,7 @@ func (h *Handler) admit(ctx context.Context, request *admissionv1.AdmissionReque
 	if err != nil {
 		return h.fail(ctx, request, fmt.Errorf("read namespace %s: %w", request.Namespace, err))
 	}
+	settings.Drawn = draw(request.UID)
 	result, err := Patch(&pod, Namespace{Name: request.Namespace, Labels: labels}, settings)
 	if err != nil {
 		return deny(http.StatusForbidden, err.Error()), outcomeRefused
@@ -138,6 +141,13 @@ func (h *Handler) admit(ctx context.Context, request *admissionv1.AdmissionReque
 	}
 	response.PatchType = ptr.To(admissionv1.PatchTypeJSONPatch)
 	return response, outcomeInjected
+}
+
+// draw makes a number of the review's UID, which the API server draws anew each time.
+func draw(uid types.UID) uint64 {
+	hash := fnv.New64a()
+	hash.Write([]byte(uid))
+	return hash.Sum64()
 }
 
 // fail is for what is not the pod's fault: whoever made it tries again.

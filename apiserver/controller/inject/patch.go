@@ -73,12 +73,16 @@ func Patch(pod *corev1.Pod, namespace Namespace, settings Settings) (Result, err
 	if err != nil {
 		return Result{}, err
 	}
+	annotations, err := addFiles(pod)
+	if err != nil {
+		return Result{}, err
+	}
 	containers, err := addContainers(&pod.Spec, settings, probes.routes, excluded)
 	if err != nil {
 		return Result{}, err
 	}
 	// Probes first: their paths count containers as they stand in the pod.
-	result.Operations = append(append(result.Operations, volumes...), containers...)
+	result.Operations = slices.Concat(result.Operations, annotations, volumes, containers)
 	return result, nil
 }
 

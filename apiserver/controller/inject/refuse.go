@@ -39,9 +39,9 @@ func refuse(pod *corev1.Pod, namespace Namespace, settings Settings) error {
 		}
 	}
 	for _, c := range others(&pod.Spec) {
-		if runsAsProxy(pod, c) && !namespace.privileged() {
-			return fmt.Errorf("container %s runs as uid %d, whose traffic the mesh does not capture: choose another runAsUser, have an administrator label the namespace %s=%s, %s",
-				c.Name, model.ProxyUID, model.PrivilegedLabel, privilegedAllowed, optOut)
+		if why := asProxy(pod, c); why != "" && !namespace.privileged() {
+			return fmt.Errorf("container %s runs as %s, have an administrator label the namespace %s=%s, %s",
+				c.Name, why, model.PrivilegedLabel, privilegedAllowed, optOut)
 		}
 		for _, port := range c.Ports {
 			if ofProxy(port.ContainerPort) && (port.Protocol == corev1.ProtocolTCP || port.Protocol == "") {
@@ -56,8 +56,8 @@ func refuse(pod *corev1.Pod, namespace Namespace, settings Settings) error {
 }
 
 // refusePrivileged tells what would let an app step around its proxy, or read
-// the proxy's key: within one process namespace, a root process may become uid
-// 1337 and look into /proc/<envoy>/root.
+// the proxy's key: within one process namespace, a root process may become the
+// proxy's user and look into /proc/<envoy>/root.
 func refusePrivileged(pod *corev1.Pod) error {
 	switch {
 	case pod.Spec.HostPID:
@@ -121,12 +121,4 @@ func ofProxy(port int32) bool {
 // some take the kernel's prefix.
 func canonical(c corev1.Capability) corev1.Capability {
 	return corev1.Capability(strings.TrimPrefix(strings.ToUpper(string(c)), "CAP_"))
-}
-
-func runsAsProxy(pod *corev1.Pod, c *corev1.Container) bool {
-	if c.SecurityContext != nil && c.SecurityContext.RunAsUser != nil {
-		return *c.SecurityContext.RunAsUser == model.ProxyUID
-	}
-	return pod.Spec.SecurityContext != nil && pod.Spec.SecurityContext.RunAsUser != nil &&
-		*pod.Spec.SecurityContext.RunAsUser == model.ProxyUID
 }

@@ -46,6 +46,20 @@ func TestRefusals(t *testing.T) {
 			p.Spec.InitContainers = []corev1.Container{{Name: "setup", SecurityContext: &corev1.SecurityContext{RunAsUser: ptr.To[int64](1337)}}}
 		}, "container setup runs as uid 1337"},
 
+		{"container as a proxy's user", container(func(c *corev1.Container) {
+			c.SecurityContext = &corev1.SecurityContext{RunAsUser: ptr.To[int64](model.FirstProxyUID + 5)}
+		}), "container app runs as uid 2013370005, which the mesh keeps for its proxies: choose another runAsUser"},
+		{"container as the proxy's group", container(func(c *corev1.Container) {
+			c.SecurityContext = &corev1.SecurityContext{RunAsGroup: ptr.To[int64](1337)}
+		}),
+			"container app runs as gid 1337, whose traffic the mesh does not capture: choose another runAsGroup"},
+		{"pod as the proxy's group", ofPod(corev1.PodSecurityContext{RunAsGroup: ptr.To[int64](1337)}),
+			"container app runs as gid 1337, whose traffic the mesh does not capture: choose another runAsGroup"},
+		{"pod with the proxy's group beside", ofPod(corev1.PodSecurityContext{SupplementalGroups: []int64{7, 1337}}),
+			"container app runs as gid 1337, whose traffic the mesh does not capture: remove it from supplementalGroups"},
+		{"pod with files of the proxy's group", ofPod(corev1.PodSecurityContext{FSGroup: ptr.To[int64](1337)}),
+			"container app runs as gid 1337, whose traffic the mesh does not capture: choose another fsGroup"},
+
 		{"NET_ADMIN", container(adds("NET_ADMIN")), "container app adds capability NET_ADMIN and can step around the mesh: remove it, have an administrator label the namespace mesh.openservicemesh.io/privileged-workloads=allowed, or label the pod mesh.openservicemesh.io/inject=disabled"},
 		{"NET_RAW", container(adds("NET_RAW")), "container app adds capability NET_RAW"},
 		{"a capability in another spelling", container(adds("cap_net_admin")), "container app adds capability cap_net_admin"},
@@ -208,28 +222,29 @@ func TestHooksThatGoPastTheProxyAreLeftAlone(t *testing.T) {
 func TestForgeries(t *testing.T) {
 	const wrong = "and this is not the"
 	for name, forge := range map[string]func(*corev1.PodSpec){
-		"image":      func(s *corev1.PodSpec) { s.InitContainers[1].Image = "mine" },
-		"user":       func(s *corev1.PodSpec) { s.InitContainers[1].SecurityContext.RunAsUser = ptr.To[int64](0) },
-		"capability": func(s *corev1.PodSpec) { s.InitContainers[0].SecurityContext.Capabilities.Add = nil },
+		"image":      func(s *corev1.PodSpec) { s.InitContainers[0].Image = "mine" },
+		"user":       func(s *corev1.PodSpec) { s.InitContainers[0].SecurityContext.RunAsUser = ptr.To[int64](0) },
+		"capability": func(s *corev1.PodSpec) { s.InitContainers[1].SecurityContext.Capabilities.Add = nil },
 		"environment": func(s *corev1.PodSpec) {
-			s.InitContainers[1].Env[0] = corev1.EnvVar{Name: "POD_NAMESPACE", Value: "other"}
+			s.InitContainers[0].Env[0] = corev1.EnvVar{Name: "POD_NAMESPACE", Value: "other"}
 		},
-		"control plane":    func(s *corev1.PodSpec) { s.InitContainers[0].Args[3] = "--control-plane=mine:15012" },
-		"mount":            func(s *corev1.PodSpec) { s.InitContainers[1].VolumeMounts[3].Name = "kube-api-access" },
-		"no startup probe": func(s *corev1.PodSpec) { s.InitContainers[1].StartupProbe = nil },
-		"no sidecar":       func(s *corev1.PodSpec) { s.InitContainers[1].RestartPolicy = nil },
+		"another's bootstrap": func(s *corev1.PodSpec) { s.InitContainers[0].Args[0] = "--config-path" },
+		"who it is":           func(s *corev1.PodSpec) { s.InitContainers[0].Args[3] = "other/pod/uid" },
+		"mount":               func(s *corev1.PodSpec) { s.InitContainers[0].VolumeMounts[4].Name = "kube-api-access" },
+		"no readiness probe":  func(s *corev1.PodSpec) { s.InitContainers[0].ReadinessProbe = nil },
+		"no sidecar":          func(s *corev1.PodSpec) { s.InitContainers[0].RestartPolicy = nil },
 		"environment from elsewhere": func(s *corev1.PodSpec) {
-			s.InitContainers[1].EnvFrom = []corev1.EnvFromSource{{ConfigMapRef: &corev1.ConfigMapEnvSource{}}}
+			s.InitContainers[0].EnvFrom = []corev1.EnvFromSource{{ConfigMapRef: &corev1.ConfigMapEnvSource{}}}
 		},
-		"part of a mount": func(s *corev1.PodSpec) { s.InitContainers[1].VolumeMounts[0].SubPath = "x" },
+		"part of a mount": func(s *corev1.PodSpec) { s.InitContainers[0].VolumeMounts[0].SubPath = "x" },
 		"a mount more": func(s *corev1.PodSpec) {
-			s.InitContainers[1].VolumeMounts = append(s.InitContainers[1].VolumeMounts, corev1.VolumeMount{Name: "mine", MountPath: "/etc/envoy"})
+			s.InitContainers[0].VolumeMounts = append(s.InitContainers[0].VolumeMounts, corev1.VolumeMount{Name: "mine", MountPath: "/etc/envoy"})
 		},
 		"a command of the author's": func(s *corev1.PodSpec) {
-			s.InitContainers[1].Lifecycle.PostStart = &corev1.LifecycleHandler{Exec: &corev1.ExecAction{Command: []string{"true"}}}
+			s.InitContainers[0].Lifecycle.PostStart = &corev1.LifecycleHandler{Exec: &corev1.ExecAction{Command: []string{"true"}}}
 		},
 		"a probe that is no probe": func(s *corev1.PodSpec) {
-			s.InitContainers[1].StartupProbe.ProbeHandler = corev1.ProbeHandler{Exec: &corev1.ExecAction{Command: []string{"true"}}}
+			s.InitContainers[0].ReadinessProbe.ProbeHandler = corev1.ProbeHandler{Exec: &corev1.ExecAction{Command: []string{"true"}}}
 		},
 		"a directory of the node": func(s *corev1.PodSpec) {
 			s.Volumes[2] = corev1.Volume{Name: s.Volumes[2].Name, VolumeSource: corev1.VolumeSource{HostPath: &corev1.HostPathVolumeSource{Path: "/tmp"}}}
@@ -255,7 +270,7 @@ func TestForgeries(t *testing.T) {
 	}
 	t.Run("a probe's way to the proxy itself", func(t *testing.T) {
 		pod := apply(t, readPod(t, "testdata/probes.in.yaml"))
-		pod.Spec.InitContainers[0].Args[5] = `--probe={"container":"cache","kind":"startup","scheme":"http","port":15090,"path":"/stats","timeout":1}`
+		pod.Spec.InitContainers[1].Args[1] = `--probe={"container":"cache","kind":"startup","scheme":"http","port":15090,"path":"/stats","timeout":1}`
 		if result, err := Patch(pod, bookstore, settings); err == nil {
 			t.Errorf("admitted with %+v", result)
 		}
@@ -335,6 +350,10 @@ func annotated(name, value string) func(*corev1.Pod, *Namespace, *Settings) {
 
 func container(change func(*corev1.Container)) func(*corev1.Pod, *Namespace, *Settings) {
 	return func(p *corev1.Pod, _ *Namespace, _ *Settings) { change(&p.Spec.Containers[0]) }
+}
+
+func ofPod(security corev1.PodSecurityContext) func(*corev1.Pod, *Namespace, *Settings) {
+	return func(p *corev1.Pod, _ *Namespace, _ *Settings) { p.Spec.SecurityContext = &security }
 }
 
 func adds(capability corev1.Capability) func(*corev1.Container) {

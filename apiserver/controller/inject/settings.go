@@ -17,12 +17,12 @@ import (
 // Settings is what Patch has to know beside the pod and its namespace.
 type Settings struct {
 	// InitImage is the image of mesh-init: the server's own. It must have
-	// mesh-apiserver on its PATH.
+	// mesh-helper on its PATH.
 	InitImage string
 	// ProxyImage is the image of mesh-proxy. It must have envoy on its PATH.
 	ProxyImage string
-	// Resources are given to both containers. mesh-init runs before all others,
-	// so its share costs the pod nothing.
+	// Resources are given to both containers. mesh-init has ended before
+	// all others but the proxy start.
 	Resources corev1.ResourceRequirements
 	// LogLevel is Envoy's --log-level.
 	LogLevel string
@@ -43,6 +43,8 @@ type Settings struct {
 	SystemNamespace string
 	// ClusterDomain is the DNS suffix of the cluster: "cluster.local".
 	ClusterDomain string
+	// Drawn is a number drawn for this pod, by which its proxy's user is chosen.
+	Drawn uint64
 	// PodIdentity is true if the host serves PodCertificateRequest in
 	// certificates.k8s.io/v1 (on by default from Kubernetes 1.37).
 	PodIdentity bool

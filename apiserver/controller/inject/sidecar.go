@@ -15,35 +15,22 @@ import (
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
 )
 
-// startupOutage is the outage of the control plane that a starting pod sits out
-// before the kubelet restarts its proxy.
-const startupOutage = 11 * time.Minute
-
-// initContainer redirects the pod's traffic and writes the proxy's files. It is
-// root because only root's capabilities reach a process without file
-// capabilities; of these it keeps NET_ADMIN alone.
-func initContainer(settings Settings, routes []ProbeRoute, excluded []string) corev1.Container {
-	args := []string{
-		"--node=" + nodeID,
-		"--pod-ips=$(POD_IPS)",
-		"--proxy-memory=$(PROXY_MEMORY)",
-		"--control-plane=" + controlPlaneHost(settings) + ":" + strconv.Itoa(model.PortXDS),
-		"--control-plane-name=" + model.ControlPlaneName(settings.SystemNamespace),
-	}
+// initContainer redirects the pod's traffic, and ends when the proxy, which starts
+// before it, has its configuration: what comes after it starts then. It is root
+// because only root's capabilities reach a process without file capabilities; of
+// these it keeps NET_ADMIN for the redirection, and SETUID to see whether the
+// proxy's user has an inotify instance left. The proxy's group lets it ask the proxy.
+func initContainer(settings Settings, user int64, routes []ProbeRoute, excluded []string) corev1.Container {
+	args := []string{"--proxy-uid=" + strconv.FormatInt(user, 10)}
 	for _, route := range routes {
 		args = append(args, route.argument())
 	}
 	args = append(args, excluded...)
 	return corev1.Container{
-		Name:    model.InitContainer,
-		Image:   settings.InitImage,
-		Command: []string{"mesh-apiserver", "init"},
-		Args:    args,
-		Env: append(podEnv(), downward("POD_IPS", "status.podIPs"), corev1.EnvVar{
-			Name: "PROXY_MEMORY", ValueFrom: &corev1.EnvVarSource{ResourceFieldRef: &corev1.ResourceFieldSelector{
-				ContainerName: model.ProxyContainer, Resource: "limits.memory",
-			}},
-		}),
+		Name:      model.InitContainer,
+		Image:     settings.InitImage,
+		Command:   []string{"mesh-helper", "init"},
+		Args:      args,
 		Resources: settings.Resources,
 		VolumeMounts: []corev1.VolumeMount{
 			{Name: model.VolumeRun, MountPath: model.RunDirectory},
@@ -51,27 +38,29 @@ func initContainer(settings Settings, routes []ProbeRoute, excluded []string) co
 		},
 		SecurityContext: &corev1.SecurityContext{
 			RunAsUser:                ptr.To[int64](0),
-			RunAsGroup:               ptr.To[int64](0),
+			RunAsGroup:               ptr.To[int64](model.ProxyGID),
 			RunAsNonRoot:             ptr.To(false),
 			Privileged:               ptr.To(false),
 			AllowPrivilegeEscalation: ptr.To(false),
 			ReadOnlyRootFilesystem:   ptr.To(true),
-			Capabilities:             &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}, Add: []corev1.Capability{"NET_ADMIN"}},
+			Capabilities:             &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}, Add: []corev1.Capability{"NET_ADMIN", "SETUID"}},
 			SeccompProfile:           &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
 		},
 	}
 }
 
-// proxyContainer is Envoy as a native sidecar (KEP-753): it is ready before the
-// next container starts, and ends after the last one.
-func proxyContainer(settings Settings) corev1.Container {
+// proxyContainer is Envoy as a native sidecar (KEP-753): it starts before all
+// others, and ends after the last one. It has no startup probe, which would cost
+// the kubelet a second look: mesh-init waits for it.
+func proxyContainer(settings Settings, user int64, bootstrap string) corev1.Container {
 	return corev1.Container{
 		Name:    model.ProxyContainer,
 		Image:   settings.ProxyImage,
 		Command: []string{"envoy"},
 		Args: []string{
-			"--config-path", model.Bootstrap,
+			"--config-yaml", bootstrap,
 			"--service-node", nodeID,
+			"--service-cluster", "$(POD_NAMESPACE)",
 			"--concurrency", strconv.Itoa(int(settings.Concurrency)),
 			"--drain-time-s", seconds(settings.DrainTime),
 			"--drain-strategy", "gradual",
@@ -83,23 +72,31 @@ func proxyContainer(settings Settings) corev1.Container {
 			"--component-log-level", "misc:error",
 			"--disable-hot-restart",
 		},
-		Env:           podEnv(),
+		Env:           proxyEnv(),
 		Resources:     settings.Resources,
 		RestartPolicy: ptr.To(corev1.ContainerRestartPolicyAlways),
 		VolumeMounts: []corev1.VolumeMount{
 			{Name: model.VolumeIdentity, MountPath: path.Dir(model.CredentialBundle), ReadOnly: true},
 			{Name: model.VolumeRoots, MountPath: path.Dir(model.ControlPlaneRoots), ReadOnly: true},
+			{Name: model.VolumeFiles, MountPath: model.FilesDirectory, ReadOnly: true},
 			{Name: model.VolumeRun, MountPath: model.RunDirectory},
 			{Name: volumeNoToken, MountPath: tokenPath, ReadOnly: true},
 		},
-		StartupProbe:   ready(1, int32(startupOutage/time.Second)),
-		ReadinessProbe: ready(5, 3),
+		ReadinessProbe: &corev1.Probe{
+			ProbeHandler: corev1.ProbeHandler{HTTPGet: &corev1.HTTPGetAction{
+				Path: "/ready", Port: intstr.FromInt32(model.PortReadiness), Scheme: corev1.URISchemeHTTP,
+			}},
+			TimeoutSeconds:   2,
+			PeriodSeconds:    5,
+			SuccessThreshold: 1,
+			FailureThreshold: 3,
+		},
 		Lifecycle: &corev1.Lifecycle{PreStop: &corev1.LifecycleHandler{Exec: &corev1.ExecAction{
-			Command: []string{model.Binary, "drain", "--timeout=" + settings.TerminationDrain.String()},
+			Command: []string{model.Helper, "drain", "--timeout=" + settings.TerminationDrain.String()},
 		}}},
 		SecurityContext: &corev1.SecurityContext{
-			RunAsUser:                ptr.To[int64](model.ProxyUID),
-			RunAsGroup:               ptr.To[int64](model.ProxyUID),
+			RunAsUser:                ptr.To(user),
+			RunAsGroup:               ptr.To[int64](model.ProxyGID),
 			RunAsNonRoot:             ptr.To(true),
 			Privileged:               ptr.To(false),
 			AllowPrivilegeEscalation: ptr.To(false),
@@ -110,27 +107,19 @@ func proxyContainer(settings Settings) corev1.Container {
 	}
 }
 
-func ready(period, failures int32) *corev1.Probe {
-	return &corev1.Probe{
-		ProbeHandler: corev1.ProbeHandler{HTTPGet: &corev1.HTTPGetAction{
-			Path: "/ready", Port: intstr.FromInt32(model.PortReadiness), Scheme: corev1.URISchemeHTTP,
-		}},
-		TimeoutSeconds:   2,
-		PeriodSeconds:    period,
-		SuccessThreshold: 1,
-		FailureThreshold: failures,
-	}
-}
-
 // nodeID is the string of the certificate's extension. The kubelet fills it in:
 // a pod made by a controller has neither name nor UID at admission.
 const nodeID = "$(POD_NAMESPACE)/$(POD_NAME)/$(POD_UID)"
 
-func podEnv() []corev1.EnvVar {
+// proxyEnv are the names that the kubelet fills in in the proxy's arguments.
+func proxyEnv() []corev1.EnvVar {
 	return []corev1.EnvVar{
 		downward("POD_NAMESPACE", "metadata.namespace"),
 		downward("POD_NAME", "metadata.name"),
 		downward("POD_UID", "metadata.uid"),
+		{Name: "PROXY_MEMORY", ValueFrom: &corev1.EnvVarSource{ResourceFieldRef: &corev1.ResourceFieldSelector{
+			Resource: "limits.memory",
+		}}},
 	}
 }
 

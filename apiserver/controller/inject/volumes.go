@@ -24,9 +24,13 @@ const volumeNoToken = "mesh-no-token"
 // container has a token (serviceaccount.DefaultAPITokenMountPath).
 const tokenPath = "/var/run/secrets/kubernetes.io/serviceaccount"
 
-// runSize bounds mesh-run, which holds a copy of the binary (80 MB). It is on
-// disk because memory would count for the pod.
-const runSize = "256Mi"
+// runSize bounds mesh-run, which holds a copy of mesh-helper (3 MB), two while
+// mesh-init runs again. It is on disk because memory would count for the pod.
+const runSize = "8Mi"
+
+// diskSize bounds what the proxy has on disk: mesh-run, and its log, of which the
+// kubelet keeps five files of 10 MiB unless it is told otherwise.
+const diskSize = "80Mi"
 
 // fileMode is the API server's default for projected volumes. The kubelet
 // narrows it where the pod has an fsGroup, and the proxy is in that group.
@@ -34,7 +38,7 @@ const fileMode int32 = 0o644
 
 func ourVolume(name string) bool {
 	switch name {
-	case model.VolumeIdentity, model.VolumeRoots, model.VolumeRun, volumeNoToken:
+	case model.VolumeIdentity, model.VolumeRoots, model.VolumeFiles, model.VolumeRun, volumeNoToken:
 		return true
 	}
 	return false
@@ -55,6 +59,11 @@ func volumes(settings Settings) []corev1.Volume {
 			LabelSelector: &metav1.LabelSelector{},
 			Path:          path.Base(model.ControlPlaneRoots),
 		}}),
+		projected(model.VolumeFiles, corev1.VolumeProjection{DownwardAPI: &corev1.DownwardAPIProjection{Items: []corev1.DownwardAPIVolumeFile{
+			annotationFile(model.IdentitySDS, model.IdentitySDSAnnotation),
+			annotationFile(model.ControlPlaneRootsSDS, model.ControlPlaneRootsSDSAnnotation),
+			annotationFile(model.RefusalBudget, model.RefusalBudgetAnnotation),
+		}}}),
 		emptyDir(model.VolumeRun, runSize),
 		emptyDir(volumeNoToken, "1Mi"),
 	}
@@ -65,6 +74,12 @@ func projected(name string, source corev1.VolumeProjection) corev1.Volume {
 		DefaultMode: ptr.To(fileMode),
 		Sources:     []corev1.VolumeProjection{source},
 	}}}
+}
+
+func annotationFile(file, annotation string) corev1.DownwardAPIVolumeFile {
+	return corev1.DownwardAPIVolumeFile{Path: path.Base(file), FieldRef: &corev1.ObjectFieldSelector{
+		APIVersion: "v1", FieldPath: "metadata.annotations['" + annotation + "']",
+	}}
 }
 
 func emptyDir(name, limit string) corev1.Volume {

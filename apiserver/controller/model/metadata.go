@@ -58,3 +58,11 @@ const (
 	ProxyLogLevel        = "mesh.openservicemesh.io/proxy-log-level"
 	ProxyConcurrency     = "mesh.openservicemesh.io/proxy-concurrency"
 )
+
+// Annotations of a pod that only the webhook writes, and the volume mesh-files
+// shows to the proxy as files. The admission policy mesh-pods keeps them.
+const (
+	IdentitySDSAnnotation          = "mesh.openservicemesh.io/identity-sds"
+	ControlPlaneRootsSDSAnnotation = "mesh.openservicemesh.io/control-plane-roots-sds"
+	RefusalBudgetAnnotation        = "mesh.openservicemesh.io/refusal-budget"
+)

@@ -21,8 +21,27 @@ var ProxyPorts = []uint16{PortOutbound, PortInbound, PortProbes, PortReadiness, 
 // PortXDS is the control plane's port for delta ADS.
 const PortXDS = 15012
 
-// ProxyUID is the user that Envoy runs as; its own traffic is not captured.
-const ProxyUID = 1337
+// ProxyGID is the group that Envoy runs as; the redirection leaves its traffic
+// alone. Pods of earlier versions have a proxy whose user has the same number.
+const ProxyGID = 1337
+
+// The users that proxies run as, one for each pod. The kernel counts inotify
+// instances by user and gives each 128 (fs.inotify.max_user_instances); a proxy
+// holds 5. The numbers are above those that container runtimes and user
+// namespaces hand out.
+//
+// With 110 pods on a node two often share one of 10,000 users; 26 would have to
+// share one before a proxy finds no instance left.
+const (
+	FirstProxyUID = 2_013_370_000
+	ProxyUIDs     = 10_000
+)
+
+// ProxyUID gives the user for a pod by a number drawn for it.
+func ProxyUID(drawn uint64) int64 { return FirstProxyUID + int64(drawn%ProxyUIDs) }
+
+// IsProxyUID tells whether a user is one that proxies run as.
+func IsProxyUID(uid int64) bool { return uid >= FirstProxyUID && uid < FirstProxyUID+ProxyUIDs }
 
 // Containers and volumes that injection adds to a pod.
 const (
@@ -30,6 +49,7 @@ const (
 	ProxyContainer = "mesh-proxy"
 	VolumeIdentity = "mesh-identity"
 	VolumeRoots    = "mesh-roots"
+	VolumeFiles    = "mesh-files"
 	VolumeRun      = "mesh-run"
 )
 
@@ -39,18 +59,26 @@ const (
 	CredentialBundle = "/var/run/secrets/mesh/identity/credentialbundle.pem"
 	// ControlPlaneRoots is the ClusterTrustBundle's file: whom the proxy trusts as control plane.
 	ControlPlaneRoots = "/var/run/secrets/mesh/roots/roots.pem"
-	// RunDirectory is an emptyDir that mesh-init fills.
-	RunDirectory = "/var/run/mesh"
-	// Bootstrap, IdentitySDS and ControlPlaneRootsSDS are written by mesh-init.
-	Bootstrap            = RunDirectory + "/bootstrap.yaml"
-	IdentitySDS          = RunDirectory + "/identity.sds.yaml"
-	ControlPlaneRootsSDS = RunDirectory + "/control-plane-roots.sds.yaml"
-	// RefusalBudget is written by mesh-init too: how many refusals a proxy logs.
-	RefusalBudget = RunDirectory + "/refusal-budget.yaml"
+	// FilesDirectory holds what Envoy reads beside its bootstrap, each file from an
+	// annotation that the webhook writes: where the certificate and the control
+	// plane's roots are, and how many refusals a proxy logs.
+	FilesDirectory       = "/var/run/mesh"
+	IdentitySDS          = FilesDirectory + "/identity.sds.yaml"
+	ControlPlaneRootsSDS = FilesDirectory + "/control-plane-roots.sds.yaml"
+	RefusalBudget        = FilesDirectory + "/refusal-budget.yaml"
+	// RunDirectory is an emptyDir, for what is made in the pod.
+	RunDirectory = "/var/run/mesh-run"
 	// AdminSocket is Envoy's admin interface, a unix socket.
 	AdminSocket = RunDirectory + "/admin.sock"
-	// Binary is the copy of mesh-apiserver that the hooks run.
-	Binary = RunDirectory + "/mesh-apiserver"
+	// Helper is the copy of mesh-helper that the hook runs.
+	Helper = RunDirectory + "/mesh-helper"
+)
+
+// Envoy's clusters of the pod's own application, whose work a drain waits for.
+const (
+	ClusterInboundTCP   = "inbound/tcp"
+	ClusterInboundHTTP1 = "inbound/http1"
+	ClusterInboundHTTP2 = "inbound/http2"
 )
 
 // ControlPlaneName is the DNS name of the control plane's Service, and the one DNS

@@ -22,7 +22,8 @@ var (
 		labels: []string{InjectLabel},
 		annotations: append(slices.Clone(TrafficAnnotations),
 			ExcludeInboundPorts, ExcludeOutboundPorts, ExcludeOutboundRanges, ExcludeInterfaces,
-			ProxyCPU, ProxyCPULimit, ProxyMemory, ProxyMemoryLimit, ProxyImageAnnotation, ProxyLogLevel, ProxyConcurrency),
+			ProxyCPU, ProxyCPULimit, ProxyMemory, ProxyMemoryLimit, ProxyImageAnnotation, ProxyLogLevel, ProxyConcurrency,
+			IdentitySDSAnnotation, ControlPlaneRootsSDSAnnotation, RefusalBudgetAnnotation),
 	}
 	ofNamespaces = metadata{
 		kind:        "Namespace",

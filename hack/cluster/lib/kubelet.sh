@@ -30,7 +30,7 @@ failSwapOn: false
 enforceNodeAllocatable: []
 makeIPTablesUtilChains: false
 oomScoreAdj: 0
-maxPods: 250
+maxPods: 130
 clusterDomain: cluster.local
 clusterDNS: [$DNS_IP, "$DNS_IP6"]
 # Names beyond the cluster are not resolved: nothing leaves this machine.

@@ -35,8 +35,8 @@ type Pod struct {
 	Roots []byte
 }
 
-// NewPod makes a key and a certificate, and writes the files that mesh-init does.
-func NewPod(t testing.TB, identitySDS, controlPlaneRootsSDS, refusalBudget []byte) Pod {
+// NewPod makes a key and a certificate, and writes the files that the kubelet does.
+func NewPod(t testing.TB, identitySDS, controlPlaneRootsSDS, refusalBudget string) Pod {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -52,9 +52,9 @@ func NewPod(t testing.TB, identitySDS, controlPlaneRootsSDS, refusalBudget []byt
 		t.Fatal(err)
 	}
 	p := Pod{dir: t.TempDir(), Roots: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})}
-	p.write(t, "identity.sds.yaml", identitySDS)
-	p.write(t, "control-plane-roots.sds.yaml", controlPlaneRootsSDS)
-	p.write(t, "refusal-budget.yaml", refusalBudget)
+	p.write(t, "identity.sds.yaml", []byte(identitySDS))
+	p.write(t, "control-plane-roots.sds.yaml", []byte(controlPlaneRootsSDS))
+	p.write(t, "refusal-budget.yaml", []byte(refusalBudget))
 	p.write(t, "roots.pem", p.Roots)
 	p.write(t, "credentialbundle.pem", append(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER}), p.Roots...))
 	return p
@@ -65,7 +65,7 @@ func NewPod(t testing.TB, identitySDS, controlPlaneRootsSDS, refusalBudget []byt
 func (p Pod) Accepts(t testing.TB, binary string, bootstrap []byte) {
 	t.Helper()
 	file := p.write(t, "bootstrap.yaml", bootstrap)
-	out, err := exec.Command(binary, "--mode", "validate", "-c", file, "--log-level", "warning").CombinedOutput()
+	out, err := exec.Command(binary, "--mode", "validate", "-c", file, "--service-node", "shop/app/uid", "--service-cluster", "shop", "--log-level", "warning").CombinedOutput()
 	if err != nil || strings.Contains(string(out), "Deprecated") {
 		t.Errorf("%v\n%s", err, out)
 	}
@@ -77,6 +77,7 @@ func (p Pod) write(t testing.TB, name string, content []byte) string {
 	here := strings.NewReplacer(
 		"/var/run/secrets/mesh/identity", p.dir,
 		"/var/run/secrets/mesh/roots", p.dir,
+		"/var/run/mesh-run", p.dir,
 		"/var/run/mesh", p.dir,
 	).Replace(string(content))
 	file := filepath.Join(p.dir, name)

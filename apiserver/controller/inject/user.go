@@ -1,0 +1,48 @@
+// Copyright The mesh-apiserver Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package inject
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
+)
+
+// proxyUser is the user of the pod's proxy: the one that an earlier call has
+// chosen, else the one that was drawn.
+func proxyUser(spec *corev1.PodSpec, settings Settings) int64 {
+	if c := initContainerNamed(spec, model.ProxyContainer); c != nil && c.SecurityContext != nil &&
+		c.SecurityContext.RunAsUser != nil && model.IsProxyUID(*c.SecurityContext.RunAsUser) {
+		return *c.SecurityContext.RunAsUser
+	}
+	return model.ProxyUID(settings.Drawn)
+}
+
+// asProxy says as whom of the proxy's a container runs, and what to change, or
+// nothing. The redirection leaves the proxy's group alone; an image may give the
+// user of the same number that group (/etc/passwd). A user of the range would take
+// inotify instances from the proxy that has it.
+func asProxy(pod *corev1.Pod, c *corev1.Container) string {
+	ofPod := cmp.Or(pod.Spec.SecurityContext, &corev1.PodSecurityContext{})
+	own := cmp.Or(c.SecurityContext, &corev1.SecurityContext{})
+	const uncaptured = "whose traffic the mesh does not capture"
+	user, group := cmp.Or(own.RunAsUser, ofPod.RunAsUser), cmp.Or(own.RunAsGroup, ofPod.RunAsGroup)
+	switch {
+	case user != nil && *user == model.ProxyGID:
+		return fmt.Sprintf("uid %d, %s: choose another runAsUser", *user, uncaptured)
+	case user != nil && model.IsProxyUID(*user):
+		return fmt.Sprintf("uid %d, which the mesh keeps for its proxies: choose another runAsUser", *user)
+	case group != nil && *group == model.ProxyGID:
+		return fmt.Sprintf("gid %d, %s: choose another runAsGroup", *group, uncaptured)
+	case slices.Contains(ofPod.SupplementalGroups, model.ProxyGID):
+		return fmt.Sprintf("gid %d, %s: remove it from supplementalGroups", model.ProxyGID, uncaptured)
+	case ofPod.FSGroup != nil && *ofPod.FSGroup == model.ProxyGID:
+		return fmt.Sprintf("gid %d, %s: choose another fsGroup", model.ProxyGID, uncaptured)
+	}
+	return ""
+}
