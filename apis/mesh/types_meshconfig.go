@@ -69,9 +69,9 @@ const (
 type EscapedSlashes string
 
 const (
-	// EscapedSlashesReject answers such a request with 400.
+	// EscapedSlashesReject answers such a request with 400 where a rule names paths.
 	EscapedSlashesReject EscapedSlashes = "Reject"
-	// EscapedSlashesDecode makes a slash of it.
+	// EscapedSlashesDecode replaces it by the character itself.
 	EscapedSlashesDecode EscapedSlashes = "Decode"
 )
 

@@ -49,6 +49,9 @@ type Options struct {
 	// with Trim as their transform. The caller starts them, after New.
 	Host informers.SharedInformerFactory
 	Mesh externalversions.SharedInformerFactory
+	// Registrations tell who is called by kube-apiserver; nil tells nothing. The
+	// caller runs them, after New.
+	Registrations *Registrations
 	// Client writes the status of our own kinds.
 	Client versioned.Interface
 	// Delivery gets the resources.
@@ -80,7 +83,10 @@ type Controller struct {
 	trustDomain     string
 	systemNamespace string
 	audits          *audits
+	mishaps         *mishaps
 	telemetry       Telemetry
+	// registered are the informers of Registrations.
+	registered []cache.InformerSynced
 }
 
 // New makes a Controller and registers it with the informers.
@@ -88,6 +94,10 @@ func New(o Options) (*Controller, error) {
 	registerMetrics()
 	in := newInbox()
 	synced, err := watchAll(in, o)
+	if err != nil {
+		return nil, err
+	}
+	registered, err := o.Registrations.watch(in)
 	if err != nil {
 		return nil, err
 	}
@@ -107,7 +117,9 @@ func New(o Options) (*Controller, error) {
 		trustDomain:     o.TrustDomain,
 		systemNamespace: o.SystemNamespace,
 		audits:          newAudits(),
+		mishaps:         newMishaps(),
 		telemetry:       o.Telemetry,
+		registered:      registered,
 	}, nil
 }
 
@@ -148,6 +160,7 @@ func (c *Controller) Run(ctx context.Context) error {
 	if !cache.WaitForCacheSync(ctx.Done(), c.synced...) {
 		return fmt.Errorf("wait for the informers: %w", context.Cause(ctx))
 	}
+	c.awaitRegistrations(ctx)
 	var writer sync.WaitGroup
 	writer.Go(func() { c.status.Run(ctx) })
 	defer writer.Wait()

@@ -55,6 +55,8 @@ type engine struct {
 	config *v1alpha1.MeshConfig
 	// warned is what is wrong with annotations, by the object.
 	warned map[annotated]string
+	// scraped is what was said last of pods that a Prometheus is refused at, by view.
+	scraped map[string]string
 	// unusable says why the settings could not be compiled, or is nil.
 	unusable error
 }
@@ -74,6 +76,7 @@ func newEngine(trustDomain string) *engine {
 		notebook:   newNotebook(),
 		everything: true,
 		warned:     map[annotated]string{},
+		scraped:    map[string]string{},
 	}
 }
 
@@ -133,6 +136,15 @@ func (e *engine) step(ctx context.Context) outcome {
 	for namespace := range dirty.Namespaces {
 		e.namespaceNotices(namespace)
 	}
+	e.scrapes(dirty)
+	for view := range dirty.Views {
+		for _, maker := range e.world.MakersIn(view) {
+			dirty.Makers[maker] = struct{}{}
+		}
+	}
+	for maker := range dirty.Makers {
+		e.makerNotices(maker)
+	}
 	for key := range dirty.Accounts {
 		e.account(ctx, key)
 	}
@@ -172,6 +184,9 @@ func (e *engine) addAll(dirty *world.Dirty) {
 	}
 	for _, view := range e.world.Views() {
 		dirty.Views[view] = struct{}{}
+	}
+	for _, maker := range e.world.Makers() {
+		dirty.Makers[maker] = struct{}{}
 	}
 	for _, key := range e.world.Policies() {
 		dirty.Policies[key] = struct{}{}

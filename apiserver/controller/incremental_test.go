@@ -12,11 +12,14 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/intstr"
+	apiregistrationv1 "k8s.io/kube-aggregator/pkg/apis/apiregistration/v1"
+	"k8s.io/utils/ptr"
 
 	"github.com/openservicemesh/mesh-apiserver/apis/mesh/v1alpha1"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/compile"
@@ -31,13 +34,25 @@ type delivered struct {
 	Resources map[envoy.Key]string
 	Proxies   map[model.ProxyID]model.Proxy
 	Reports   map[world.Key]compile.Report
+	// Notices are what is said of objects without a status, Scraped of pods by view.
+	Notices map[corev1.ObjectReference][]compile.Notice
+	Scraped map[string]string
 }
 
 func newDelivered() delivered {
-	return delivered{map[envoy.Key]string{}, map[model.ProxyID]model.Proxy{}, map[world.Key]compile.Report{}}
+	return delivered{
+		map[envoy.Key]string{}, map[model.ProxyID]model.Proxy{}, map[world.Key]compile.Report{},
+		map[corev1.ObjectReference][]compile.Notice{}, map[string]string{},
+	}
 }
 
-func (d delivered) take(out outcome) {
+func (d delivered) take(e *engine, out outcome) {
+	clear(d.Notices)
+	for about, told := range e.notebook.told {
+		d.Notices[about] = told.notices
+	}
+	clear(d.Scraped)
+	maps.Copy(d.Scraped, e.scraped)
 	for _, key := range out.update.Remove {
 		delete(d.Resources, key)
 	}
@@ -61,7 +76,7 @@ func (d delivered) take(out outcome) {
 
 // TestIncrementalEqualsFull changes a small world at random, and demands after
 // each batch that what has been delivered in all is what a controller would
-// deliver that starts now.
+// deliver, and say of objects, that starts now.
 func TestIncrementalEqualsFull(t *testing.T) {
 	for seed := range uint64(20) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
@@ -74,7 +89,7 @@ func TestIncrementalEqualsFull(t *testing.T) {
 				for range 1 + random.IntN(4) {
 					random.change(incremental.world, objects)
 				}
-				got.take(incremental.step(t.Context()))
+				got.take(incremental, incremental.step(t.Context()))
 				if diff := cmp.Diff(fromNothing(t.Context(), incremental, objects), got); diff != "" {
 					t.Fatalf("incremental differs from full (-full +incremental):\n%s", diff)
 				}
@@ -93,7 +108,7 @@ func fromNothing(ctx context.Context, old *engine, objects map[string]metav1.Obj
 		worldtest.Set(full.world, object)
 	}
 	out := newDelivered()
-	out.take(full.step(ctx))
+	out.take(full, full.step(ctx))
 	return out
 }
 
@@ -113,7 +128,7 @@ func (c chance) change(w *world.World, objects map[string]metav1.Object) {
 }
 
 func (c chance) object() metav1.Object {
-	switch c.IntN(10) {
+	switch c.IntN(12) {
 	case 0, 1:
 		return c.service()
 	case 2, 3:
@@ -127,6 +142,16 @@ func (c chance) object() metav1.Object {
 			return c.namespace()
 		}
 		return &corev1.ServiceAccount{ObjectMeta: c.meta("web", "api")}
+	case 9:
+		return &admissionregistrationv1.ValidatingWebhookConfiguration{ObjectMeta: metav1.ObjectMeta{Name: pick(c, "one", "two")}, Webhooks: []admissionregistrationv1.ValidatingWebhook{{
+			ClientConfig: admissionregistrationv1.WebhookClientConfig{Service: &admissionregistrationv1.ServiceReference{
+				Namespace: pick(c, "a", "b"), Name: pick(c, "web", "api"), Port: pick(c, nil, ptr.To[int32](80), ptr.To[int32](81)),
+			}},
+		}}}
+	case 10:
+		return &apiregistrationv1.APIService{ObjectMeta: metav1.ObjectMeta{Name: "one"}, Spec: apiregistrationv1.APIServiceSpec{
+			Service: pick(c, nil, &apiregistrationv1.ServiceReference{Namespace: pick(c, "a", "b"), Name: "web", Port: ptr.To[int32](80)}),
+		}}
 	default:
 		config := &v1alpha1.MeshConfig{ObjectMeta: metav1.ObjectMeta{Name: "default", Generation: c.Int64N(1 << 40)}}
 		config.Spec.Traffic.Access = pick(c, v1alpha1.AccessOpen, v1alpha1.AccessDefaultDeny)
@@ -161,6 +186,9 @@ func (c chance) namespace() *corev1.Namespace {
 	if c.IntN(2) == 0 {
 		n.Annotations = map[string]string{model.VisibilityAnnotation: pick(c, "Mesh", "Namespace", "a", "a, b", "?")}
 	}
+	if c.IntN(2) == 0 {
+		metav1.SetMetaDataAnnotation(&n.ObjectMeta, model.MTLSPortsAnnotation, pick(c, "8080=Permissive", "8080=Permissive,9090=Strict", "7777=Permissive", "?"))
+	}
 	return n
 }
 
@@ -173,6 +201,10 @@ func (c chance) service() *corev1.Service {
 	s.Spec.ClusterIPs = []string{pick(c, "198.19.0.1", "198.19.0.2", "None")}
 	if c.IntN(3) == 0 {
 		s.Spec.ExternalIPs = []string{pick(c, "203.0.113.1", "198.19.0.1", "198.18.0.1")}
+	}
+	s.Spec.Type = pick(c, corev1.ServiceTypeClusterIP, corev1.ServiceTypeNodePort)
+	if c.IntN(3) == 0 {
+		s.Annotations = map[string]string{model.ScrapeAnnotation: "true", model.ScrapePortAnnotation: pick(c, "8080", "9090")}
 	}
 	s.Spec.Selector = pick(c, map[string]string{"app": "web"}, map[string]string{"tier": "x"}, nil)
 	s.Spec.Ports = []corev1.ServicePort{
@@ -204,6 +236,8 @@ func (c chance) slice() *discoveryv1.EndpointSlice {
 func (c chance) pod() *corev1.Pod {
 	p := &corev1.Pod{ObjectMeta: c.meta("p", "q", "r")}
 	p.Labels = c.labels()
+	p.Annotations = pick(c, nil, map[string]string{model.ScrapeAnnotation: "true", model.ScrapePortAnnotation: "8080"},
+		map[string]string{model.ExcludeInboundPorts: "8080"}, map[string]string{model.MTLSPortsAnnotation: "8080=Strict,9090=Permissive"})
 	p.Spec.ServiceAccountName = pick(c, "web", "api")
 	p.Spec.HostNetwork = c.IntN(8) == 0
 	p.Spec.Containers = []corev1.Container{{Name: "app", Ports: []corev1.ContainerPort{{Name: "web", ContainerPort: pick[int32](c, 8080, 8081)}}}}
@@ -234,6 +268,7 @@ func (c chance) policy() *v1alpha1.MeshPolicy {
 			v1alpha1.PolicySource{Authenticated: &v1alpha1.Authenticated{}},
 			v1alpha1.PolicySource{ServiceAccounts: []v1alpha1.ServiceAccountReference{{Name: pick(c, "web", "api")}}},
 			v1alpha1.PolicySource{Namespaces: []string{pick(c, "a", "b")}},
+			v1alpha1.PolicySource{Principals: []string{"spiffe://cluster.local/ns/" + pick(c, "a/sa/web", "b/sa/web", "a/*", "b/sa/*")}},
 			v1alpha1.PolicySource{})},
 		To: []v1alpha1.PolicyDestination{pick(c,
 			v1alpha1.PolicyDestination{All: &v1alpha1.AllPorts{}},

@@ -34,6 +34,11 @@ var (
 		Help:           "Warnings about objects without a status of ours, each also an Event, by reason.",
 		StabilityLevel: metrics.ALPHA,
 	}, []string{"reason"})
+	serviceMishaps = metrics.NewCounterVec(&metrics.CounterOpts{
+		Name:           "mesh_service_mishaps_total",
+		Help:           "Connections to a Service's port that proxies report not to have carried: closed before their protocol was known, or not HTTP where HTTP is declared.",
+		StabilityLevel: metrics.ALPHA,
+	}, []string{"namespace", "service", "port", "reason"})
 	queueLength = metrics.NewGauge(&metrics.GaugeOpts{
 		Name:           "mesh_controller_queue_length",
 		Help:           "Events that wait for the controller.",
@@ -49,7 +54,7 @@ var (
 
 func registerMetrics() {
 	registerOnce.Do(func() {
-		legacyregistry.MustRegister(compileSeconds, compileFailures, batchSeconds, noticesTotal, queueLength, wrongAnnotations)
+		legacyregistry.MustRegister(compileSeconds, compileFailures, batchSeconds, noticesTotal, serviceMishaps, queueLength, wrongAnnotations)
 	})
 }
 

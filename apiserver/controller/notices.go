@@ -53,6 +53,11 @@ func (n *notebook) note(about corev1.ObjectReference, notices []compile.Notice) 
 	n.told[key] = told{about.UID, notices}
 }
 
+// tell adds one whose memory is kept elsewhere.
+func (n *notebook) tell(about corev1.ObjectReference, one compile.Notice) {
+	n.news = append(n.news, notice{about, one})
+}
+
 // take gives what is new since the last call.
 func (n *notebook) take() []notice {
 	news := n.news
@@ -73,6 +78,14 @@ func (e *engine) serviceNotices(key world.Key) {
 func (e *engine) namespaceNotices(namespace string) {
 	about := corev1.ObjectReference{APIVersion: "v1", Kind: world.KindNamespace, Name: namespace}
 	e.note(about, func() []compile.Notice { return compile.NamespaceNotices(e.world, namespace) })
+}
+
+// makerNotices notes what there is to say of the maker of pods.
+func (e *engine) makerNotices(maker world.Maker) {
+	about := corev1.ObjectReference{
+		APIVersion: maker.APIVersion, Kind: maker.Kind, Namespace: maker.Key.Namespace, Name: maker.Key.Name, UID: types.UID(maker.UID),
+	}
+	e.note(about, func() []compile.Notice { return compile.MakerNotices(e.world, maker) })
 }
 
 func (e *engine) note(about corev1.ObjectReference, find func() []compile.Notice) {

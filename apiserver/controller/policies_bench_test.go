@@ -68,7 +68,7 @@ func policyFor(i int, generation int64) *v1alpha1.MeshPolicy {
 			Action:   v1alpha1.PolicyActionAllow,
 			Rules: []v1alpha1.PolicyRule{{
 				Name: fmt.Sprint("g", generation),
-				From: []v1alpha1.PolicySource{{Namespaces: []string{fmt.Sprint("caller-", generation)}}},
+				From: []v1alpha1.PolicySource{{Principals: []string{fmt.Sprintf("spiffe://elsewhere/ns/caller-%d/*", generation)}}},
 				To:   []v1alpha1.PolicyDestination{{All: &v1alpha1.AllPorts{}}},
 			}},
 		},

@@ -60,7 +60,7 @@ func TestAWorkloadWithTooManyRulesAdmitsNobodyAndHurtsNoOther(t *testing.T) {
 			small := policyFor(0, 2)
 			small.Name, small.UID = "huge", "huge"
 			e.world.SetPolicy(small)
-		}, false, "Namespace caller-2 is not there"},
+		}, false, "in force as it is written"},
 		{"too much in audit", func() { e.world.SetPolicy(hugePolicy(v1alpha1.PolicyModeAudit, 3)) }, false, "more than 8 MiB"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

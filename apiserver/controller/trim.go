@@ -6,16 +6,18 @@ package controller
 import (
 	"strings"
 
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/cache"
+	apiregistrationv1 "k8s.io/kube-aggregator/pkg/apis/apiregistration/v1"
 
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
 )
 
-// Trim is the transform for the informers that feed the controller: it takes
-// from each object what is never read, which is most of a Pod.
+// Trim is the transform for the informers that feed the controller and the webhook:
+// it takes from each object what is never read, which is most of a Pod.
 func Trim(object any) (any, error) {
 	if _, ok := object.(cache.DeletedFinalStateUnknown); ok {
 		return object, nil
@@ -27,18 +29,41 @@ func Trim(object any) (any, error) {
 	case *corev1.Pod:
 		trimPod(o)
 	case *corev1.Service:
-		o.Annotations = nil
+		o.Annotations = scrapeAnnotations(o.Annotations, nil)
 		o.Status = corev1.ServiceStatus{LoadBalancer: o.Status.LoadBalancer}
 	case *discoveryv1.EndpointSlice:
 		trimSlice(o)
+	case *corev1.LimitRange:
+		o.Labels, o.Annotations = nil, nil
+	case *corev1.ResourceQuota:
+		o.Labels, o.Annotations = nil, nil
+		o.Spec, o.Status = corev1.ResourceQuotaSpec{Hard: o.Spec.Hard}, corev1.ResourceQuotaStatus{}
 	case *corev1.ServiceAccount:
 		o.Annotations, o.Secrets, o.ImagePullSecrets = nil, nil, nil
+	case *admissionregistrationv1.ValidatingWebhookConfiguration:
+		o.ObjectMeta = metav1.ObjectMeta{Name: o.Name, UID: o.UID, ResourceVersion: o.ResourceVersion}
+		for i := range o.Webhooks {
+			o.Webhooks[i] = admissionregistrationv1.ValidatingWebhook{ClientConfig: trimClientConfig(o.Webhooks[i].ClientConfig)}
+		}
+	case *admissionregistrationv1.MutatingWebhookConfiguration:
+		o.ObjectMeta = metav1.ObjectMeta{Name: o.Name, UID: o.UID, ResourceVersion: o.ResourceVersion}
+		for i := range o.Webhooks {
+			o.Webhooks[i] = admissionregistrationv1.MutatingWebhook{ClientConfig: trimClientConfig(o.Webhooks[i].ClientConfig)}
+		}
+	case *apiregistrationv1.APIService:
+		o.ObjectMeta = metav1.ObjectMeta{Name: o.Name, UID: o.UID, ResourceVersion: o.ResourceVersion}
+		o.Spec = apiregistrationv1.APIServiceSpec{Service: o.Spec.Service}
+		o.Status = apiregistrationv1.APIServiceStatus{}
 	}
 	return object, nil
 }
 
+func trimClientConfig(config admissionregistrationv1.WebhookClientConfig) admissionregistrationv1.WebhookClientConfig {
+	return admissionregistrationv1.WebhookClientConfig{Service: config.Service}
+}
+
 func trimPod(pod *corev1.Pod) {
-	pod.Annotations = meshAnnotations(pod.Annotations)
+	pod.Annotations = scrapeAnnotations(pod.Annotations, meshAnnotations(pod.Annotations))
 	pod.Spec = corev1.PodSpec{
 		NodeName:           pod.Spec.NodeName,
 		ServiceAccountName: pod.Spec.ServiceAccountName,
@@ -62,6 +87,22 @@ func meshAnnotations(annotations map[string]string) map[string]string {
 			if kept == nil {
 				kept = map[string]string{}
 			}
+			kept[name] = value
+		}
+	}
+	return kept
+}
+
+// scrapeAnnotations adds those that ask Prometheus to come, if it is asked.
+func scrapeAnnotations(annotations, kept map[string]string) map[string]string {
+	if annotations[model.ScrapeAnnotation] != "true" {
+		return kept
+	}
+	if kept == nil {
+		kept = map[string]string{}
+	}
+	for _, name := range []string{model.ScrapeAnnotation, model.ScrapePortAnnotation} {
+		if value, ok := annotations[name]; ok {
 			kept[name] = value
 		}
 	}

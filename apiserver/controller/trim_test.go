@@ -9,9 +9,11 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	apiregistrationv1 "k8s.io/kube-aggregator/pkg/apis/apiregistration/v1"
 
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/world/worldtest"
@@ -41,6 +43,12 @@ func TestTrimTakesNothingThatIsRead(t *testing.T) {
 		if !maps.Equal(whole.ledger.versions, small.ledger.versions) {
 			t.Errorf("%s (-whole +trimmed):\n%s", input, cmp.Diff(whole.ledger.versions, small.ledger.versions))
 		}
+		said, saidOfTrimmed := newDelivered(), newDelivered()
+		said.take(whole, outcome{})
+		saidOfTrimmed.take(small, outcome{})
+		if diff := cmp.Diff(said, saidOfTrimmed); diff != "" {
+			t.Errorf("%s: what is said differs (-whole +trimmed):\n%s", input, diff)
+		}
 	}
 }
 
@@ -68,6 +76,35 @@ func TestTrimTakesWhatIsNeverRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestTrimLeavesOfRegistrationsWhomTheyCall(t *testing.T) {
+	service := &admissionregistrationv1.ServiceReference{Namespace: "shop", Name: "operator"}
+	meta := metav1.ObjectMeta{Name: "checks", UID: "1", ResourceVersion: "2", Labels: map[string]string{"a": "b"}, Annotations: map[string]string{"a": "b"}}
+	got, err := Trim(&admissionregistrationv1.ValidatingWebhookConfiguration{ObjectMeta: meta, Webhooks: []admissionregistrationv1.ValidatingWebhook{{
+		Name: "a", ClientConfig: admissionregistrationv1.WebhookClientConfig{CABundle: make([]byte, 1000), Service: service},
+		Rules: []admissionregistrationv1.RuleWithOperations{{}}, NamespaceSelector: &metav1.LabelSelector{},
+	}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := &admissionregistrationv1.ValidatingWebhookConfiguration{
+		ObjectMeta: metav1.ObjectMeta{Name: "checks", UID: "1", ResourceVersion: "2"},
+		Webhooks:   []admissionregistrationv1.ValidatingWebhook{{ClientConfig: admissionregistrationv1.WebhookClientConfig{Service: service}}},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	to := &apiregistrationv1.ServiceReference{Namespace: "shop", Name: "operator"}
+	if got, err = Trim(&apiregistrationv1.APIService{ObjectMeta: meta,
+		Spec:   apiregistrationv1.APIServiceSpec{Service: to, Group: "g", CABundle: make([]byte, 1000)},
+		Status: apiregistrationv1.APIServiceStatus{Conditions: []apiregistrationv1.APIServiceCondition{{Message: "m"}}},
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(&apiregistrationv1.APIService{ObjectMeta: want.ObjectMeta, Spec: apiregistrationv1.APIServiceSpec{Service: to}}, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }

@@ -21,7 +21,7 @@ func TestProxyIsSentWhatItsNamespaceSees(t *testing.T) {
 	e := loaded(worldtest.Load(t, "compile/testdata/visibility.in.yaml"))
 	d := newDelivered()
 	sees := func(namespace, cluster string) bool {
-		d.take(e.step(t.Context()))
+		d.take(e, e.step(t.Context()))
 		id := model.ProxyID{Namespace: namespace, Pod: namespace + "-1", UID: "uid-" + namespace + "-1"}
 		for _, view := range append(d.Proxies[id].Sees, "") {
 			if _, ok := d.Resources[envoy.Key{TypeURL: clusterType, Name: cluster, View: view}]; ok {

@@ -35,6 +35,7 @@ type clients struct {
 	host          kubernetes.Interface
 	aggregator    aggregator.Interface
 	hostInformers informers.SharedInformerFactory
+	registrations *controller.Registrations
 	events        events.EventBroadcaster
 
 	mesh          versioned.Interface
@@ -60,6 +61,9 @@ func newClients(config *genericapiserver.RecommendedConfig) (*clients, error) {
 	loopback.QPS = -1
 	if c.mesh, err = versioned.NewForConfig(loopback); err != nil {
 		return nil, fmt.Errorf("make the loopback client: %w", err)
+	}
+	if c.registrations, err = controller.NewRegistrations(c.host, c.aggregator); err != nil {
+		return nil, err
 	}
 	c.hostInformers = informers.NewSharedInformerFactoryWithOptions(c.host, 0, informers.WithTransform(controller.Trim))
 	c.meshInformers = externalversions.NewSharedInformerFactoryWithOptions(c.mesh, 0, externalversions.WithTransform(controller.Trim))
@@ -90,6 +94,9 @@ func inProtobuf(config *rest.Config) *rest.Config {
 
 // startInformers starts what has been asked of both factories until now.
 func (c *clients) startInformers(ctx context.Context) {
+	for _, informer := range c.registrations.All() {
+		go informer.RunWithContext(ctx)
+	}
 	c.hostInformers.StartWithContext(ctx)
 	c.meshInformers.StartWithContext(ctx)
 }

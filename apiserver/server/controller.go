@@ -21,13 +21,14 @@ func (s *Server) addController() error {
 	}
 	kept := chains.New(etcd)
 	s.controller, err = controller.New(controller.Options{
-		Host:        s.clients.hostInformers,
-		Mesh:        s.clients.meshInformers,
-		Client:      s.clients.mesh,
-		Delivery:    s.xds,
-		Chains:      kept,
-		Events:      s.clients.events.NewRecorder(scheme.Scheme, "mesh-apiserver"),
-		TrustDomain: s.options.Mesh.TrustDomain,
+		Host:          s.clients.hostInformers,
+		Registrations: s.clients.registrations,
+		Mesh:          s.clients.meshInformers,
+		Client:        s.clients.mesh,
+		Delivery:      s.xds,
+		Chains:        kept,
+		Events:        s.clients.events.NewRecorder(scheme.Scheme, "mesh-apiserver"),
+		TrustDomain:   s.options.Mesh.TrustDomain,
 
 		Telemetry:       s.telemetry,
 		SystemNamespace: s.options.Mesh.SystemNamespace,

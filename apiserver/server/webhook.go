@@ -33,7 +33,7 @@ func (s *Server) addWebhook() error {
 		return s.injectSettings(served)
 	}
 	mux := http.NewServeMux()
-	mux.Handle("/inject", inject.NewHandler(settings, newNamespaces(s.clients).labels))
+	mux.Handle("/inject", inject.NewHandler(settings, newNamespaces(s.clients).labels, newBounds(s.clients).of))
 	s.components.add("webhook", func(ctx context.Context) error {
 		certificates := s.servingTLS()
 		go certificates.Run(1, ctx.Done())
@@ -67,6 +67,7 @@ func (s *Server) injectSettings(podIdentity bool) (inject.Settings, error) {
 		InitImage:           s.options.Mesh.Image,
 		ProxyImage:          s.options.Mesh.ProxyImage,
 		Resources:           corev1.ResourceRequirements{Requests: sidecar.Resources.Requests, Limits: sidecar.Resources.Limits},
+		Demanded:            demanded(),
 		LogLevel:            string(sidecar.LogLevel),
 		Concurrency:         *sidecar.Concurrency,
 		DrainTime:           sidecar.DrainTime.Duration,

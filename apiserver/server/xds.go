@@ -26,6 +26,7 @@ func (s *Server) addXDS() error {
 	// The controller comes after both.
 	s.telemetry = telemetry.New(telemetry.Options{
 		Audited: func(view string) map[uint16]model.Audit { return s.controller.Audited(view) },
+		Mishap:  func(view string, m model.Mishap, n int64) { s.controller.Mishap(view, m, n) },
 		Counted: func(policy string) { s.controller.Counted(policy) },
 	})
 	s.xds = xds.New(xds.Options{

@@ -64,6 +64,35 @@ func TestMTLSOfTheMostSpecificLevelWins(t *testing.T) {
 	wantGet(t, buyer, "200", shop.URL("/books"))
 }
 
+// A Namespace opens one port of all its pods in one step, whether pods may loosen or
+// not; a pod that says Strict stays so.
+func TestANamespaceOpensOnePortToCallersOutsideTheMesh(t *testing.T) {
+	t.Parallel()
+	shop := live.Shop(t)
+	other := "http://" + net.JoinHostPort(shop.IP, "9001") + "/"
+	wantGet(t, buyer, "200", shop.URL("/books"))
+	wantGet(t, outsider, "no answer", direct(shop))
+	patch := `{"spec":{"type":"NodePort"}}`
+	kubectl(t, "", "patch", "service", "-n", shop.Namespace, "shop", "-p", patch)
+	wantEventOf(t, shop.Namespace, "shop", "OutsideCallersRefused", `mesh.openservicemesh.io/mtls-ports: "8080=Permissive,8081=Permissive" of the Namespace `+shop.Namespace)
+
+	kubectl(t, "", "annotate", "namespace", shop.Namespace, "mesh.openservicemesh.io/mtls-ports=8080=Permissive,8081=Permissive")
+	wantGet(t, outsider, "200", direct(shop))
+	wantGet(t, outsider, "200", "http://"+net.JoinHostPort(shop.IP6, "8080")+"/books")
+	wantGet(t, buyer, "200", shop.URL("/books"))
+	before := connections(t, shop, "9001")
+	wantGet(t, outsider, "no answer", other)
+	if got := connections(t, shop, "9001"); got != before {
+		t.Errorf("the server took %d connections in plaintext at a port that the Namespace does not open", got-before)
+	}
+	shop.Annotate(t, "mtls", "Strict")
+	wantGet(t, outsider, "no answer", direct(shop))
+	shop.Annotate(t, "mtls-ports", "8080=Permissive")
+	wantGet(t, outsider, "200", direct(shop))
+	live.AnnotateNamespace(t, shop.Namespace, "mtls-ports", "8080=permissive")
+	wantGet(t, outsider, "no answer", direct(shop))
+}
+
 func TestAccessOfTheMostSpecificLevelWins(t *testing.T) {
 	t.Parallel()
 	shop := live.Shop(t)
@@ -156,8 +185,13 @@ func TestADeclaredServerFirstPortThatIsPermissiveIsHeardAtOnce(t *testing.T) {
 	wantGet(t, buyer, "200", shop.URL("/books"))
 }
 
-// wantEvent waits for an Event about a pod of a namespace.
+// wantEvent waits for an Event about the annotations of a pod of a namespace.
 func wantEvent(t *testing.T, namespace, name, text string) {
+	t.Helper()
+	wantEventOf(t, namespace, name, "TrafficAnnotation", text)
+}
+
+func wantEventOf(t *testing.T, namespace, name, reason, text string) {
 	t.Helper()
 	cluster.Eventually(t, soon, func() (string, bool) {
 		list, err := live.Core.EventsV1().Events(namespace).List(t.Context(), metav1.ListOptions{})
@@ -166,7 +200,7 @@ func wantEvent(t *testing.T, namespace, name, text string) {
 		}
 		var notes []string
 		for _, event := range list.Items {
-			if event.Regarding.Name == name && event.Reason == "TrafficAnnotation" {
+			if event.Regarding.Name == name && event.Reason == reason {
 				notes = append(notes, event.Note)
 			}
 		}

@@ -98,6 +98,14 @@ func TestEachChangeSendsItsOwnResourceAlone(t *testing.T) {
 	}}, {"it narrows: the same, and the listener whose chain has a new name", func(t *testing.T) sent {
 		patchPolicy(t, s.namespace, "db-readers", `[{"op":"remove","path":"/spec/rules/0/from/0/serviceAccounts/1"}]`)
 		return sent{"db": {"Listener inbound", "Secret in/5432", "TypedExtensionConfig in/5432/allow"}}
+	}}, {"an account that a TCP access rule names is deleted: it narrows", func(t *testing.T) sent {
+		if err := host.CoreV1().ServiceAccounts(s.namespace).Delete(t.Context(), "bookstore", metav1.DeleteOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		return sent{"db": {"Listener inbound", "Secret in/5432", "TypedExtensionConfig in/5432/allow"}}
+	}}, {"the account is made again: it widens", func(t *testing.T) sent {
+		newAccount(t, s.namespace, "bookstore")
+		return sent{"db": {"Secret in/5432", "TypedExtensionConfig in/5432/allow"}}
 	}}, {"a Service appears: its listener, routes, cluster and endpoints", func(t *testing.T) sent {
 		another := expose(t, s.namespace, serviceOf("another", "bookstore", "http", 14001), s.store)
 		return s.everybody("Listener out/"+another.Spec.ClusterIP+":14001", "RouteConfiguration "+out+"another:14001",

@@ -136,8 +136,9 @@ type TrafficConfig struct {
 
 	// escapedSlashes says what becomes of a request to a workload whose path has
 	// a slash or backslash in percent-encoding, which applications read
-	// differently: Reject answers 400; Decode makes a slash of it, before any
-	// rule is looked at. Default Reject.
+	// differently: Reject answers 400 where a rule of a policy names paths, and
+	// leaves the path as it is elsewhere; Decode replaces it by the character
+	// itself, for the application too, before any rule is looked at. Default Reject.
 	//
 	// +optional
 	// +default="Reject"
@@ -173,9 +174,9 @@ const (
 type EscapedSlashes string
 
 const (
-	// EscapedSlashesReject answers such a request with 400.
+	// EscapedSlashesReject answers such a request with 400 where a rule names paths.
 	EscapedSlashesReject EscapedSlashes = "Reject"
-	// EscapedSlashesDecode makes a slash of it.
+	// EscapedSlashesDecode replaces it by the character itself.
 	EscapedSlashesDecode EscapedSlashes = "Decode"
 )
 

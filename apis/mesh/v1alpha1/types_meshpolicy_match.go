@@ -63,8 +63,9 @@ const (
 	PathMatchRegularExpression PathMatchType = "RegularExpression"
 )
 
-// PathMatch compares the path of a request, after normalisation and without
-// its query.
+// PathMatch compares the path of a request, without its query. Where a rule
+// names paths, a request whose path is not in normal form (RFC 3986, 6.2.2) is
+// answered 400.
 type PathMatch struct {
 	// type is how value is compared: Exact, PathPrefix (by whole elements) or
 	// RegularExpression (RE2, on the whole path). Default PathPrefix.

@@ -16,7 +16,7 @@ import (
 var (
 	// RFC 3986, 3.3: what a path may hold, percent-encoded octets included.
 	pathPattern = regexp.MustCompile(`^/(?:[-A-Za-z0-9._~!$&'()*+,;=:@/]|%[0-9A-Fa-f]{2})*$`)
-	// RFC 3986, 2.3: unreserved characters, which normalisation writes plainly:
+	// RFC 3986, 2.3: unreserved characters, which stand plainly in normal form:
 	// - . _ ~ 0-9 A-Z a-z.
 	escapedUnreserved = regexp.MustCompile(`%(?:2[DdEe]|3[0-9]|[46][1-9A-Fa-f]|[57][0-9Aa]|5[Ff]|7[Ee])`)
 	// '/' and '\', which the proxy refuses in this form.
@@ -24,9 +24,9 @@ var (
 	dotSegment   = regexp.MustCompile(`/\.{1,2}(?:/|$)`)
 )
 
-// validatePath refuses what could never match: paths are compared after
-// normalisation (Envoy: normalize_path, merge_slashes, escaped slashes refused)
-// and without their query.
+// validatePath refuses what could never match: a request whose path is not in normal
+// form (envoy/form.go) is refused before rules are looked at, and paths are compared
+// without their query.
 func validatePath(match *mesh.PathMatch, path *field.Path) field.ErrorList {
 	value, valuePath := match.Value, path.Child("value")
 	if value == "" {
@@ -41,7 +41,7 @@ func validatePath(match *mesh.PathMatch, path *field.Path) field.ErrorList {
 	return nil
 }
 
-// whyNoPath says why no normalised path has this value, or nothing.
+// whyNoPath says why no path in normal form has this value, or nothing.
 func whyNoPath(value string) string {
 	if !strings.HasPrefix(value, "/") {
 		return `must begin with "/"`
@@ -50,13 +50,13 @@ func whyNoPath(value string) string {
 		return "must not have a query or fragment: paths are compared without"
 	}
 	if strings.Contains(value, `\`) {
-		return `must not hold a backslash: it becomes "/" before paths are compared`
+		return `must not hold a backslash: requests with one are refused before paths are compared`
 	}
 	if strings.Contains(value, "//") {
-		return `must not hold "//": it becomes "/" before paths are compared`
+		return `must not hold "//": requests with it are refused before paths are compared`
 	}
 	if dotSegment.MatchString(value) {
-		return `must not hold "." or ".." as an element: they are resolved before paths are compared`
+		return `must not hold "." or ".." as an element: requests with them are refused before paths are compared`
 	}
 	if !pathPattern.MatchString(value) {
 		return "must be a path: characters other than letters, digits and -._~!$&'()*+,;=:@ are written as %XX"
@@ -65,7 +65,7 @@ func whyNoPath(value string) string {
 		return fmt.Sprintf("must not hold %s: requests with an escaped slash are refused before paths are compared", escaped)
 	}
 	if escaped := escapedUnreserved.FindString(value); escaped != "" {
-		return fmt.Sprintf("must not hold %s: write the character itself, as paths have it when they are compared", escaped)
+		return fmt.Sprintf("must not hold %s: write the character itself; requests with it in percent-encoding are refused", escaped)
 	}
 	return ""
 }

@@ -28,16 +28,21 @@ func compiledOf(w *world.World, policy *v1alpha1.MeshPolicy) *compiledPolicy {
 	domain := w.Settings().TrustDomain
 	return world.Derived(w, policy,
 		func(c *compiledPolicy) bool { return c.trustDomain == domain },
-		func() *compiledPolicy { return newCompiled(domain, policy) })
+		func() *compiledPolicy { return newCompiled(domain, policy, w.Exists) })
 }
 
-func newCompiled(trustDomain string, policy *v1alpha1.MeshPolicy) *compiledPolicy {
+func newCompiled(trustDomain string, policy *v1alpha1.MeshPolicy, exists func(world.Reference) bool) *compiledPolicy {
 	out := &compiledPolicy{trustDomain: trustDomain, rules: rules(trustDomain, policy)}
 	if policy.Spec.Selector != nil {
 		out.selector, out.selectorErr = metav1.LabelSelectorAsSelector(policy.Spec.Selector)
 	}
-	for _, r := range out.rules {
+	for i, r := range out.rules {
+		// Callers that do not exist count: a workload does not grow too large because
+		// of an account that comes back.
 		out.bytes += r.bytes()
+		if policy.Spec.Action != v1alpha1.PolicyActionDeny {
+			out.rules[i] = r.withoutAbsent(trustDomain, exists)
+		}
 	}
 	return out
 }

@@ -66,9 +66,17 @@ func sortedEndpoints(found map[netip.AddrPort]model.Endpoint) []model.Endpoint {
 
 // candidates are all addresses that the EndpointSlices have for a port.
 func candidates(w *world.World, service *corev1.Service, port *corev1.ServicePort) []candidate {
+	return candidatesAt(w, service, port, func(uint16) bool { return true })
+}
+
+// candidatesAt are those at the numbers that are wanted.
+func candidatesAt(w *world.World, service *corev1.Service, port *corev1.ServicePort, wanted func(uint16) bool) []candidate {
 	var found []candidate
 	for _, slice := range w.SlicesOf(world.Key{Namespace: service.Namespace, Name: service.Name}) {
 		for _, number := range slicePorts(slice, port.Name) {
+			if !wanted(number) {
+				continue
+			}
 			for i := range slice.Endpoints {
 				for _, address := range world.EndpointAddresses(&slice.Endpoints[i]) {
 					c := candidate{slice: slice, endpoint: &slice.Endpoints[i], address: address, port: number}

@@ -118,6 +118,9 @@ func render(t *testing.T, objects []metav1.Object) []byte {
 	for _, view := range w.Views() {
 		m, policies, _ := compile.Workload(w, view)
 		out.Workloads = append(out.Workloads, workload{w.View(view).Labels, m, policies})
+		if pod, notice, refused := compile.ScrapeNotice(w, view); refused {
+			out.Notices["pod "+pod.Key.String()] = []compile.Notice{notice}
+		}
 	}
 	for _, key := range w.Policies() {
 		out.Policies[key.String()], _ = compile.Policy(w, key)

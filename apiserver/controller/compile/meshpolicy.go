@@ -20,6 +20,8 @@ type rule struct {
 	name string
 	// nobody is true if no caller can match: the rule does nothing.
 	nobody bool
+	// absent is true if that is so because none of its callers exists.
+	absent bool
 	// from are alternatives; empty means any caller.
 	from []model.Source
 	to   []destination

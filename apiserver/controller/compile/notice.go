@@ -5,10 +5,12 @@ package compile
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/world"
 )
 
@@ -18,6 +20,7 @@ const (
 	ReasonUnknownProtocol = "UnknownProtocol"
 	ReasonEndpointTaken   = "EndpointTaken"
 	ReasonTrafficIgnored  = "TrafficPolicyIgnored"
+	ReasonProxyPort       = "ProxyPort"
 )
 
 // Notice is something that the author of an object must see, where the object
@@ -51,6 +54,8 @@ func ServiceNotices(w *world.World, key world.Key) []Notice {
 		}
 	}
 	out = append(out, endpointNotices(w, service)...)
+	out = append(out, outsideNotices(w, service)...)
+	out = append(out, proxyPorts(w, service)...)
 	return joined(append(out, ignored(service)...))
 }
 
@@ -71,6 +76,26 @@ func ignored(service *corev1.Service) []Notice {
 		out = append(out, Notice{ReasonTrafficIgnored, "sessionAffinity ClientIP: calls of one caller in the mesh go to several endpoints"})
 	}
 	return out
+}
+
+// proxyPorts says which ports lead to one of the proxy in pods of the mesh, where no
+// application can listen. The port of the proxy's own statistics is for callers
+// outside the mesh, who reach it.
+func proxyPorts(w *world.World, service *corev1.Service) []Notice {
+	var out []Notice
+	for _, port := range tcpPorts(service) {
+		for _, c := range candidatesAt(w, service, port, isProxyPort) {
+			if c.standing == meshed {
+				out = append(out, Notice{ReasonProxyPort, fmt.Sprintf("port %d: targetPort %d is the proxy's own in pods of the mesh, which refuse it; choose another", port.Port, c.port)})
+				break
+			}
+		}
+	}
+	return out
+}
+
+func isProxyPort(port uint16) bool {
+	return port != model.PortPrometheus && slices.Contains(model.ProxyPorts, port)
 }
 
 // joined makes one notice of those with the same reason, which are neighbours.

@@ -47,24 +47,10 @@ var protocols = map[string]model.Protocol{
 	appProtocolServerFirst: model.ProtocolTCP,
 }
 
-// serverFirstPorts are the ports of protocols in which the server speaks first.
-// Looking for the client's first bytes would only make each connection wait.
-var serverFirstPorts = map[uint16]string{
-	21:   "FTP, RFC 959",
-	22:   "SSH, RFC 4253",
-	25:   "SMTP, RFC 5321",
-	110:  "POP3, RFC 1939",
-	119:  "NNTP, RFC 3977",
-	143:  "IMAP, RFC 9051",
-	587:  "message submission, RFC 6409",
-	3306: "MySQL client/server protocol, connection phase",
-	4222: "NATS client protocol, INFO",
-}
-
 // protocol is what is spoken on a Service's port: its appProtocol, else the
-// part of its name before the first "-"; else it has to be detected, unless the
-// server is known to speak first. An appProtocol that is not known is TCP, since
-// its author has said that it is something else.
+// part of its name before the first "-"; else it has to be detected, unless its
+// number is that of a protocol that is not HTTP. An appProtocol that is not known
+// is TCP, since its author has said that it is something else.
 func protocol(port *corev1.ServicePort) model.Protocol {
 	if port.AppProtocol != nil {
 		if p, ok := protocols[strings.ToLower(*port.AppProtocol)]; ok {
@@ -75,7 +61,7 @@ func protocol(port *corev1.ServicePort) model.Protocol {
 	if p, ok := protocolOfName(port.Name); ok {
 		return p
 	}
-	if serverFirstPorts[uint16(port.Port)] != "" || serverFirstPorts[uint16(port.TargetPort.IntVal)] != "" {
+	if wellKnownTCP(uint16(port.Port)) || wellKnownTCP(uint16(port.TargetPort.IntVal)) {
 		return model.ProtocolTCP
 	}
 	return model.ProtocolDetect

@@ -132,7 +132,7 @@ func invalidRules(w *world.World, policy *v1alpha1.MeshPolicy) []string {
 		switch {
 		case r.broken != nil:
 			found = append(found, fmt.Sprintf("rule %s: %v; %s", ruleName(policy, i), r.broken, effect))
-		case r.nobody:
+		case r.nobody && !r.absent:
 			found = append(found, fmt.Sprintf("rule %s: no caller can match all fields of an item of from", ruleName(policy, i)))
 		}
 	}
@@ -149,12 +149,24 @@ func missingTargets(w *world.World, policy *v1alpha1.MeshPolicy) []string {
 	return found
 }
 
+// missingCallers says which accounts and namespaces of a policy do not exist. A
+// Deny takes a principal for an identity, whatever has become of its account.
 func missingCallers(w *world.World, policy *v1alpha1.MeshPolicy) []string {
+	deny := policy.Spec.Action == v1alpha1.PolicyActionDeny
+	effect := "it admits no caller until it exists"
+	if deny {
+		effect = "certificates that have outlived it are refused all the same"
+	}
 	var found []string
 	for i := range policy.Spec.Rules {
-		for _, caller := range world.Callers(policy, &policy.Spec.Rules[i]) {
+		rule := &policy.Spec.Rules[i]
+		callers := world.Callers(policy, rule)
+		if !deny {
+			callers = append(callers, principalsOf(w.Settings().TrustDomain, rule)...)
+		}
+		for _, caller := range callers {
 			if !w.Exists(caller) {
-				found = append(found, fmt.Sprintf("rule %s: %s is not there and matches nobody", ruleName(policy, i), caller))
+				found = append(found, fmt.Sprintf("rule %s: %s does not exist; %s", ruleName(policy, i), caller, effect))
 			}
 		}
 	}

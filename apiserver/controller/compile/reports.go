@@ -56,18 +56,29 @@ func newViewFacts(w *world.World, view *world.View) *viewFacts {
 		}).policy
 		facts.most = most.Namespace + "/" + most.Name
 	}
+	facts.tcp = tcpPortsOf(w, view, policies)
+	return facts
+}
+
+// tcpPortsOf gives the ports of a workload that are not HTTP, those that policies
+// alone name included; none of one that is too large and so admits no caller.
+func tcpPortsOf(w *world.World, view *world.View, policies []applied) []*tcpPort {
+	policies, ports := withinBounds(w, view, policies)
+	if tooLarge(ports, policies) {
+		return nil
+	}
+	var tcp []*tcpPort
 	access := newSetting(w, axisAccess, view)
-	declaredPorts := portsOf(w, view, nil)
-	declaredPorts[everyOther] = declared{}
-	for _, number := range slices.Sorted(maps.Keys(declaredPorts)) {
-		if declaredPorts[number].protocol.IsHTTP() {
+	ports[everyOther] = declared{}
+	for _, number := range slices.Sorted(maps.Keys(ports)) {
+		if ports[number].protocol.IsHTTP() {
 			continue
 		}
 		open, _ := access.at(number)
 		open = open && !slices.ContainsFunc(policies, func(p applied) bool { return p.closes(number) })
-		facts.tcp = append(facts.tcp, &tcpPort{number: number, open: open})
+		tcp = append(tcp, &tcpPort{number: number, open: open})
 	}
-	return facts
+	return tcp
 }
 
 // tooLarge says that workloads have more ports than can be told apart, or more

@@ -42,6 +42,9 @@ kind: MeshConfig
 metadata: {name: default}
 spec: {traffic: {access: %s}}`
 
+// callers are the accounts that there are, whose namespaces are there as well.
+var callers = []string{"shop/shop", "buy/buyer", "buy/thief", "ops/admin"}
+
 // TestWorkloadWithTooManyPortsAdmitsNobody: policies of one namespace must not
 // hold up the others, nor lose a Deny among the ports that are left out.
 func TestWorkloadWithTooManyPortsAdmitsNobody(t *testing.T) {
@@ -173,6 +176,26 @@ func TestRules(t *testing.T) {
 		name:     "8: a target that is not there affects nothing",
 		policies: []string{`{targetRefs: [{kind: Service, name: nowhere}], action: Allow, rules: [{from: [{serviceAccounts: [{name: x}]}], to: [{all: {}}]}]}`},
 		passes:   []call{{"buy/buyer", 8080, get}},
+	}, {
+		name:     "9: an Allow admits no account that does not exist, whoever has its certificate still",
+		policies: []string{`{action: Allow, rules: [{from: [{serviceAccounts: [{namespace: buy, name: gone}, {namespace: buy, name: buyer}]}], to: [{all: {}}]}]}`},
+		passes:   []call{{"buy/buyer", 8080, get}, {"buy/buyer", 9090, connection}},
+		fails:    []call{{"buy/gone", 8080, get}, {"buy/gone", 9090, connection}},
+	}, {
+		name:     "9: an item of from that has lost all its callers admits no caller, and not every caller",
+		policies: []string{`{action: Allow, rules: [{from: [{serviceAccounts: [{namespace: buy, name: gone}], ipBlocks: [{cidr: 198.18.0.0/24}]}, {namespaces: [gone]}], to: [{all: {}}]}]}`},
+		fails:    []call{{"buy/gone", 8080, get}, {"gone/any", 8080, get}, {"buy/buyer", 8080, get}, {"buy/buyer", 9090, connection}},
+	}, {
+		name: "9: an Allow by principals admits none of this trust domain that does not exist; of another it cannot know",
+		policies: []string{`{action: Allow, rules: [{from: [{principals: ["spiffe://cluster.local/ns/gone/*", "spiffe://cluster.local/ns/buy/sa/gone",
+			"spiffe://cluster.local/ns/ops/*", "spiffe://other/ns/gone/sa/any"]}], to: [{all: {}}]}]}`},
+		passes: []call{{"ops/admin", 8080, get}, {"ops/gone", 8080, get}},
+		fails:  []call{{"gone/any", 8080, get}, {"buy/gone", 8080, get}, {"buy/buyer", 8080, get}},
+	}, {
+		name:     "9: a Deny refuses an account that does not exist",
+		policies: []string{`{action: Deny, rules: [{from: [{serviceAccounts: [{namespace: buy, name: gone}]}, {namespaces: [gone]}]}]}`},
+		passes:   []call{{"buy/buyer", 8080, get}},
+		fails:    []call{{"buy/gone", 8080, get}, {"gone/any", 9090, connection}},
 	}} {
 		t.Run(test.name, func(t *testing.T) {
 			w := shopWorld(t, test.access, test.policies)
@@ -197,6 +220,10 @@ func shopWorld(t *testing.T, access string, policies []string) *world.World {
 		access = "Open"
 	}
 	documents := fmt.Sprintf(shop, access)
+	for _, caller := range callers {
+		namespace, name, _ := strings.Cut(caller, "/")
+		documents += fmt.Sprintf("\n---\napiVersion: v1\nkind: Namespace\nmetadata: {name: %s}\n---\napiVersion: v1\nkind: ServiceAccount\nmetadata: {namespace: %[1]s, name: %s}", namespace, name)
+	}
 	for i, spec := range policies {
 		documents += fmt.Sprintf("\n---\napiVersion: mesh.openservicemesh.io/v1alpha1\nkind: MeshPolicy\nmetadata: {namespace: shop, name: p%d}\nspec: %s", i, strings.ReplaceAll(spec, "\t", " "))
 	}

@@ -5,6 +5,7 @@ package compile
 
 import (
 	"fmt"
+	"maps"
 	"strconv"
 	"strings"
 
@@ -16,7 +17,8 @@ import (
 // axis is a setting of traffic that annotations override. It has two values, of
 // which one is strict and one loose.
 type axis struct {
-	// annotation is for a Namespace or pod, ports for ports of a pod.
+	// annotation is for a Namespace or pod, ports for ports of a pod, and, where
+	// model.NamespaceTrafficAnnotations has it, for those of a Namespace's pods.
 	annotation, ports string
 	strict, loose     string
 	// name is that of MeshConfig.spec.traffic.podsMayLoosen.
@@ -61,8 +63,9 @@ func (a axis) readPorts(value string) (loose map[uint16]bool, readable bool) {
 type setting struct {
 	axis axis
 	// namespace is whether mesh and Namespace make it loose: what pods have that
-	// say nothing themselves.
-	namespace bool
+	// say nothing themselves, but at the ports that the Namespace names.
+	namespace      bool
+	namespacePorts map[uint16]bool
 	// mayLoosen lets the pods' own annotations be looser than that.
 	mayLoosen bool
 	pod       map[string]string
@@ -74,21 +77,37 @@ func newSetting(w *world.World, a axis, view *world.View) setting {
 	if a.name == v1alpha1.TrafficAxisAccess {
 		out.namespace, out.mayLoosen = !settings.DefaultDeny, settings.PodsMayLoosenAccess
 	}
-	if value, ok := w.NamespaceTraffic(view.Namespace)[a.annotation]; ok {
+	annotations := w.NamespaceTraffic(view.Namespace)
+	if value, ok := annotations[a.annotation]; ok {
 		out.namespace, _ = a.read(value)
+	}
+	if value, ok := annotations[a.ports]; ok {
+		ports, readable := a.readPorts(value)
+		out.namespace, out.namespacePorts = out.namespace && readable, ports
 	}
 	return out
 }
 
-// may tells whether an annotation of the pod may say so.
-func (s setting) may(loose bool) bool { return !loose || s.namespace || s.mayLoosen }
+// inherited is whether a port is loose of whose pods nothing is said by themselves.
+func (s setting) inherited(port uint16) bool {
+	if loose, ok := s.namespacePorts[port]; ok {
+		return loose
+	}
+	return s.namespace
+}
 
-// at tells whether a port is loose, and whether an annotation names the port
-// itself: port > workload > namespace > mesh.
+// may tells whether an annotation of the pod may say so of a port that has
+// inherited what it has.
+func (s setting) may(loose, inherited bool) bool { return !loose || inherited || s.mayLoosen }
+
+// at tells whether a port is loose, and whether an annotation of the pod names the
+// port itself: a pod's annotations > its Namespace's > the mesh, and of one object
+// the port's entry > the rest. So a pod that says Strict stays so at every port.
 func (s setting) at(port uint16) (loose, named bool) {
-	loose = s.namespace
+	inherited := s.inherited(port)
+	loose = inherited
 	if value, ok := s.pod[s.axis.annotation]; ok {
-		if here, _ := s.axis.read(value); s.may(here) {
+		if here, _ := s.axis.read(value); s.may(here, inherited) {
 			loose = here
 		}
 	}
@@ -100,20 +119,21 @@ func (s setting) at(port uint16) (loose, named bool) {
 	if !readable {
 		return false, false
 	}
-	if here, ok := ports[port]; ok && s.may(here) {
+	if here, ok := ports[port]; ok && s.may(here, inherited) {
 		return here, true
 	}
 	return loose, false
 }
 
-// named are the ports that an annotation names.
+// named are the ports that an annotation of the pod or its Namespace names.
 func (s setting) named() map[uint16]bool {
-	value, ok := s.pod[s.axis.ports]
-	if !ok {
-		return nil
+	named := map[uint16]bool{}
+	maps.Copy(named, s.namespacePorts)
+	if value, ok := s.pod[s.axis.ports]; ok {
+		ports, _ := s.axis.readPorts(value)
+		maps.Copy(named, ports)
 	}
-	ports, _ := s.axis.readPorts(value)
-	return ports
+	return named
 }
 
 // WorkloadProblems says what in the annotations of a view's pods does not act as
@@ -135,7 +155,7 @@ func (s setting) problems() []string {
 		if !parsed {
 			found = append(found, a.unknown(a.annotation, value))
 		}
-		if !s.may(loose) {
+		if !s.may(loose, s.namespace) {
 			found = append(found, a.refused(a.annotation))
 		}
 	}
@@ -143,19 +163,26 @@ func (s setting) problems() []string {
 	if !ok {
 		return found
 	}
-	ports, readable := a.readPorts(value)
-	if !readable {
-		return append(found, fmt.Sprintf(`annotation %s: %q is not a list such as "9090=%s"; every port counts as %s`, a.ports, value, a.loose, a.strict))
+	found = append(found, a.portProblems(value)...)
+	ports, _ := a.readPorts(value)
+	for port, loose := range ports {
+		if !s.may(loose, s.inherited(port)) {
+			return append(found, a.refused(a.ports))
+		}
 	}
+	return found
+}
+
+// portProblems says what in a list of ports counts as the strictest.
+func (a axis) portProblems(value string) []string {
+	if _, readable := a.readPorts(value); !readable {
+		return []string{fmt.Sprintf(`annotation %s: %q is not a list such as "9090=%s"; every port counts as %s`, a.ports, value, a.loose, a.strict)}
+	}
+	var found []string
 	for entry := range strings.SplitSeq(value, ",") {
 		_, mode, _ := strings.Cut(entry, "=")
 		if _, parsed := a.read(strings.TrimSpace(mode)); !parsed {
 			found = append(found, a.unknown(a.ports, strings.TrimSpace(entry)))
-		}
-	}
-	for _, loose := range ports {
-		if !s.may(loose) {
-			return append(found, a.refused(a.ports))
 		}
 	}
 	return found
@@ -180,8 +207,8 @@ func NamespaceProblems(w *world.World, namespace string) []string {
 				found = append(found, a.unknown(a.annotation, value))
 			}
 		}
-		if _, ok := annotations[a.ports]; ok {
-			found = append(found, fmt.Sprintf("annotation %s: only pods have ports; it says nothing on a Namespace", a.ports))
+		if value, ok := annotations[a.ports]; ok {
+			found = append(found, a.portProblems(value)...)
 		}
 	}
 	return append(found, w.NamespaceUnknown(namespace)...)

@@ -4,13 +4,17 @@
 package compile_test
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/compile"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/world"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/world/worldtest"
 )
 
@@ -63,4 +67,31 @@ func withPorts(objects []metav1.Object, value string) []metav1.Object {
 		}
 	}
 	return objects
+}
+
+// However many and long the names, what lets the callers in is in the Event.
+func TestANoticeOfRefusedCallersNamesTheirRemedy(t *testing.T) {
+	objects := worldtest.Load(t, "testdata/callers-outside.in.yaml")
+	w := worldtest.World(objects...)
+	for i := range 20 {
+		configuration := &admissionregistrationv1.ValidatingWebhookConfiguration{}
+		configuration.Name = fmt.Sprintf("%d-%s", i, strings.Repeat("long", 60))
+		for _, port := range []int32{443, 8000} {
+			configuration.Webhooks = append(configuration.Webhooks, admissionregistrationv1.ValidatingWebhook{ClientConfig: admissionregistrationv1.WebhookClientConfig{
+				Service: &admissionregistrationv1.ServiceReference{Namespace: "shop", Name: "operator", Port: &port},
+			}})
+		}
+		worldtest.Set(w, configuration)
+	}
+	many := w.Service(world.Key{Namespace: "shop", Name: "many"}).DeepCopy()
+	for i := range int32(100) {
+		many.Spec.Ports = append(many.Spec.Ports, corev1.ServicePort{Name: fmt.Sprint("p", i), Port: 20000 + i})
+	}
+	worldtest.Set(w, many)
+	for _, name := range []string{"operator", "many"} {
+		notices := compile.ServiceNotices(w, world.Key{Namespace: "shop", Name: name})
+		if len(notices) != 1 || len(notices[0].Message) >= 1024 || !strings.HasSuffix(notices[0].Message, "of the Namespace shop, or write Strict there if that is meant") {
+			t.Errorf("%s: %+v", name, notices)
+		}
+	}
 }

@@ -37,12 +37,7 @@ func Workload(w *world.World, name string) (model.Workload, []world.Key, bool) {
 	}
 	policies := policiesOn(w, view)
 	targeting := keys(policies)
-	ports := portsOf(w, view, policies)
-	if tooLarge(ports, policies) {
-		// Audit changes no verdict: it is what is left out first.
-		policies = slices.DeleteFunc(policies, applied.audits)
-		ports = portsOf(w, view, policies)
-	}
+	policies, ports := withinBounds(w, view, policies)
 	if tooLarge(ports, policies) {
 		return closedWorkload(view), targeting, true
 	}
@@ -55,6 +50,17 @@ func Workload(w *world.World, name string) (model.Workload, []world.Key, bool) {
 	}
 	out.Ports = append(out.Ports, compiler.port(everyOther, declared{}))
 	return out, targeting, true
+}
+
+// withinBounds gives the policies of a workload with its ports, without those in
+// audit where it would be too large with them: audit changes no verdict.
+func withinBounds(w *world.World, view *world.View, policies []applied) ([]applied, map[uint16]declared) {
+	ports := portsOf(w, view, policies)
+	if tooLarge(ports, policies) {
+		policies = slices.DeleteFunc(slices.Clone(policies), applied.audits)
+		ports = portsOf(w, view, policies)
+	}
+	return policies, ports
 }
 
 // ClosedWorkload admits nobody anywhere. It stands in for a workload that

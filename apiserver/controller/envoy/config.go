@@ -78,4 +78,5 @@ func pipeAddress(path string) *corev3.Address {
 func yes() *wrapperspb.BoolValue               { return wrapperspb.Bool(true) }
 func no() *wrapperspb.BoolValue                { return wrapperspb.Bool(false) }
 func u32(n uint32) *wrapperspb.UInt32Value     { return wrapperspb.UInt32(n) }
+func u64(n uint64) *wrapperspb.UInt64Value     { return wrapperspb.UInt64(n) }
 func dur(d time.Duration) *durationpb.Duration { return durationpb.New(d) }

@@ -30,9 +30,8 @@ const (
 	maxHTTPConnection = minCertificateLifetime
 )
 
-// connectionManager is what both directions have in common: routes by RDS,
-// paths normalised before anything looks at them, headers of the application
-// left as they are.
+// connectionManager is what both directions have in common: routes by RDS, path
+// and headers of the application left as they are.
 func connectionManager(statPrefix, routes string) *hcmv3.HttpConnectionManager {
 	return &hcmv3.HttpConnectionManager{
 		StatPrefix: statPrefix,
@@ -59,26 +58,24 @@ func connectionManager(statPrefix, routes string) *hcmv3.HttpConnectionManager {
 		UseRemoteAddress:             no(),
 		SkipXffAppend:                true,
 		PreserveExternalRequestId:    true,
-		NormalizePath:                yes(),
-		MergeSlashes:                 true,
+		NormalizePath:                no(),
 		PathWithEscapedSlashesAction: hcmv3.HttpConnectionManager_KEEP_UNCHANGED,
 		UpgradeConfigs:               []*hcmv3.HttpConnectionManager_UpgradeConfig{{UpgradeType: "websocket"}},
 	}
 }
 
-// outboundManager serves what the pod's own applications call. Escaped slashes
-// stay: nothing is decided here by them, and the callee may be unmeshed.
+// outboundManager serves what the pod's own applications call.
 func outboundManager(name string) *hcmv3.HttpConnectionManager {
 	m := connectionManager(name, name)
 	m.HttpFilters = []*hcmv3.HttpFilter{router()}
 	return m
 }
 
-// inboundManager serves the calls that the pod takes.
+// inboundManager serves the calls that the pod takes. A path that rules cannot be
+// held to is refused by a route (form.go), since that comes and goes with the rules.
 func inboundManager(m model.Mesh, statPrefix, routes string) *hcmv3.HttpConnectionManager {
 	manager := connectionManager(statPrefix, routes)
 	manager.CommonHttpProtocolOptions.MaxConnectionDuration = dur(maxHTTPConnection)
-	manager.PathWithEscapedSlashesAction = hcmv3.HttpConnectionManager_REJECT_REQUEST
 	if m.DecodeSlashes {
 		manager.PathWithEscapedSlashesAction = hcmv3.HttpConnectionManager_UNESCAPE_AND_FORWARD
 	}
@@ -99,6 +96,9 @@ func http2Options() *corev3.Http2ProtocolOptions {
 		InitialConnectionWindowSize: u32(connectionWindow),
 		// A WebSocket travels between proxies as an extended CONNECT (RFC 8441).
 		AllowConnect: true,
+		// What one request or response breaks is its own stream: by default Envoy ends
+		// the connection, and with it all other requests that it carries.
+		OverrideStreamErrorOnInvalidHttpMessage: yes(),
 	}
 }
 

@@ -241,9 +241,9 @@ func TestEnvoyReadsAHostAsNoApplicationCanReadItOtherwise(t *testing.T) {
 	deny := newHostile(t, denyOf(hosts))
 	for host, want := range map[string][2]string{
 		"shop": {"200 OK", "403 Forbidden"}, "SHOP.:80": {"200 OK", "403 Forbidden"}, "a.b.Example.com:": {"200 OK", "403 Forbidden"},
-		"shop:x": {"403 Forbidden", "403 Forbidden"}, "shop:80:90": {"403 Forbidden", "403 Forbidden"}, "shop..": {"403 Forbidden", "403 Forbidden"},
-		"shop,other": {"403 Forbidden", "403 Forbidden"}, "other\r\nHost: shop": {"403 Forbidden", "403 Forbidden"},
-		"other:1.example.com": {"403 Forbidden", "403 Forbidden"}, "other,a.example.com": {"403 Forbidden", "403 Forbidden"},
+		"shop..": {"403 Forbidden", "403 Forbidden"},
+		"shop:x": {"400 Bad Request", "400 Bad Request"}, "shop:80:90": {"400 Bad Request", "400 Bad Request"}, "shop,other": {"400 Bad Request", "400 Bad Request"},
+		"other\r\nHost: shop": {"400 Bad Request", "400 Bad Request"}, "other:1.example.com": {"400 Bad Request", "400 Bad Request"}, "other,a.example.com": {"400 Bad Request", "400 Bad Request"},
 		"other": {"403 Forbidden", "200 OK"}, "workshop": {"403 Forbidden", "200 OK"}, "shop.other": {"403 Forbidden", "200 OK"}, "example.com": {"403 Forbidden", "200 OK"},
 	} {
 		request := "GET / HTTP/1.1\r\nHost: " + host + "\r\n\r\n"
@@ -303,14 +303,7 @@ func TestEnvoyHandsOnNothingThatTwoServersMayReadDifferently(t *testing.T) {
 		"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding : chunked\r\n\r\n0\r\n\r\n":                     "400 Bad Request",
 		"CONNECT 127.0.0.1:1 HTTP/1.1\r\nHost: x\r\n\r\n":                                                "403 Forbidden",
 		"GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n":                       "403 Forbidden",
-		requestFor("/books#/admin"):         "400 Bad Request",
-		requestFor("/a%00"):                 "400 Bad Request",
-		requestFor("/a/%2e%2e%2fb"):         "400 Bad Request",
-		requestFor("/a%5c..%5cb"):           "400 Bad Request",
-		requestFor("/caf\xc3\xa9"):          "400 Bad Request",
-		requestFor("/books/%2e%2e;/admin"):  "400 Bad Request",
-		requestFor("/books/.%2E;a=b/admin"): "400 Bad Request",
-		requestFor("/books/%2e;/../%2e;x"):  "400 Bad Request",
+		requestFor("/books#/admin"): "400 Bad Request",
 	} {
 		if got := h.send(t, request); got != want {
 			t.Errorf("%q: %s, want %s", request, got, want)
@@ -331,13 +324,6 @@ func TestEnvoyHandsOnNothingThatTwoServersMayReadDifferently(t *testing.T) {
 	h.send(t, "GET http://other/books HTTP/1.1\r\nHost: shop\r\n\r\n")
 	if r := h.seen.Load(); r.Host != "other" || r.RequestURI != "/books" {
 		t.Errorf("an absolute URI is handed on as %s of host %s", r.RequestURI, r.Host)
-	}
-	for path, want := range map[string]string{`/a\..\b`: "/b", "/a/%2e%2e/b": "/b", "/a/.//./b": "/a/b", "/%61": "/a", "//a": "/a", "/a/%252e%252e/b": "/a/%252e%252e/b", "/a/..;x/b": "/b",
-		"/a;x/%2e%2ea;/b?c=/..;": "/a;x/..a;/b?c=/..;"} {
-		h.send(t, requestFor(path))
-		if got := h.seen.Load().RequestURI; got != want {
-			t.Errorf("%s is handed on as %s, want %s", path, got, want)
-		}
 	}
 }
 
@@ -362,4 +348,18 @@ func TestEnvoyHoldsBackWhatFollowsAWebSocketThatIsNotOne(t *testing.T) {
 func denyOf(m model.Match) model.Access {
 	m.Kind = model.MatchHTTP
 	return model.Access{Deny: []model.Rule{{Name: "shop/p/0", To: []model.Match{m}}}}
+}
+
+// TestEnvoyKeepsATrailerATrailer: a Deny by a header does not look at trailers, so
+// none may become a header on its way.
+func TestEnvoyKeepsATrailerATrailer(t *testing.T) {
+	h := newHostile(t, denyOf(model.Match{Headers: []model.HeaderMatch{{Name: "x-role", Value: "admin"}}}))
+	request := "POST / HTTP/1.1\r\nHost: shop\r\nTransfer-Encoding: chunked\r\nTrailer: X-Role\r\nConnection: close\r\n\r\n1\r\na\r\n0\r\nX-Role: admin\r\n\r\n"
+	if got := h.send(t, request); got != "200 OK" {
+		t.Fatalf("a trailer of that name: %s, want 200", got)
+	}
+	seen := h.seen.Load()
+	if _, ok := seen.Trailer["X-Role"]; !ok || seen.Header.Get("X-Role") != "" {
+		t.Errorf("the application was told headers %v and trailers %v, want x-role among the trailers alone", seen.Header, seen.Trailer)
+	}
 }

@@ -26,7 +26,6 @@ import (
 	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
 	metricsv3 "github.com/envoyproxy/go-control-plane/envoy/config/metrics/v3"
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
-	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
 	networkrbacv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/rbac/v3"
 	"google.golang.org/grpc"
 	"google.golang.org/protobuf/proto"
@@ -111,20 +110,17 @@ func startInbound(t *testing.T, m model.Mesh, server *telemetry.Server, access m
 // requestFilters are those of port 8080.
 func requestFilters(t *testing.T, m model.Mesh, access model.Access) []*listenerv3.Filter {
 	t.Helper()
-	rules, err := perRouteRBAC(m, access)
-	if err != nil {
-		t.Fatal(err)
+	port := model.InboundPort{Number: 8080, Protocol: model.ProtocolHTTP1, Access: access}
+	routes := &routev3.RouteConfiguration{}
+	decode(t, must(inboundRoutes(m, model.Workload{View: "view", Ports: []model.InboundPort{port}}, port))(t), routes)
+	for _, r := range routes.VirtualHosts[0].Routes {
+		if r.GetRoute() != nil {
+			r.Action = &routev3.Route_DirectResponse{DirectResponse: &routev3.DirectResponseAction{Status: http.StatusOK}}
+		}
 	}
-	manager := inboundManager(m, "in/8080", "in/view/8080")
-	manager.RouteSpecifier = &hcmv3.HttpConnectionManager_RouteConfig{RouteConfig: &routev3.RouteConfiguration{
-		Name:                 "in/view/8080",
-		TypedPerFilterConfig: rules,
-		VirtualHosts: []*routev3.VirtualHost{{Name: "all", Domains: []string{"*"}, Routes: []*routev3.Route{{
-			Match:  &routev3.RouteMatch{PathSpecifier: anyPath()},
-			Action: &routev3.Route_DirectResponse{DirectResponse: &routev3.DirectResponseAction{Status: http.StatusOK}},
-		}}}},
-	}}
-	return []*listenerv3.Filter{managerFilter(manager)}
+	filter := managerFilter(inboundManager(m, "in/8080", routes.Name))
+	withRoutes(t, filter, routes)
+	return []*listenerv3.Filter{filter}
 }
 
 // connectionFilters are those of port 9090.
@@ -146,6 +142,7 @@ func connectionFilters(t *testing.T, m model.Mesh, access model.Access) []*liste
 // run starts Envoy and waits until it listens; it ends with the test.
 func (e inboundEnvoy) run(t *testing.T, config *bootstrapv3.Bootstrap) {
 	t.Helper()
+	config.LayeredRuntime = runtime()
 	yaml, err := messageYAML(config)
 	if err != nil {
 		t.Fatal(err)
@@ -166,9 +163,14 @@ func (e inboundEnvoy) run(t *testing.T, config *bootstrapv3.Bootstrap) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
+	ended := make(chan struct{})
+	go func() {
+		_ = cmd.Wait()
+		close(ended)
+	}()
 	t.Cleanup(func() {
 		stop()
-		_ = cmd.Wait()
+		<-ended
 		if t.Failed() {
 			t.Log(e.output)
 		}
@@ -176,6 +178,11 @@ func (e inboundEnvoy) run(t *testing.T, config *bootstrapv3.Bootstrap) {
 	// A connection to a port of TCP would be counted.
 	port := cmp.Or(strings.TrimPrefix(e.web, "http://"), e.tcp)
 	eventually(t, "Envoy listens", func() bool {
+		select {
+		case <-ended:
+			t.Fatal("Envoy has ended")
+		default:
+		}
 		conn, err := net.Dial("tcp", port)
 		if err == nil {
 			conn.Close()

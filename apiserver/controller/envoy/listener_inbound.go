@@ -40,6 +40,7 @@ func inboundListener(m model.Mesh, w model.Workload, chains Generations) *listen
 	if slices.ContainsFunc(w.Ports, func(p model.InboundPort) bool { return p.Permissive }) {
 		l.ListenerFiltersTimeout = dur(permissiveHelloTimeout)
 		l.ContinueOnListenerFiltersTimeout = true
+		l.AccessLog = append(l.AccessLog, inboundMishaps()...)
 	}
 	l.FilterChains = refuseProxyPorts()
 	for _, p := range w.Ports {

@@ -64,12 +64,16 @@ func at(action, monitor string, threshold float64) *overloadv3.OverloadAction {
 }
 
 // runtime lets regular expressions be as large as the API admits; Envoy's own
-// limit is 100 instructions, too few for a list of words.
+// limit is 100 instructions, too few for a list of words. It also has the
+// inspector of HTTP parse as it did before Envoy 1.39, where a first byte that
+// begins no method is enough: the new parser waits for a line's end, and what a
+// client has sent that closes meanwhile is dropped (docs/decisions/detection.md).
 func runtime() *bootstrapv3.LayeredRuntime {
 	return &bootstrapv3.LayeredRuntime{Layers: []*bootstrapv3.RuntimeLayer{{
 		Name: "static",
 		LayerSpecifier: &bootstrapv3.RuntimeLayer_StaticLayer{StaticLayer: &structpb.Struct{Fields: map[string]*structpb.Value{
-			"re2.max_program_size.error_level": structpb.NewNumberValue(1 << 20),
+			"re2.max_program_size.error_level":                          structpb.NewNumberValue(1 << 20),
+			"envoy.reloadable_features.http_inspector_use_balsa_parser": structpb.NewBoolValue(false),
 		}}},
 	}}}
 }

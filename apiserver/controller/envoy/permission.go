@@ -93,13 +93,20 @@ func deniedMethod(m string) *rbacv3.Permission {
 	return header(":method", matcher)
 }
 
+var percentEncoded = regexp.MustCompile(`%[0-9A-Fa-f]{2}`)
+
 // pathOf compares whole elements for a prefix: /books is /books and /books/…
-// Envoy leaves query and fragment out of url_path.
+// Envoy leaves query and fragment out of url_path. Percent-encoding is compared in
+// capitals, since a request that has others is refused.
 func pathOf(p model.PathMatch) *rbacv3.Permission {
-	if p.Type != model.ValuePathPrefix {
-		return urlPath(value(p.Type, p.Value))
+	if p.Type == model.ValueRegularExpression {
+		return urlPath(wholly(p.Value))
 	}
-	element := strings.TrimRight(p.Value, "/")
+	path := percentEncoded.ReplaceAllStringFunc(p.Value, strings.ToUpper)
+	if p.Type != model.ValuePathPrefix {
+		return urlPath(exactly(path))
+	}
+	element := strings.TrimRight(path, "/")
 	if element == "" {
 		return urlPath(startsWith("/"))
 	}

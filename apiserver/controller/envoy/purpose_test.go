@@ -44,6 +44,9 @@ func TestEverythingSetOnPurposeIsInAGolden(t *testing.T) {
 		{"update_merge_window 0", http1, []string{"update_merge_window: 0s"}},
 		{"websocket upgrade", open, []string{"upgrade_type: websocket", "allow_connect: true"}},
 		{"websocket upgrade, outbound", http1, []string{"upgrade_type: websocket"}},
+		{"an invalid message ends its own stream", open, []string{"override_stream_error_on_invalid_http_message: true"}},
+		{"an invalid message ends its own stream, outbound", http1, []string{"override_stream_error_on_invalid_http_message: true"}},
+		{"an invalid message ends its own stream, towards the application", "common", []string{"override_stream_error_on_invalid_http_message: true"}},
 		{"server header passed through", open, []string{"server_header_transformation: PASS_THROUGH"}},
 		{"server header passed through, outbound", http1, []string{"server_header_transformation: PASS_THROUGH"}},
 		{"HTTP/1.0 and trailers", open, []string{"accept_http_10: true", "enable_trailers: true"}},
@@ -54,11 +57,13 @@ func TestEverythingSetOnPurposeIsInAGolden(t *testing.T) {
 		{"request id and trace headers kept, outbound", http1, []string{"preserve_external_request_id: true", "!tracing:", "!request_headers_to_remove", "!generate_request_id"}},
 		{"header case kept for HTTP/1.1", open, []string{"envoy.http.stateful_header_formatters.preserve_case"}},
 		{"header case kept for HTTP/1.1, towards the application", "common", []string{"envoy.http.stateful_header_formatters.preserve_case"}},
-		{"default retry only on connect-failure and refused-stream", http2, []string{"retry_on: connect-failure,refused-stream"}},
-		{"normalize_path", open, []string{"normalize_path: true"}},
-		{"merge_slashes", open, []string{"merge_slashes: true"}},
-		{"normalize_path and merge_slashes, outbound", http1, []string{"normalize_path: true", "merge_slashes: true"}},
-		{"escaped slashes rejected", open, []string{"path_with_escaped_slashes_action: REJECT_REQUEST"}},
+		{"default retry of what no application has seen", http2, []string{"      retry_on: connect-failure,refused-stream,reset-before-request\n    routes:"}},
+		{"default retry of what no application has seen, inbound", open, []string{"      retry_on: connect-failure,refused-stream,reset-before-request\n    routes:", "!previous_hosts"}},
+		{"and of what may be served twice", http2, []string{"regex: GET|HEAD|OPTIONS|PUT|DELETE\n", "retry_on: connect-failure,refused-stream,reset-before-request,reset\n"}},
+		{"no proxy rewrites a path", open, []string{"normalize_path: false", "!merge_slashes", "path_with_escaped_slashes_action: KEEP_UNCHANGED", "!name: path-not-normal"}},
+		{"no proxy rewrites a path, outbound", http1, []string{"normalize_path: false", "!merge_slashes", "path_with_escaped_slashes_action: KEEP_UNCHANGED"}},
+		{"where a path rule exists, the server's proxy answers 400 to a path that differs from its normal form", "workload-allow-of-http-leaves-tcp-closed", []string{"name: path-not-normal"}},
+		{"an authority that is no host is answered 400", open, []string{"name: no-host"}},
 		{"escaped slashes decoded by MeshConfig", "workload-by-what-meshconfig-says", []string{"path_with_escaped_slashes_action: UNESCAPE_AND_FORWARD"}},
 		// ALLOW is what Envoy does where nothing is said.
 		{"underscores in headers", open, []string{"!headers_with_underscores_action"}},
@@ -117,7 +122,7 @@ func TestStrictDoesNotContinueAfterTheTimeout(t *testing.T) {
 }
 
 // HTTP filter order: deny RBAC → allow RBAC (two filters) → router; what comes between them
-// has its place in the plan. Paths are normalised before any.
+// has its place in the plan.
 func TestHTTPFilterOrder(t *testing.T) {
 	managers := 0
 	for name, in := range readInputs(t) {
@@ -137,9 +142,6 @@ func TestHTTPFilterOrder(t *testing.T) {
 				}
 				if got := strings.Join(order, " → "); got != "mesh.rbac.deny → mesh.rbac.allow → mesh.rbac.closed → envoy.filters.http.router" {
 					t.Errorf("%s: %s", name, got)
-				}
-				if !manager.NormalizePath.GetValue() || !manager.MergeSlashes {
-					t.Errorf("%s: paths are not normalised", name)
 				}
 			})
 		}

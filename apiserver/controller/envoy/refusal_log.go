@@ -4,7 +4,7 @@
 package envoy
 
 import (
-	"net/http"
+	"fmt"
 	"time"
 
 	accesslogv3 "github.com/envoyproxy/go-control-plane/envoy/config/accesslog/v3"
@@ -29,18 +29,30 @@ const (
 	refusalBudget   = "refusals"
 )
 
-// What a refusal is: one of RBAC; of connections also a handshake that failed,
-// and a connection that no chain takes, as one in plaintext.
+// How many bytes a field of a line has at most, before JSON escapes them: a
+// stranger may have written what is in it. maxCaller holds every name that the
+// mesh gives, with the longest trust domain, namespace and account; maxReason
+// those of three policies.
 const (
-	requestIsRefused    = `response.code_details.startsWith('rbac_access_denied')`
+	maxCaller = len("spiffe://") + 255 + len("/ns/") + 63 + len("/sa/") + 253
+	maxReason = 1024
+)
+
+// What a refusal is: one of RBAC, and of requests also one of a route, by the form of
+// host or path; of connections also a handshake that failed, and a connection that no
+// chain takes, as one in plaintext.
+const (
+	requestIsRefused    = `response.code_details.startsWith('rbac_access_denied') || response.code_details == 'direct_response'`
 	connectionIsRefused = `connection.termination_details.startsWith('rbac_access_denied') || connection.transport_failure_reason != '' || response.code_details == 'filter_chain_not_found'`
 )
 
-// refusedRequests logs why a request was refused: response_code_details.
+// refusedRequests logs why a request was refused: response_code_details, and the
+// route, which has a telling name where it refuses by itself.
 func refusedRequests() []*accesslogv3.AccessLog {
-	filters := []*accesslogv3.AccessLogFilter{forbidden(), expression(requestIsRefused)}
+	filters := []*accesslogv3.AccessLogFilter{failed(), expression(requestIsRefused)}
 	return refusals(filters, map[string]string{
-		"refused": "%RESPONSE_CODE_DETAILS%",
+		"refused": attribute("response.code_details", maxReason),
+		"route":   "%ROUTE_NAME%",
 		"method":  "%REQ(:METHOD):16%",
 		"host":    "%REQ(:AUTHORITY):128%",
 		"path":    "%PATH(NQ:PATH):256%",
@@ -49,21 +61,25 @@ func refusedRequests() []*accesslogv3.AccessLog {
 }
 
 // refusedConnections logs why a connection was refused. The caller is whom its
-// certificate names; a handshake that failed has not verified it.
+// certificate names first; a handshake that failed has not verified it.
 func refusedConnections() []*accesslogv3.AccessLog {
 	return refusals([]*accesslogv3.AccessLogFilter{expression(connectionIsRefused)}, map[string]string{
-		"refused":   "%CONNECTION_TERMINATION_DETAILS%",
-		"handshake": "%DOWNSTREAM_TRANSPORT_FAILURE_REASON%",
-		"details":   "%RESPONSE_CODE_DETAILS%",
+		"refused":   attribute("connection.termination_details", maxReason),
+		"handshake": attribute("connection.transport_failure_reason", maxReason),
+		"details":   attribute("response.code_details", maxReason),
 	})
 }
+
+// attribute says one of Envoy's attributes, cut: the operators that say the same
+// take no length.
+func attribute(name string, most int) string { return fmt.Sprintf("%%CEL(%s):%d%%", name, most) }
 
 // refusals logs what all filters let pass, while the budget lasts: it is asked
 // last, so that only refusals use it up.
 func refusals(filters []*accesslogv3.AccessLogFilter, fields map[string]string) []*accesslogv3.AccessLog {
 	format := &structpb.Struct{Fields: map[string]*structpb.Value{
 		"time":   structpb.NewStringValue("%START_TIME%"),
-		"caller": structpb.NewStringValue("%DOWNSTREAM_PEER_URI_SAN%"),
+		"caller": structpb.NewStringValue(attribute("connection.uri_san_peer_certificate", maxCaller)),
 		"from":   structpb.NewStringValue("%DOWNSTREAM_DIRECT_REMOTE_ADDRESS%"),
 		"to":     structpb.NewStringValue("%DOWNSTREAM_LOCAL_ADDRESS%"),
 	}}
@@ -86,13 +102,11 @@ func refusals(filters []*accesslogv3.AccessLogFilter, fields map[string]string) 
 	}}
 }
 
-// forbidden spares all requests but those with 403 the expression.
-func forbidden() *accesslogv3.AccessLogFilter {
-	return &accesslogv3.AccessLogFilter{FilterSpecifier: &accesslogv3.AccessLogFilter_StatusCodeFilter{StatusCodeFilter: &accesslogv3.StatusCodeFilter{
-		Comparison: &accesslogv3.ComparisonFilter{
-			Op:    accesslogv3.ComparisonFilter_EQ,
-			Value: &corev3.RuntimeUInt32{DefaultValue: http.StatusForbidden, RuntimeKey: "mesh.refusal.status"},
-		},
+// failed spares all requests but those that fail the expression. The status of gRPC
+// is that of a call, whose answer is 200, and what other requests' is translated to.
+func failed() *accesslogv3.AccessLogFilter {
+	return &accesslogv3.AccessLogFilter{FilterSpecifier: &accesslogv3.AccessLogFilter_GrpcStatusFilter{GrpcStatusFilter: &accesslogv3.GrpcStatusFilter{
+		Statuses: []accesslogv3.GrpcStatusFilter_Status{accesslogv3.GrpcStatusFilter_PERMISSION_DENIED, accesslogv3.GrpcStatusFilter_INTERNAL},
 	}}}
 }
 

@@ -8,6 +8,7 @@ package envoy
 import (
 	"fmt"
 	"net/http"
+	"strings"
 	"sync/atomic"
 	"testing"
 
@@ -63,19 +64,25 @@ func TestEnvoyTriesAgainWhatWasSurelyNotServedAndNothingElse(t *testing.T) {
 
 	const requests = 20
 	for path, want := range map[string]int{"/": http.StatusOK, "/fails": http.StatusServiceUnavailable} {
-		served.Store(0)
-		for range requests {
-			answer, err := http.Get(e.web + path)
-			if err != nil {
-				t.Fatal(err)
+		for _, method := range []string{http.MethodGet, http.MethodPost} {
+			served.Store(0)
+			for range requests {
+				request, err := http.NewRequest(method, e.web+path, strings.NewReader("book"))
+				if err != nil {
+					t.Fatal(err)
+				}
+				answer, err := http.DefaultClient.Do(request)
+				if err != nil {
+					t.Fatal(err)
+				}
+				answer.Body.Close()
+				if answer.StatusCode != want {
+					t.Errorf("%s %s: got %s, want %d", method, path, answer.Status, want)
+				}
 			}
-			answer.Body.Close()
-			if answer.StatusCode != want {
-				t.Errorf("%s: got %s, want %d", path, answer.Status, want)
+			if n := served.Load(); n != requests {
+				t.Errorf("%s %s: the application served %d requests, want %d", method, path, n, requests)
 			}
-		}
-		if n := served.Load(); n != requests {
-			t.Errorf("%s: the application served %d requests, want %d", path, n, requests)
 		}
 	}
 }

@@ -4,9 +4,6 @@
 package envoy
 
 import (
-	"net/http"
-	"slices"
-
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
 	previoushostsv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/retry/host/previous_hosts/v3"
 	matcherv3 "github.com/envoyproxy/go-control-plane/envoy/type/matcher/v3"
@@ -16,12 +13,9 @@ import (
 )
 
 // routesTo is the RDS resource of a Service's HTTP port: everything goes to the
-// cluster of the same name, and is tried again only if it was surely not served.
+// cluster of the same name, and what is tried again goes to another endpoint.
 func routesTo(name string) (Resource, error) {
-	c := routeConfiguration(name, name)
-	// By the virtual host each route has it, for the bytes of one.
-	c.VirtualHosts[0].RetryPolicy = defaultRetry()
-	return Encode(name, "", c)
+	return Encode(name, "", routeConfiguration(name, name, elsewhere))
 }
 
 // inboundRoutes is the RDS resource of an inbound port. Who may send which
@@ -33,40 +27,39 @@ func inboundRoutes(m model.Mesh, w model.Workload, p model.InboundPort) (Resourc
 		return Resource{}, err
 	}
 	name := inboundName(w, p)
-	c := routeConfiguration(name, inboundCluster(p.Protocol))
+	c := routeConfiguration(name, inboundCluster(p.Protocol), retry)
 	c.TypedPerFilterConfig = rules
-	c.VirtualHosts[0].Routes = slices.Insert(c.VirtualHosts[0].Routes, 0, refuseDots())
+	c.VirtualHosts[0].Routes = append(refuseForms(p.Access), c.VirtualHosts[0].Routes...)
 	return Encode(name, w.View, c)
-}
-
-// refuseDots refuses ".." and "." with parameters (RFC 3986, 3.3) as path segments.
-// Normalisation removes those that are written plainly, but decodes "%2e%2e;" to
-// "..;" and leaves it; a server that drops parameters goes up by it, out of the
-// path by which the request was admitted.
-func refuseDots() *routev3.Route {
-	return &routev3.Route{
-		Name:   "refuse-dots",
-		Match:  &routev3.RouteMatch{PathSpecifier: &routev3.RouteMatch_SafeRegex{SafeRegex: &matcherv3.RegexMatcher{Regex: `.*/\.\.?;.*`}}},
-		Action: &routev3.Route_DirectResponse{DirectResponse: &routev3.DirectResponseAction{Status: http.StatusBadRequest}},
-	}
 }
 
 // routeConfiguration leads everything to one cluster. It has no timeout of its own.
 // WebSockets and gRPC streams may be silent for as long as they like; other streams
 // end when they are idle.
-func routeConfiguration(name, cluster string) *routev3.RouteConfiguration {
+//
+// What no application has seen is tried again, and a request that may be served
+// twice (RFC 9110, 9.2.2) also where its connection broke before a response. Servers
+// end idle connections, and a request that meets such an end is lost through no
+// fault of the caller, who would have sent it again on a connection of its own.
+func routeConfiguration(name, cluster string, retry func(on string) *routev3.RetryPolicy) *routev3.RouteConfiguration {
 	to := &routev3.RouteAction{ClusterSpecifier: &routev3.RouteAction_Cluster{Cluster: cluster}, Timeout: dur(0)}
-	patient := proto.CloneOf(to)
+	patient, again := proto.CloneOf(to), proto.CloneOf(to)
 	patient.IdleTimeout = dur(0)
+	again.RetryPolicy = retry(retryUnseen + ",reset")
 	return &routev3.RouteConfiguration{
 		Name:             name,
 		ValidateClusters: no(),
 		VirtualHosts: []*routev3.VirtualHost{{
 			Name:    name,
 			Domains: []string{"*"},
+			// By the virtual host each route has it, for the bytes of one.
+			RetryPolicy: retry(retryUnseen),
 			Routes: []*routev3.Route{
 				route("websocket", &routev3.RouteMatch{PathSpecifier: anyPath(), Headers: []*routev3.HeaderMatcher{websocket()}}, patient),
 				route("grpc", &routev3.RouteMatch{PathSpecifier: anyPath(), Grpc: &routev3.RouteMatch_GrpcRouteMatchOptions{}}, patient),
+				route("idempotent", &routev3.RouteMatch{PathSpecifier: anyPath(), Headers: []*routev3.HeaderMatcher{
+					headerMatcher(":method", wholly("GET|HEAD|OPTIONS|PUT|DELETE")),
+				}}, again),
 				route("default", &routev3.RouteMatch{PathSpecifier: anyPath()}, to),
 			},
 		}},
@@ -93,17 +86,23 @@ func headerMatcher(name string, m *matcherv3.StringMatcher) *routev3.HeaderMatch
 	}
 }
 
-// defaultRetry retries what no application has seen, on another endpoint.
-func defaultRetry() *routev3.RetryPolicy {
-	return &routev3.RetryPolicy{
-		RetryOn:                       "connect-failure,refused-stream",
-		NumRetries:                    u32(2),
-		HostSelectionRetryMaxAttempts: 5,
-		RetryHostPredicate: []*routev3.RetryPolicy_RetryHostPredicate{{
-			Name: "envoy.retry_host_predicates.previous_hosts",
-			ConfigType: &routev3.RetryPolicy_RetryHostPredicate_TypedConfig{
-				TypedConfig: pack(&previoushostsv3.PreviousHostsPredicate{}),
-			},
-		}},
-	}
+// retryUnseen are the failures before a request has left the proxy, or that say that
+// it was not looked at.
+const retryUnseen = "connect-failure,refused-stream,reset-before-request"
+
+// retry sends a request again to where it was going. The proxy keeps the body
+// meanwhile, up to its buffer's limit; a larger one is passed on and not sent again.
+func retry(on string) *routev3.RetryPolicy {
+	return &routev3.RetryPolicy{RetryOn: on, NumRetries: u32(2)}
+}
+
+// elsewhere prefers an endpoint that has not been tried.
+func elsewhere(on string) *routev3.RetryPolicy {
+	policy := retry(on)
+	policy.HostSelectionRetryMaxAttempts = 5
+	policy.RetryHostPredicate = []*routev3.RetryPolicy_RetryHostPredicate{{
+		Name:       "envoy.retry_host_predicates.previous_hosts",
+		ConfigType: &routev3.RetryPolicy_RetryHostPredicate_TypedConfig{TypedConfig: pack(&previoushostsv3.PreviousHostsPredicate{})},
+	}}
+	return policy
 }

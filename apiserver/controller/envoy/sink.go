@@ -14,15 +14,16 @@ import (
 	otelv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/stat_sinks/open_telemetry/v3"
 )
 
-// auditFlush is how often a proxy pushes what its shadow rules have counted.
+// auditFlush is how often a proxy pushes what it has counted.
 const auditFlush = 10 * time.Second
 
-// auditCounters are the statistics that go to the control plane; all others
-// stay, so that a proxy without Audit policies pushes nothing of substance.
+// auditCounters are the statistics of shadow rules. They and mishapCounters go to
+// the control plane; all others stay, so that a proxy without Audit policies and
+// mishaps pushes nothing of substance.
 const auditCounters = `.*rbac\.audit_(deny|allow)\..*shadow_(allowed|denied)`
 
-// auditSink pushes the counters of Audit policies to the control plane, as
-// deltas, over the cluster that configuration comes by.
+// auditSink pushes the counters of Audit policies and of mishaps to the control
+// plane, as deltas, over the cluster that configuration comes by.
 func auditSink() *metricsv3.StatsSink {
 	return &metricsv3.StatsSink{
 		Name: "envoy.stat_sinks.open_telemetry",
@@ -35,7 +36,7 @@ func auditSink() *metricsv3.StatsSink {
 			ReportHistogramsAsDeltas: true,
 			EmitTagsAsAttributes:     no(),
 			UseTagExtractedName:      no(),
-			CustomMetricConversions:  dropAllBut(auditCounters),
+			CustomMetricConversions:  dropAllBut(auditCounters + "|" + mishapCounters),
 		})},
 	}
 }

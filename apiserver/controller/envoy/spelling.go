@@ -14,10 +14,10 @@ import (
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
 )
 
-// deniedPath is pathOf for a Deny. Normalisation leaves a reserved character
-// (RFC 3986, 2.2) as the caller has written it, plainly or as %XX, while many
-// servers take both for the same: both are denied. An Allow admits only the
-// spelling that it says.
+// deniedPath is pathOf for a Deny. In normal form a reserved character (RFC 3986,
+// 2.2) stands as the caller has written it, plainly or as %XX, while many servers
+// take both for the same: both are denied. An Allow admits only the spelling that
+// it says.
 func deniedPath(p model.PathMatch) *rbacv3.Permission {
 	if p.Type == model.ValueRegularExpression || !strings.ContainsFunc(p.Value, hasTwoSpellings) {
 		return pathOf(p)
@@ -29,8 +29,8 @@ func deniedPath(p model.PathMatch) *rbacv3.Permission {
 	return urlPath(wholly(re))
 }
 
-// hasTwoSpellings is true for all but unreserved characters, which normalisation
-// writes plainly, and the slash, which it refuses in the other form.
+// hasTwoSpellings is true for all but unreserved characters and the slash, which
+// stand plainly in normal form.
 func hasTwoSpellings(r rune) bool {
 	return r != '/' && !('a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || strings.ContainsRune("-._~", r))
 }

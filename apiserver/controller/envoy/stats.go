@@ -26,6 +26,7 @@ func statsConfig() *metricsv3.StatsConfig {
 		wholly(`listener\..*\.(downstream_cx_(total|active|overflow)|downstream_global_cx_overflow|no_filter_chain_match|downstream_listener_filter_error|ssl\.(handshake|connection_error|fail_.*|curves\..*|versions\..*))`),
 		wholly(`http\..*\.(downstream_rq_(total|active|[1-5]xx)|rds\..*\.update_(rejected|failure|success)|.*rbac\..*)`),
 		wholly(`(.*\.)?rbac\..*`),
+		wholly(mishapCounters),
 		wholly(`tcp\..*\.downstream_cx_(total|no_route)`),
 		wholly(`.*(extension_config_discovery|sds)\..*\.(update_rejected|config_fail|update_failure|config_reload)`),
 	}

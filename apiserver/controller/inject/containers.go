@@ -20,15 +20,15 @@ func ourContainer(name string) bool {
 }
 
 // addContainers puts mesh-proxy and mesh-init before all other init containers:
-// what starts earlier would speak past the proxy. If they are there already
-// they are compared, brought up to date with the probes, and moved to the front.
-func addContainers(spec *corev1.PodSpec, settings Settings, routes []ProbeRoute, excluded []string) ([]Operation, error) {
+// what starts earlier would speak past the proxy. Those that the pod brings, from
+// an earlier call, a backup or its author, are replaced unless they are the same,
+// and moved to the front. replaced names them.
+func addContainers(spec *corev1.PodSpec, settings Settings, resources fitted, routes []ProbeRoute, excluded []string) (operations []Operation, replaced []string, err error) {
 	bootstrap, err := bootstrapArgument(settings, routes)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	user := proxyUser(spec, settings)
-	var operations []Operation
 	if spec.InitContainers == nil {
 		operations = append(operations, Operation{Op: "add", Path: "/spec/initContainers", Value: []corev1.Container{}})
 	}
@@ -36,19 +36,20 @@ func addContainers(spec *corev1.PodSpec, settings Settings, routes []ProbeRoute,
 	for i := range spec.InitContainers {
 		order = append(order, spec.InitContainers[i].Name)
 	}
-	settings.Resources = resourcesFor(spec, settings.Resources)
-	for to, want := range []corev1.Container{proxyContainer(settings, user, bootstrap), initContainer(settings, user, routes, excluded)} {
+	proxy, init := proxyContainer(settings, user, bootstrap), initContainer(settings, user, routes, excluded)
+	proxy.Resources, init.Resources = resourcesFor(spec, resources.proxy), resourcesFor(spec, resources.init)
+	for to, want := range []corev1.Container{proxy, init} {
 		from := slices.Index(order, want.Name)
 		if from < 0 {
 			operations = append(operations, Operation{Op: "add", Path: initContainerPath(to), Value: want})
 			order = slices.Insert(order, to, want.Name)
 			continue
 		}
-		have := initContainerNamed(spec, want.Name)
-		if !sameContainer(*have, want) {
-			return nil, fmt.Errorf("container %s: the name belongs to the mesh, and this is not the container that the mesh makes: remove it from the manifest, the mesh adds its own", want.Name)
-		}
-		if !slices.Equal(have.Args, want.Args) {
+		switch have := initContainerNamed(spec, want.Name); {
+		case !sameContainer(*have, want):
+			operations = append(operations, Operation{Op: "replace", Path: initContainerPath(from), Value: want})
+			replaced = append(replaced, "container "+want.Name)
+		case !slices.Equal(have.Args, want.Args):
 			operations = append(operations, Operation{Op: "replace", Path: initContainerPath(from) + "/args", Value: want.Args})
 		}
 		if from != to {
@@ -56,7 +57,7 @@ func addContainers(spec *corev1.PodSpec, settings Settings, routes []ProbeRoute,
 			order = slices.Insert(slices.Delete(order, from, from+1), to, want.Name)
 		}
 	}
-	return operations, nil
+	return operations, replaced, nil
 }
 
 func initContainerPath(i int) string { return fmt.Sprintf("/spec/initContainers/%d", i) }
@@ -69,25 +70,25 @@ func initContainerNamed(spec *corev1.PodSpec, name string) *corev1.Container {
 	return &spec.InitContainers[i]
 }
 
-// others are the containers that are not the mesh's.
-func others(spec *corev1.PodSpec) []*corev1.Container {
-	var found []*corev1.Container
-	for _, containers := range [][]corev1.Container{spec.InitContainers, spec.Containers} {
-		for i := range containers {
-			if !ourContainer(containers[i].Name) {
-				found = append(found, &containers[i])
-			}
-		}
-	}
-	return found
-}
-
 // sameContainer compares all but what the API server's own plugins may change
 // (AlwaysPullImages, LimitRanger, defaults), the bootstrap and the probe routes,
 // which follow the probes of the other containers, and the exclusions, which follow
 // annotations.
 func sameContainer(have, want corev1.Container) bool {
-	return apiequality.Semantic.DeepEqual(compared(have), compared(want))
+	return apiequality.Semantic.DeepEqual(compared(have), compared(want)) && covers(have.Resources, want.Resources)
+}
+
+// covers tells whether a container has all resources that it should. More are a
+// LimitRange's, for what the mesh's containers do not state.
+func covers(have, want corev1.ResourceRequirements) bool {
+	for _, pair := range []struct{ have, want corev1.ResourceList }{{have.Requests, want.Requests}, {have.Limits, want.Limits}} {
+		for name, quantity := range pair.want {
+			if had, ok := pair.have[name]; !ok || had.Cmp(quantity) != 0 {
+				return false
+			}
+		}
+	}
+	return len(have.Claims) == 0
 }
 
 func compared(c corev1.Container) corev1.Container {
@@ -111,12 +112,12 @@ func compared(c corev1.Container) corev1.Container {
 func resourcesFor(spec *corev1.PodSpec, resources corev1.ResourceRequirements) corev1.ResourceRequirements {
 	// Within a budget for the whole pod (KEP-2837) the sum of the containers'
 	// requests must stay below it, so the proxy shares without a part of its own.
-	if spec.Resources != nil {
+	if budgeted(spec) {
 		return corev1.ResourceRequirements{}
 	}
 	// The kubelet evicts a pod whose disk use exceeds the sum of its containers'
 	// limits, if there are any; the proxy's log and mesh-run count, so it adds its part.
-	limited := slices.ContainsFunc(others(spec), func(c *corev1.Container) bool {
+	limited := slices.ContainsFunc(others(spec), func(c member) bool {
 		_, ok := c.Resources.Limits[corev1.ResourceEphemeralStorage]
 		return ok
 	})

@@ -39,22 +39,24 @@ var exclusions = []struct {
 }
 
 // exclude gives the arguments for mesh-init, and warns of what is unguarded.
-func exclude(pod *corev1.Pod, namespace Namespace) (arguments, warnings []string, err error) {
+func exclude(pod *corev1.Pod, namespace Namespace) (arguments, warnings []string, errs []error) {
 	for _, exclusion := range exclusions {
 		list := items(pod.Annotations[exclusion.annotation])
 		if len(list) == 0 {
 			continue
 		}
 		if exclusion.inbound && namespace.Labels[model.InboundExclusionLabel] == inboundExclusionForbidden {
-			return nil, nil, fmt.Errorf("annotation %s: namespace %s is labelled %s=%s: remove the annotation",
-				exclusion.annotation, namespace.Name, model.InboundExclusionLabel, inboundExclusionForbidden)
+			errs = append(errs, fmt.Errorf("annotation %s: namespace %s is labelled %s=%s: remove the annotation",
+				exclusion.annotation, namespace.Name, model.InboundExclusionLabel, inboundExclusionForbidden))
+			continue
 		}
 		if len(list) > maxExcluded {
-			return nil, nil, fmt.Errorf("annotation %s: %d items: name at most %d", exclusion.annotation, len(list), maxExcluded)
+			errs = append(errs, fmt.Errorf("annotation %s: %d items: name at most %d", exclusion.annotation, len(list), maxExcluded))
+			continue
 		}
 		for _, item := range list {
 			if err := exclusion.check(item); err != nil {
-				return nil, nil, fmt.Errorf("annotation %s: %w", exclusion.annotation, err)
+				errs = append(errs, fmt.Errorf("annotation %s: %w", exclusion.annotation, err))
 			}
 			arguments = append(arguments, exclusion.argument+item)
 		}
@@ -62,7 +64,7 @@ func exclude(pod *corev1.Pod, namespace Namespace) (arguments, warnings []string
 			warnings = append(warnings, fmt.Sprintf("annotation %s: what comes in there is neither encrypted nor guarded by policies", exclusion.annotation))
 		}
 	}
-	return arguments, warnings, nil
+	return arguments, warnings, errs
 }
 
 // overruledPorts warns of ports that an annotation speaks of in vain, since what comes

@@ -29,6 +29,9 @@ type SettingsFunc func() (Settings, error)
 // where its cache has no answer: a pod may come right after its namespace.
 type NamespaceFunc func(ctx context.Context, name string) (labels map[string]string, err error)
 
+// BoundsFunc gives what a namespace demands of containers, as far as it is known.
+type BoundsFunc func(namespace string) (Bounds, error)
+
 // Handler answers the AdmissionReviews (admission.k8s.io/v1) of the webhook. It
 // changes nothing itself, so that dry runs need no care. Which pods the mesh
 // takes is decided by the webhook's selectors, in the API server: a pod that
@@ -36,6 +39,7 @@ type NamespaceFunc func(ctx context.Context, name string) (labels map[string]str
 type Handler struct {
 	settings   SettingsFunc
 	namespaces NamespaceFunc
+	bounds     BoundsFunc
 
 	sources, largeSources *lines
 	// large and inFlight have a place for each review that may be under way.
@@ -46,10 +50,11 @@ type Handler struct {
 }
 
 // NewHandler makes the handler for the path /inject.
-func NewHandler(settings SettingsFunc, namespaces NamespaceFunc) *Handler {
+func NewHandler(settings SettingsFunc, namespaces NamespaceFunc, bounds BoundsFunc) *Handler {
 	return &Handler{
 		settings:     settings,
 		namespaces:   namespaces,
+		bounds:       bounds,
 		sources:      newLines(placesOfSource),
 		largeSources: newLines(largeOfSource),
 		large:        make(chan struct{}, maxLarge),
@@ -128,7 +133,11 @@ func (h *Handler) admit(ctx context.Context, request *admissionv1.AdmissionReque
 		return h.fail(ctx, request, fmt.Errorf("read namespace %s: %w", request.Namespace, err))
 	}
 	settings.Drawn = draw(request.UID)
-	result, err := Patch(&pod, Namespace{Name: request.Namespace, Labels: labels}, settings)
+	bounds, err := h.bounds(request.Namespace)
+	if err != nil {
+		return h.fail(ctx, request, fmt.Errorf("read what namespace %s demands of containers: %w", request.Namespace, err))
+	}
+	result, err := Patch(&pod, Namespace{Name: request.Namespace, Labels: labels, Bounds: bounds}, settings)
 	if err != nil {
 		return deny(http.StatusForbidden, err.Error()), outcomeRefused
 	}

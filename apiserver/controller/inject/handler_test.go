@@ -30,8 +30,10 @@ func newHandler() *Handler {
 				return nil, errors.New("not found")
 			}
 			return bookstore.Labels, nil
-		})
+		}, boundless)
 }
+
+func boundless(string) (Bounds, error) { return Bounds{}, nil }
 
 func TestHandlerInjects(t *testing.T) {
 	// Made by a controller: the pod itself names no namespace.
@@ -74,7 +76,7 @@ func TestHandlerRefuses(t *testing.T) {
 			http.StatusBadRequest, "the mesh's webhook takes CREATE of v1 pods alone"},
 		{"a namespace that cannot be read", newHandler(), func(r *admissionv1.AdmissionRequest) { r.Namespace = "gone" },
 			http.StatusInternalServerError, "read namespace gone: not found"},
-		{"settings that cannot be read", NewHandler(func() (Settings, error) { return Settings{}, errors.New("not synced") }, nil),
+		{"settings that cannot be read", NewHandler(func() (Settings, error) { return Settings{}, errors.New("not synced") }, nil, nil),
 			func(*admissionv1.AdmissionRequest) {}, http.StatusInternalServerError, "read the mesh's settings: not synced"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -222,7 +224,7 @@ func blocked(entered, leave chan struct{}) *Handler {
 			entered <- struct{}{}
 			<-leave
 			return nil, nil
-		})
+		}, boundless)
 	handler.patience = 10 * time.Millisecond
 	return handler
 }

@@ -16,7 +16,8 @@ import (
 // refuseHooks finds the lifecycle hooks that the kubelet would call in vain,
 // being outside the mesh. They are not turned to the proxy as probes are: that
 // port answers everybody, and what a hook does is not for everybody to do.
-func refuseHooks(pod *corev1.Pod, c *corev1.Container) error {
+func refuseHooks(pod *corev1.Pod, c member) reasons {
+	var found reasons
 	if c.Lifecycle == nil {
 		return nil
 	}
@@ -24,13 +25,13 @@ func refuseHooks(pod *corev1.Pod, c *corev1.Container) error {
 		name    string
 		handler *corev1.LifecycleHandler
 	}{{"postStart", c.Lifecycle.PostStart}, {"preStop", c.Lifecycle.PreStop}} {
-		if hook.handler == nil || hook.handler.HTTPGet == nil || pastTheProxy(pod, c, hook.handler.HTTPGet) {
+		if hook.handler == nil || hook.handler.HTTPGet == nil || pastTheProxy(pod, c.Container, hook.handler.HTTPGet) {
 			continue
 		}
-		return fmt.Errorf("container %s: lifecycle.%s.httpGet is plaintext from the kubelet, which the mesh refuses: use exec or sleep, or exclude its port by the annotation %s",
-			c.Name, hook.name, model.ExcludeInboundPorts)
+		found.add(fmt.Sprintf("%s: lifecycle.%s.httpGet is plaintext from the kubelet, which the mesh refuses", c.title, hook.name),
+			"use exec or sleep", "exclude its port by the annotation "+model.ExcludeInboundPorts)
 	}
-	return nil
+	return found
 }
 
 // pastTheProxy tells whether the kubelet's call is none of the proxy's: it goes to

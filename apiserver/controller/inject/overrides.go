@@ -18,8 +18,10 @@ import (
 
 var logLevels = []string{"trace", "debug", "info", "warning", "error", "critical", "off"}
 
-// override is the settings as the pod's annotations change them.
-func override(pod *corev1.Pod, namespace Namespace, settings Settings) (Settings, error) {
+// override is the settings as the pod's annotations change them, and what is
+// wrong with these.
+func override(pod *corev1.Pod, namespace Namespace, settings Settings) (Settings, []error) {
+	var errs []error
 	settings.Resources = *settings.Resources.DeepCopy()
 	for _, o := range []struct {
 		annotation string
@@ -37,47 +39,55 @@ func override(pod *corev1.Pod, namespace Namespace, settings Settings) (Settings
 		}
 		quantity, err := resource.ParseQuantity(text)
 		if err != nil || quantity.Sign() <= 0 {
-			return settings, fmt.Errorf("annotation %s: %q is no quantity above zero: write it as in a container's resources, 100m or 128Mi", o.annotation, text)
+			errs = append(errs, fmt.Errorf("annotation %s: %q is no quantity above zero: write it as in a container's resources, 100m or 128Mi", o.annotation, text))
+			continue
 		}
 		if *o.list == nil {
 			*o.list = corev1.ResourceList{}
 		}
 		(*o.list)[o.name] = quantity
 	}
-	for _, name := range []corev1.ResourceName{corev1.ResourceCPU, corev1.ResourceMemory} {
+	settings.Demanded = *settings.Demanded.DeepCopy()
+	for _, name := range computed {
 		request, limit := settings.Resources.Requests[name], settings.Resources.Limits[name]
+		if _, ok := pod.Annotations[annotationOf(name)]; ok {
+			// Who says how much the proxy of this pod needs says it of a limit as well.
+			set(&settings.Demanded.Limits, name, request)
+		}
 		if !limit.IsZero() && request.Cmp(limit) > 0 {
-			return settings, fmt.Errorf("annotations mesh.openservicemesh.io/proxy-%[1]s, proxy-%[1]s-limit: the proxy would request %[2]s, above its limit of %[3]s: set both", name, request.String(), limit.String())
+			errs = append(errs, fmt.Errorf("annotations mesh.openservicemesh.io/proxy-%[1]s, proxy-%[1]s-limit: the proxy would request %[2]s, above its limit of %[3]s: set both", name, request.String(), limit.String()))
 		}
 	}
-	return overrideProcess(pod, namespace, settings)
+	settings, wrong := overrideProcess(pod, namespace, settings)
+	return settings, append(errs, wrong...)
 }
 
-func overrideProcess(pod *corev1.Pod, namespace Namespace, settings Settings) (Settings, error) {
+func overrideProcess(pod *corev1.Pod, namespace Namespace, settings Settings) (Settings, []error) {
+	var errs []error
 	if level, ok := pod.Annotations[model.ProxyLogLevel]; ok {
 		if !slices.Contains(logLevels, level) {
-			return settings, fmt.Errorf("annotation %s: %q is none of %s", model.ProxyLogLevel, level, strings.Join(logLevels, ", "))
+			errs = append(errs, fmt.Errorf("annotation %s: %q is none of %s", model.ProxyLogLevel, level, strings.Join(logLevels, ", ")))
 		}
 		settings.LogLevel = level
 	}
 	if text, ok := pod.Annotations[model.ProxyConcurrency]; ok {
 		number, err := strconv.ParseInt(text, 10, 32)
 		if err != nil || number < 1 || number > 128 {
-			return settings, fmt.Errorf("annotation %s: %q is no number from 1 to 128", model.ProxyConcurrency, text)
+			errs = append(errs, fmt.Errorf("annotation %s: %q is no number from 1 to 128", model.ProxyConcurrency, text))
 		}
 		settings.Concurrency = int32(number)
 	}
 	image, ok := pod.Annotations[model.ProxyImageAnnotation]
 	switch {
 	case !ok:
-		return settings, nil
+		return settings, errs
 	// The image runs as the user whose traffic is not captured, as do others
 	// only in such a namespace.
 	case !namespace.privileged():
-		return settings, fmt.Errorf("annotation %s: the proxy's image guards what others' policies say: remove it, or have an administrator label the namespace %s=%s", model.ProxyImageAnnotation, model.PrivilegedLabel, privilegedAllowed)
+		errs = append(errs, fmt.Errorf("annotation %s: the proxy's image guards what others' policies say: remove it, or have an administrator label the namespace %s=%s", model.ProxyImageAnnotation, model.PrivilegedLabel, privilegedAllowed))
 	case image == "" || strings.ContainsFunc(image, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }):
-		return settings, fmt.Errorf("annotation %s: %q is no image reference", model.ProxyImageAnnotation, image)
+		errs = append(errs, fmt.Errorf("annotation %s: %q is no image reference", model.ProxyImageAnnotation, image))
 	}
 	settings.ProxyImage = image
-	return settings, nil
+	return settings, errs
 }

@@ -6,6 +6,7 @@ package inject
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -35,29 +36,25 @@ type Result struct {
 // with what others made of that: it then gives only the operations that are
 // missing. An error is a refusal, a sentence for whoever made the pod.
 //
-// Nothing in the pod is believed: containers, volumes and probes that look
-// like the mesh's are compared with what Patch would make.
+// Nothing in the pod is believed: containers and volumes with names of the mesh's,
+// which a pod from a backup brings as well, are replaced where they are not what
+// Patch would make. Only where probes led before is read from them, and held to
+// what the probes themselves might say.
 func Patch(pod *corev1.Pod, namespace Namespace, settings Settings) (Result, error) {
-	if err := refuseReserved(pod); err != nil {
-		return Result{}, err
-	}
+	found := refuseReserved(pod)
 	if why := outside(pod); why != "" {
-		return unmeshed(pod, why)
+		return unmeshed(pod, why, found)
 	}
-	if err := refuse(pod, namespace, settings); err != nil {
-		return Result{}, err
-	}
-
-	settings, err := override(pod, namespace, settings)
-	if err != nil {
-		return Result{}, err
-	}
-	excluded, warnings, err := exclude(pod, namespace)
-	if err != nil {
-		return Result{}, err
-	}
-	probes, err := rewriteProbes(&pod.Spec)
-	if err != nil {
+	found = append(found, refuse(pod, namespace, settings)...)
+	settings, wrong := override(pod, namespace, settings)
+	found.addErrors(wrong)
+	resources, wrong := fit(pod, namespace.Bounds, settings)
+	found.addErrors(wrong)
+	excluded, warnings, wrong := exclude(pod, namespace)
+	found.addErrors(wrong)
+	probes := rewriteProbes(&pod.Spec)
+	found.addErrors(probes.errs)
+	if err := found.err(); err != nil {
 		return Result{}, err
 	}
 	result := Result{
@@ -69,17 +66,17 @@ func Patch(pod *corev1.Pod, namespace Namespace, settings Settings) (Result, err
 			"dnsPolicy %s: the pod starts only if its resolver knows %s", pod.Spec.DNSPolicy, controlPlaneHost(settings)))
 	}
 
-	volumes, err := addVolumes(&pod.Spec, settings)
-	if err != nil {
-		return Result{}, err
-	}
+	volumes, replaced := addVolumes(&pod.Spec, settings)
 	annotations, err := addFiles(pod)
 	if err != nil {
 		return Result{}, err
 	}
-	containers, err := addContainers(&pod.Spec, settings, probes.routes, excluded)
+	containers, others, err := addContainers(&pod.Spec, settings, resources, probes.routes, excluded)
 	if err != nil {
 		return Result{}, err
+	}
+	if replaced = append(replaced, others...); len(replaced) > 0 {
+		result.Warnings = append(result.Warnings, "replaced by what the mesh makes today, since the names belong to it: "+strings.Join(replaced, ", "))
 	}
 	// Probes first: their paths count containers as they stand in the pod.
 	result.Operations = slices.Concat(result.Operations, annotations, volumes, containers)
@@ -100,18 +97,22 @@ func outside(pod *corev1.Pod) string {
 	return ""
 }
 
-// unmeshed leaves a pod alone, unless it poses as one of the mesh: nobody has
+// unmeshed leaves a pod alone, unless it poses as one of the mesh: nothing has
 // compared what it carries with what the mesh makes.
-func unmeshed(pod *corev1.Pod, why string) (Result, error) {
+func unmeshed(pod *corev1.Pod, why string, found reasons) (Result, error) {
+	const remedy = "remove it from the manifest, and the probes that lead to port 15020"
 	for _, volume := range pod.Spec.Volumes {
 		if ourVolume(volume.Name) {
-			return Result{}, fmt.Errorf("volume %s: the name belongs to the mesh, and this pod is not in the mesh: %s", volume.Name, why)
+			found.add(fmt.Sprintf("volume %s: the name belongs to the mesh, and this pod is not in the mesh, since %s", volume.Name, why), remedy)
 		}
 	}
 	for i := range pod.Spec.InitContainers {
 		if name := pod.Spec.InitContainers[i].Name; ourContainer(name) {
-			return Result{}, fmt.Errorf("container %s: the name belongs to the mesh, and this pod is not in the mesh: %s", name, why)
+			found.add(fmt.Sprintf("init container %s: the name belongs to the mesh, and this pod is not in the mesh, since %s", name, why), remedy)
 		}
+	}
+	if err := found.err(); err != nil {
+		return Result{}, err
 	}
 	if pod.Labels[model.InjectLabel] == model.InjectDisabled {
 		return Result{}, nil

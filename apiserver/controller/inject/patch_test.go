@@ -31,6 +31,16 @@ var settings = Settings{
 		corev1.ResourceCPU:    resource.MustParse("50m"),
 		corev1.ResourceMemory: resource.MustParse("96Mi"),
 	}},
+	Demanded: corev1.ResourceRequirements{
+		Requests: corev1.ResourceList{
+			corev1.ResourceCPU:    resource.MustParse("50m"),
+			corev1.ResourceMemory: resource.MustParse("96Mi"),
+		},
+		Limits: corev1.ResourceList{
+			corev1.ResourceCPU:    resource.MustParse("250m"),
+			corev1.ResourceMemory: resource.MustParse("256Mi"),
+		},
+	},
 	LogLevel:            "warning",
 	Concurrency:         2,
 	DrainTime:           30 * time.Second,
@@ -224,8 +234,13 @@ func apply(t *testing.T, pod *corev1.Pod) *corev1.Pod {
 
 func patched(t *testing.T, pod *corev1.Pod, settings Settings) *corev1.Pod {
 	t.Helper()
+	return patchedIn(t, pod, bookstore, settings)
+}
+
+func patchedIn(t *testing.T, pod *corev1.Pod, namespace Namespace, settings Settings) *corev1.Pod {
+	t.Helper()
 	before := pod.DeepCopy()
-	result, err := Patch(pod, bookstore, settings)
+	result, err := Patch(pod, namespace, settings)
 	if err != nil {
 		t.Fatal(err)
 	}

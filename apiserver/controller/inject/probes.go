@@ -94,18 +94,17 @@ type rewritten struct {
 	operations []Operation
 	routes     []ProbeRoute
 	warnings   []string
+	errs       []error
 }
 
-func rewriteProbes(spec *corev1.PodSpec) (rewritten, error) {
-	known, err := knownRoutes(spec)
-	if err != nil {
-		return rewritten{}, err
-	}
+func rewriteProbes(spec *corev1.PodSpec) rewritten {
 	var result rewritten
+	known := knownRoutes(spec)
 	for _, list := range []struct {
 		path       string
 		containers []corev1.Container
-	}{{"/spec/initContainers", spec.InitContainers}, {"/spec/containers", spec.Containers}} {
+		title      func(*corev1.Container) string
+	}{{"/spec/initContainers", spec.InitContainers, titleOfInit}, {"/spec/containers", spec.Containers, title}} {
 		for i := range list.containers {
 			c := &list.containers[i]
 			if ourContainer(c.Name) {
@@ -113,18 +112,18 @@ func rewriteProbes(spec *corev1.PodSpec) (rewritten, error) {
 			}
 			for k, probe := range []*corev1.Probe{c.LivenessProbe, c.ReadinessProbe, c.StartupProbe} {
 				path := fmt.Sprintf("%s/%d/%sProbe", list.path, i, probeKinds[k])
-				if err := result.rewrite(path, c, probeKinds[k], probe, known); err != nil {
-					return rewritten{}, err
+				if err := result.rewrite(path, member{Container: c, title: list.title(c)}, probeKinds[k], probe, known); err != nil {
+					result.errs = append(result.errs, err)
 				}
 			}
 		}
 	}
-	return result, nil
+	return result
 }
 
 // rewrite turns one probe. Exec probes run in the container and stay as they are.
-func (r *rewritten) rewrite(path string, c *corev1.Container, kind string, probe *corev1.Probe, known map[string]ProbeRoute) error {
-	field := fmt.Sprintf("container %s: %sProbe", c.Name, kind)
+func (r *rewritten) rewrite(path string, c member, kind string, probe *corev1.Probe, known map[string]ProbeRoute) error {
+	field := fmt.Sprintf("%s: %sProbe", c.title, kind)
 	switch {
 	case probe == nil:
 		return nil
@@ -151,14 +150,18 @@ func (r *rewritten) rewrite(path string, c *corev1.Container, kind string, probe
 	route := ProbeRoute{Container: c.Name, Kind: kind, Headers: get.HTTPHeaders, Timeout: timeout(probe)}
 	target := route.ProbePath()
 	if get.Port == intstr.FromInt32(model.PortProbes) {
-		route, ok := known[route.key()]
-		if !ok || get.Path != target {
+		if get.Path != target {
 			return fmt.Errorf("%s.httpGet.port: %d belongs to the mesh: name the app's own port", field, model.PortProbes)
 		}
+		route, ok := known[route.key()]
+		if !ok {
+			return fmt.Errorf("%s.httpGet leads to the mesh's proxy, and no container %s of the pod says where it led before: write the app's own port and path", field, model.InitContainer)
+		}
+		route.Timeout = timeout(probe)
 		r.routes = append(r.routes, route)
 		return nil
 	}
-	port, err := containerPort(c, get.Port)
+	port, err := containerPort(c.Container, get.Port)
 	if err != nil {
 		return fmt.Errorf("%s.httpGet.port: %w", field, err)
 	}
@@ -225,8 +228,8 @@ func checkHeaders(headers []corev1.HTTPHeader) error {
 }
 
 // check turns a gRPC or TCP probe to httpGet, at which the proxy asks the app.
-func (r *rewritten) check(path, action string, c *corev1.Container, kind string, probe *corev1.Probe) error {
-	field := fmt.Sprintf("container %s: %sProbe.%s", c.Name, kind, action)
+func (r *rewritten) check(path, action string, c member, kind string, probe *corev1.Probe) error {
+	field := fmt.Sprintf("%s: %sProbe.%s", c.title, kind, action)
 	route := ProbeRoute{Container: c.Name, Kind: kind, Scheme: schemeTCP, Path: "/", Timeout: timeout(probe)}
 	if probe.GRPC != nil {
 		route.Scheme, route.Port = schemeGRPC, probe.GRPC.Port
@@ -241,7 +244,7 @@ func (r *rewritten) check(path, action string, c *corev1.Container, kind string,
 			r.warnings = append(r.warnings, fmt.Sprintf("%s.host: the kubelet calls %s itself; the probe is left as it is", field, host))
 			return nil
 		}
-		port, err := containerPort(c, probe.TCPSocket.Port)
+		port, err := containerPort(c.Container, probe.TCPSocket.Port)
 		if err != nil {
 			return fmt.Errorf("%s.port: %w", field, err)
 		}
@@ -259,13 +262,14 @@ func (r *rewritten) check(path, action string, c *corev1.Container, kind string,
 	return nil
 }
 
-// knownRoutes are those that an earlier call gave mesh-init. They say no more
-// than the author of the pod could have said by the probes themselves.
-func knownRoutes(spec *corev1.PodSpec) (map[string]ProbeRoute, error) {
+// knownRoutes are those that the pod's mesh-init has, from an earlier call or from the
+// backup of a pod. They say no more than the author of the pod could have said by the
+// probes themselves; what says more is left out.
+func knownRoutes(spec *corev1.PodSpec) map[string]ProbeRoute {
 	known := map[string]ProbeRoute{}
 	container := initContainerNamed(spec, model.InitContainer)
 	if container == nil {
-		return known, nil
+		return known
 	}
 	for _, arg := range container.Args {
 		value, ok := strings.CutPrefix(arg, probeArgument)
@@ -273,15 +277,24 @@ func knownRoutes(spec *corev1.PodSpec) (map[string]ProbeRoute, error) {
 			continue
 		}
 		route, err := ParseProbeRoute(strings.ReplaceAll(value, "$$", "$"))
-		if err != nil {
-			return nil, fmt.Errorf("container %s: %w", model.InitContainer, err)
+		if err == nil && route.plausible() {
+			known[route.key()] = route
 		}
-		if ofProxy(route.Port) {
-			return nil, fmt.Errorf("container %s: probe %s leads to port %d, which belongs to the mesh", model.InitContainer, route.key(), route.Port)
-		}
-		known[route.key()] = route
 	}
-	return known, nil
+	return known
+}
+
+// plausible tells whether a probe could have said it.
+func (r ProbeRoute) plausible() bool {
+	switch {
+	case checkProbePort(r.Port) != nil:
+		return false
+	case r.Scheme == schemeTCP:
+		return r.Path == "/" && r.Headers == nil
+	case r.Scheme == schemeGRPC || r.Scheme == schemeGRPCS:
+		return r.Headers == nil
+	}
+	return r.Path == requestPath(r.Path)
 }
 
 // checkProbePort refuses ports that the app cannot have.

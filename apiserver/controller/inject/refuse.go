@@ -18,52 +18,53 @@ import (
 // to all the rest.
 var bypass = []corev1.Capability{"NET_ADMIN", "NET_RAW", "SYS_ADMIN", "SYS_MODULE", "ALL"}
 
-// refuse tells why this pod cannot be in the mesh.
-func refuse(pod *corev1.Pod, namespace Namespace, settings Settings) error {
-	optOut := fmt.Sprintf("or label the pod %s=%s", model.InjectLabel, model.InjectDisabled)
-	switch {
-	case !settings.PodIdentity:
-		return fmt.Errorf("this cluster does not serve PodCertificateRequest in certificates.k8s.io/v1, by which a meshed pod gets its identity: use Kubernetes 1.37 or later, %s", optOut)
-	case pod.Spec.HostNetwork:
-		return fmt.Errorf("hostNetwork: a pod on the node's network cannot be in the mesh: remove hostNetwork, or the pod's label %s", model.InjectLabel)
-	case pod.Spec.OS != nil && pod.Spec.OS.Name == corev1.Windows:
-		return fmt.Errorf("os.name: a Windows pod cannot be in the mesh: label the pod %s=%s", model.InjectLabel, model.InjectDisabled)
+// refuse tells why this pod cannot be in the mesh: every reason, the whole pod's first.
+func refuse(pod *corev1.Pod, namespace Namespace, settings Settings) reasons {
+	var found reasons
+	if !settings.PodIdentity {
+		found.add("this cluster does not serve PodCertificateRequest in certificates.k8s.io/v1, by which a meshed pod gets its identity",
+			"use Kubernetes 1.37 or later", optOut)
+	}
+	if pod.Spec.HostNetwork {
+		found.add("hostNetwork: a pod on the node's network cannot be in the mesh", "remove hostNetwork, or the pod's label "+model.InjectLabel)
+	}
+	if field := notLinux(pod); field != "" {
+		found.add(field+": a Windows pod cannot be in the mesh", optOut)
 	}
 	if level := namespace.Labels[podSecurityLabel]; level == "baseline" || level == "restricted" {
-		return fmt.Errorf("namespace %s enforces PodSecurity %q, which forbids NET_ADMIN, and %s needs it to redirect the pod's traffic: label the namespace %s=privileged, %s",
-			namespace.Name, level, model.InitContainer, podSecurityLabel, optOut)
+		found.add(fmt.Sprintf("namespace %s enforces PodSecurity %q, which forbids NET_ADMIN, and %s needs it to redirect the pod's traffic",
+			namespace.Name, level, model.InitContainer), "label the namespace "+podSecurityLabel+"=privileged", optOut)
 	}
 	if !namespace.privileged() {
-		if err := refusePrivileged(pod); err != nil {
-			return fmt.Errorf("%w: remove it, have an administrator label the namespace %s=%s, %s", err, model.PrivilegedLabel, privilegedAllowed, optOut)
-		}
+		found = append(found, refusePrivileged(pod)...)
 	}
 	for _, c := range others(&pod.Spec) {
-		if why := asProxy(pod, c); why != "" && !namespace.privileged() {
-			return fmt.Errorf("container %s runs as %s, have an administrator label the namespace %s=%s, %s",
-				c.Name, why, model.PrivilegedLabel, privilegedAllowed, optOut)
+		if who, remedy := asProxy(pod, c.Container); who != "" && !namespace.privileged() {
+			found.add(c.title+" runs as "+who, remedy, askAdministrator, optOut)
 		}
 		for _, port := range c.Ports {
 			if ofProxy(port.ContainerPort) && (port.Protocol == corev1.ProtocolTCP || port.Protocol == "") {
-				return fmt.Errorf("container %s declares port %d, which the mesh's proxy listens on: choose another port, %s", c.Name, port.ContainerPort, optOut)
+				found.add(fmt.Sprintf("%s declares port %d, which the mesh's proxy listens on", c.title, port.ContainerPort), "choose another port", optOut)
 			}
 		}
-		if err := refuseHooks(pod, c); err != nil {
-			return err
-		}
+		found = append(found, refuseHooks(pod, c)...)
 	}
-	return nil
+	return found
 }
+
+const askAdministrator = "have an administrator label the namespace " + model.PrivilegedLabel + "=" + privilegedAllowed
 
 // refusePrivileged tells what would let an app step around its proxy, or read
 // the proxy's key: within one process namespace, a root process may become the
 // proxy's user and look into /proc/<envoy>/root.
-func refusePrivileged(pod *corev1.Pod) error {
-	switch {
-	case pod.Spec.HostPID:
-		return fmt.Errorf("hostPID lets the pod's containers read the proxy's key")
-	case pod.Spec.ShareProcessNamespace != nil && *pod.Spec.ShareProcessNamespace:
-		return fmt.Errorf("shareProcessNamespace lets the pod's containers read the proxy's key")
+func refusePrivileged(pod *corev1.Pod) reasons {
+	var found reasons
+	if pod.Spec.HostPID {
+		found.add("hostPID lets the pod's containers read the proxy's key", "remove it", askAdministrator, optOut)
+	}
+	if pod.Spec.ShareProcessNamespace != nil && *pod.Spec.ShareProcessNamespace {
+		found.add("shareProcessNamespace lets the pod's containers read the proxy's key",
+			"remove it (kubectl debug --copy-to does by --share-processes=false)", askAdministrator, optOut)
 	}
 	for _, c := range others(&pod.Spec) {
 		security := c.SecurityContext
@@ -71,45 +72,48 @@ func refusePrivileged(pod *corev1.Pod) error {
 			continue
 		}
 		if security.Privileged != nil && *security.Privileged {
-			return fmt.Errorf("container %s is privileged and can step around the mesh", c.Name)
+			found.add(c.title+" is privileged and can step around the mesh", "remove it", askAdministrator, optOut)
 		}
 		if security.Capabilities == nil {
 			continue
 		}
 		for _, capability := range security.Capabilities.Add {
 			if slices.Contains(bypass, canonical(capability)) {
-				return fmt.Errorf("container %s adds capability %s and can step around the mesh", c.Name, capability)
+				found.add(fmt.Sprintf("%s adds capability %s and can step around the mesh", c.title, capability), "remove it", askAdministrator, optOut)
 			}
 		}
 	}
-	return nil
+	return found
 }
 
 // refuseReserved finds what belongs to the mesh where the mesh did not put it.
-func refuseReserved(pod *corev1.Pod) error {
+func refuseReserved(pod *corev1.Pod) reasons {
+	var found reasons
 	for i := range pod.Spec.Containers {
 		if name := pod.Spec.Containers[i].Name; ourContainer(name) {
-			return fmt.Errorf("container %s: the name belongs to the mesh: choose another", name)
+			found.add(fmt.Sprintf("container %s: the name belongs to the mesh", name), "choose another")
 		}
 	}
 	for _, volume := range pod.Spec.Volumes {
-		if ourVolume(volume.Name) || volume.Projected == nil {
-			continue
-		}
-		for _, source := range volume.Projected.Sources {
-			if source.PodCertificate != nil && source.PodCertificate.SignerName == model.Signer {
-				return fmt.Errorf("volume %s asks for a certificate of signer %s, which the mesh gives to its proxies alone: remove it", volume.Name, model.Signer)
-			}
+		if !ourVolume(volume.Name) && asksForCertificate(volume) {
+			found.add(fmt.Sprintf("volume %s asks for a certificate of signer %s, which the mesh gives to its proxies alone", volume.Name, model.Signer), "remove it")
 		}
 	}
 	for _, c := range others(&pod.Spec) {
 		for _, mount := range c.VolumeMounts {
 			if ourVolume(mount.Name) {
-				return fmt.Errorf("container %s mounts volume %s, which belongs to the mesh: remove the mount", c.Name, mount.Name)
+				found.add(fmt.Sprintf("%s mounts volume %s, which belongs to the mesh", c.title, mount.Name), "remove the mount")
 			}
 		}
 	}
-	return nil
+	return found
+}
+
+// asksForCertificate tells whether the kubelet would ask the mesh's signer for it.
+func asksForCertificate(volume corev1.Volume) bool {
+	return volume.Projected != nil && slices.ContainsFunc(volume.Projected.Sources, func(source corev1.VolumeProjection) bool {
+		return source.PodCertificate != nil && source.PodCertificate.SignerName == model.Signer
+	})
 }
 
 // ofProxy tells whether the proxy listens on a port.

@@ -6,7 +6,9 @@ package inject
 import (
 	"strings"
 	"testing"
+	"unicode/utf8"
 
+	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/utils/ptr"
@@ -30,6 +32,21 @@ func TestRefusals(t *testing.T) {
 		}, "hostNetwork: a pod on the node's network cannot be in the mesh: remove hostNetwork, or the pod's label mesh.openservicemesh.io/inject"},
 		{"Windows", func(p *corev1.Pod, _ *Namespace, _ *Settings) { p.Spec.OS = &corev1.PodOS{Name: corev1.Windows} },
 			"os.name: a Windows pod cannot be in the mesh: label the pod mesh.openservicemesh.io/inject=disabled"},
+		{"Windows by nodeSelector", func(p *corev1.Pod, _ *Namespace, _ *Settings) {
+			p.Spec.NodeSelector = map[string]string{"kubernetes.io/os": "windows"}
+		}, "nodeSelector[kubernetes.io/os]: a Windows pod cannot be in the mesh: label the pod mesh.openservicemesh.io/inject=disabled"},
+		{"Windows by the older label", func(p *corev1.Pod, _ *Namespace, _ *Settings) {
+			p.Spec.NodeSelector = map[string]string{"beta.kubernetes.io/os": "windows"}
+		}, "nodeSelector[beta.kubernetes.io/os]: a Windows pod cannot be in the mesh"},
+		{"Windows by node affinity", affine(
+			term("kubernetes.io/os", corev1.NodeSelectorOpIn, "windows"), term("kubernetes.io/os", corev1.NodeSelectorOpNotIn, "linux")),
+			"affinity.nodeAffinity: a Windows pod cannot be in the mesh"},
+		{"Windows by its user name", func(p *corev1.Pod, _ *Namespace, _ *Settings) {
+			p.Spec.SecurityContext = &corev1.PodSecurityContext{WindowsOptions: &corev1.WindowsSecurityContextOptions{RunAsUserName: ptr.To("ContainerUser")}}
+		}, "securityContext.windowsOptions: a Windows pod cannot be in the mesh"},
+		{"Windows by a container's user name", container(func(c *corev1.Container) {
+			c.SecurityContext = &corev1.SecurityContext{WindowsOptions: &corev1.WindowsSecurityContextOptions{RunAsUserName: ptr.To("ContainerUser")}}
+		}), "container app: securityContext.windowsOptions: a Windows pod cannot be in the mesh"},
 		{"PodSecurity baseline", func(_ *corev1.Pod, n *Namespace, _ *Settings) {
 			n.Labels = map[string]string{"pod-security.kubernetes.io/enforce": "baseline"}
 		}, `namespace bookstore enforces PodSecurity "baseline", which forbids NET_ADMIN, and mesh-init needs it to redirect the pod's traffic: label the namespace pod-security.kubernetes.io/enforce=privileged, or label the pod mesh.openservicemesh.io/inject=disabled`},
@@ -44,7 +61,7 @@ func TestRefusals(t *testing.T) {
 		}, "container app runs as uid 1337"},
 		{"init container as uid 1337", func(p *corev1.Pod, _ *Namespace, _ *Settings) {
 			p.Spec.InitContainers = []corev1.Container{{Name: "setup", SecurityContext: &corev1.SecurityContext{RunAsUser: ptr.To[int64](1337)}}}
-		}, "container setup runs as uid 1337"},
+		}, "init container setup runs as uid 1337"},
 
 		{"container as a proxy's user", container(func(c *corev1.Container) {
 			c.SecurityContext = &corev1.SecurityContext{RunAsUser: ptr.To[int64](model.FirstProxyUID + 5)}
@@ -138,7 +155,7 @@ func TestRefusals(t *testing.T) {
 		{"a probe that poses as rewritten", container(func(c *corev1.Container) {
 			c.LivenessProbe = httpProbe(15020)
 			c.LivenessProbe.HTTPGet.Path = "/probe/app/liveness"
-		}), "container app: livenessProbe.httpGet.port: 15020 belongs to the mesh: name the app's own port"},
+		}), "container app: livenessProbe.httpGet leads to the mesh's proxy, and no container mesh-init of the pod says where it led before: write the app's own port and path"},
 		{"HTTP hook at the end", container(func(c *corev1.Container) {
 			c.Lifecycle = &corev1.Lifecycle{PreStop: httpHook("", intstr.FromInt32(80))}
 		}), "container app: lifecycle.preStop.httpGet is plaintext from the kubelet, which the mesh refuses: use exec or sleep, or exclude its port by the annotation mesh.openservicemesh.io/exclude-inbound-ports"},
@@ -149,12 +166,6 @@ func TestRefusals(t *testing.T) {
 
 		{"an app with the proxy's name", container(func(c *corev1.Container) { c.Name = "mesh-proxy" }),
 			"container mesh-proxy: the name belongs to the mesh: choose another"},
-		{"a sidecar with the proxy's name", func(p *corev1.Pod, _ *Namespace, _ *Settings) {
-			p.Spec.InitContainers = []corev1.Container{{Name: "mesh-proxy", Image: "mine"}}
-		}, "container mesh-proxy: the name belongs to the mesh, and this is not the container that the mesh makes: remove it from the manifest, the mesh adds its own"},
-		{"a volume with the mesh's name", func(p *corev1.Pod, _ *Namespace, _ *Settings) {
-			p.Spec.Volumes = []corev1.Volume{{Name: "mesh-run"}}
-		}, "volume mesh-run: the name belongs to the mesh, and this is not the volume that the mesh makes: remove it from the manifest, the mesh adds its own"},
 		{"an app that mounts the proxy's key", container(func(c *corev1.Container) {
 			c.VolumeMounts = []corev1.VolumeMount{{Name: "mesh-identity", MountPath: "/key"}}
 		}), "container app mounts volume mesh-identity, which belongs to the mesh: remove the mount"},
@@ -168,7 +179,7 @@ func TestRefusals(t *testing.T) {
 		}), "container app mounts volume mesh-run, which belongs to the mesh: remove the mount"},
 		{"a sidecar as uid 1337", func(p *corev1.Pod, _ *Namespace, _ *Settings) {
 			p.Spec.InitContainers = []corev1.Container{{Name: "log", RestartPolicy: ptr.To(corev1.ContainerRestartPolicyAlways), SecurityContext: &corev1.SecurityContext{RunAsUser: ptr.To[int64](1337)}}}
-		}, "container log runs as uid 1337"},
+		}, "sidecar container log runs as uid 1337"},
 		{"host network that poses as meshed", func(p *corev1.Pod, _ *Namespace, _ *Settings) {
 			p.Spec.HostNetwork = true
 			p.Spec.Containers[0].Name = "mesh-proxy"
@@ -186,6 +197,84 @@ func TestRefusals(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestRefusalNamesEveryReason holds that whoever mends a pod needs one attempt.
+func TestRefusalNamesEveryReason(t *testing.T) {
+	pod := readPod(t, "testdata/nothing-there.in.yaml")
+	pod.Annotations = map[string]string{model.ProxyCPU: "much", model.ProxyLogLevel: "loud", model.ExcludeInboundPorts: "x"}
+	pod.Spec.InitContainers = []corev1.Container{
+		{Name: "setup", SecurityContext: &corev1.SecurityContext{Privileged: ptr.To(true)}},
+		{Name: "log", RestartPolicy: ptr.To(corev1.ContainerRestartPolicyAlways), SecurityContext: &corev1.SecurityContext{
+			Capabilities: &corev1.Capabilities{Add: []corev1.Capability{"NET_ADMIN"}}}},
+	}
+	app := &pod.Spec.Containers[0]
+	app.Ports = []corev1.ContainerPort{{ContainerPort: 15090}}
+	app.LivenessProbe = httpProbe(70000)
+	_, err := Patch(pod, bookstore, settings)
+	want := `7 reasons: (1) init container setup is privileged and can step around the mesh; ` +
+		`(2) sidecar container log adds capability NET_ADMIN and can step around the mesh: ` +
+		`remove it, have an administrator label the namespace mesh.openservicemesh.io/privileged-workloads=allowed, or label the pod mesh.openservicemesh.io/inject=disabled; ` +
+		`(3) container app declares port 15090, which the mesh's proxy listens on: choose another port, or label the pod mesh.openservicemesh.io/inject=disabled; ` +
+		`(4) annotation mesh.openservicemesh.io/proxy-cpu: "much" is no quantity above zero: write it as in a container's resources, 100m or 128Mi; ` +
+		`(5) annotation mesh.openservicemesh.io/proxy-log-level: "loud" is none of trace, debug, info, warning, error, critical, off; ` +
+		`(6) annotation mesh.openservicemesh.io/exclude-inbound-ports: "x" is no port: write numbers from 1 to 65535 with commas between; ` +
+		`(7) container app: livenessProbe.httpGet.port: 70000 is no port: name one from 1 to 65535`
+	if err == nil || err.Error() != want {
+		t.Errorf("refused with\n %v\nwant\n %s", err, want)
+	}
+}
+
+func TestRefusalIsBounded(t *testing.T) {
+	pod := readPod(t, "testdata/nothing-there.in.yaml")
+	for port := range int32(100) {
+		pod.Spec.Containers[0].Ports = append(pod.Spec.Containers[0].Ports, corev1.ContainerPort{ContainerPort: 15001, HostPort: port})
+	}
+	_, err := Patch(pod, bookstore, settings)
+	if err == nil || !strings.HasPrefix(err.Error(), "100 reasons: (1) ") || !strings.HasSuffix(err.Error(), "; and 92 more") {
+		t.Errorf("refused with %v", err)
+	}
+	pod = readPod(t, "testdata/nothing-there.in.yaml")
+	pod.Annotations = map[string]string{model.ProxyCPU: strings.Repeat("ü", 100_000)}
+	if _, err := Patch(pod, bookstore, settings); err == nil || len(err.Error()) > 600 || !utf8.ValidString(err.Error()) {
+		t.Errorf("an annotation of 200 KB is refused with %v", err)
+	}
+}
+
+// TestLinuxPodsAreNotTakenForWindows holds what looks like it.
+func TestLinuxPodsAreNotTakenForWindows(t *testing.T) {
+	for name, change := range map[string]func(*corev1.Pod, *Namespace, *Settings){
+		"by os.name": func(p *corev1.Pod, _ *Namespace, _ *Settings) { p.Spec.OS = &corev1.PodOS{Name: corev1.Linux} },
+		"by nodeSelector": func(p *corev1.Pod, _ *Namespace, _ *Settings) {
+			p.Spec.NodeSelector = map[string]string{"kubernetes.io/os": "linux", "beta.kubernetes.io/os": "linux"}
+		},
+		"by one term of several": affine(term("kubernetes.io/os", corev1.NodeSelectorOpIn, "windows"), term("zone", corev1.NodeSelectorOpIn, "a")),
+		"by a term for both":     affine(term("kubernetes.io/os", corev1.NodeSelectorOpIn, "windows", "linux")),
+		"by a term for any":      affine(term("kubernetes.io/os", corev1.NodeSelectorOpExists)),
+		"that tolerate Windows": func(p *corev1.Pod, _ *Namespace, _ *Settings) {
+			p.Spec.Tolerations = []corev1.Toleration{{Key: "os", Value: "windows", Effect: corev1.TaintEffectNoSchedule}}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			pod, namespace, settings := readPod(t, "testdata/nothing-there.in.yaml"), bookstore, settings
+			change(pod, &namespace, &settings)
+			if result, err := Patch(pod, namespace, settings); err != nil || len(result.Operations) == 0 {
+				t.Errorf("got %+v, %v; want it injected", result, err)
+			}
+		})
+	}
+}
+
+func affine(terms ...corev1.NodeSelectorTerm) func(*corev1.Pod, *Namespace, *Settings) {
+	return func(p *corev1.Pod, _ *Namespace, _ *Settings) {
+		p.Spec.Affinity = &corev1.Affinity{NodeAffinity: &corev1.NodeAffinity{
+			RequiredDuringSchedulingIgnoredDuringExecution: &corev1.NodeSelector{NodeSelectorTerms: terms},
+		}}
+	}
+}
+
+func term(label string, operator corev1.NodeSelectorOperator, values ...string) corev1.NodeSelectorTerm {
+	return corev1.NodeSelectorTerm{MatchExpressions: []corev1.NodeSelectorRequirement{{Key: label, Operator: operator, Values: values}}}
 }
 
 func httpHook(host string, port intstr.IntOrString) *corev1.LifecycleHandler {
@@ -218,9 +307,9 @@ func TestHooksThatGoPastTheProxyAreLeftAlone(t *testing.T) {
 	}
 }
 
-// TestForgeries changes an injected pod in each way that would profit its author.
-func TestForgeries(t *testing.T) {
-	const wrong = "and this is not the"
+// TestForgeriesAreReplaced changes an injected pod in each way that would profit its
+// author.
+func TestForgeriesAreReplaced(t *testing.T) {
 	for name, forge := range map[string]func(*corev1.PodSpec){
 		"image":      func(s *corev1.PodSpec) { s.InitContainers[0].Image = "mine" },
 		"user":       func(s *corev1.PodSpec) { s.InitContainers[0].SecurityContext.RunAsUser = ptr.To[int64](0) },
@@ -261,10 +350,15 @@ func TestForgeries(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			pod := apply(t, readPod(t, "testdata/nothing-there.in.yaml"))
+			want := apply(t, readPod(t, "testdata/nothing-there.in.yaml"))
+			pod := want.DeepCopy()
 			forge(&pod.Spec)
-			if result, err := Patch(pod, bookstore, settings); err == nil || !strings.Contains(err.Error(), wrong) {
-				t.Errorf("got %+v, %v; want a refusal", result, err)
+			if diff := cmp.Diff(want, apply(t, pod)); diff != "" {
+				t.Errorf("the pod keeps what was forged (-want +got):\n%s", diff)
+			}
+			const warning = "replaced by what the mesh makes today, since the names belong to it: "
+			if result, err := Patch(pod, bookstore, settings); err != nil || len(result.Warnings) != 1 || !strings.HasPrefix(result.Warnings[0], warning) {
+				t.Errorf("got %+v, %v; want the warning that it is replaced", result.Warnings, err)
 			}
 		})
 	}

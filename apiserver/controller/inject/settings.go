@@ -21,9 +21,11 @@ type Settings struct {
 	InitImage string
 	// ProxyImage is the image of mesh-proxy. It must have envoy on its PATH.
 	ProxyImage string
-	// Resources are given to both containers. mesh-init has ended before
-	// all others but the proxy start.
+	// Resources are the proxy's.
 	Resources corev1.ResourceRequirements
+	// Demanded are the requests and limits of cpu and memory that it gets where
+	// Resources has none, and the pod or its namespace demands that there is one.
+	Demanded corev1.ResourceRequirements
 	// LogLevel is Envoy's --log-level.
 	LogLevel string
 	// Concurrency is the number of Envoy's worker threads.
@@ -54,6 +56,7 @@ type Settings struct {
 type Namespace struct {
 	Name   string
 	Labels map[string]string
+	Bounds Bounds
 }
 
 // privilegedAllowed on a Namespace lets its meshed pods hold the rights with which a

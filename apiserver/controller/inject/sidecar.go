@@ -27,11 +27,10 @@ func initContainer(settings Settings, user int64, routes []ProbeRoute, excluded 
 	}
 	args = append(args, excluded...)
 	return corev1.Container{
-		Name:      model.InitContainer,
-		Image:     settings.InitImage,
-		Command:   []string{"mesh-helper", "init"},
-		Args:      args,
-		Resources: settings.Resources,
+		Name:    model.InitContainer,
+		Image:   settings.InitImage,
+		Command: []string{"mesh-helper", "init"},
+		Args:    args,
 		VolumeMounts: []corev1.VolumeMount{
 			{Name: model.VolumeRun, MountPath: model.RunDirectory},
 			{Name: volumeNoToken, MountPath: tokenPath, ReadOnly: true},
@@ -73,7 +72,6 @@ func proxyContainer(settings Settings, user int64, bootstrap string) corev1.Cont
 			"--disable-hot-restart",
 		},
 		Env:           proxyEnv(),
-		Resources:     settings.Resources,
 		RestartPolicy: ptr.To(corev1.ContainerRestartPolicyAlways),
 		VolumeMounts: []corev1.VolumeMount{
 			{Name: model.VolumeIdentity, MountPath: path.Dir(model.CredentialBundle), ReadOnly: true},

@@ -27,22 +27,22 @@ func proxyUser(spec *corev1.PodSpec, settings Settings) int64 {
 // nothing. The redirection leaves the proxy's group alone; an image may give the
 // user of the same number that group (/etc/passwd). A user of the range would take
 // inotify instances from the proxy that has it.
-func asProxy(pod *corev1.Pod, c *corev1.Container) string {
+func asProxy(pod *corev1.Pod, c *corev1.Container) (who, remedy string) {
 	ofPod := cmp.Or(pod.Spec.SecurityContext, &corev1.PodSecurityContext{})
 	own := cmp.Or(c.SecurityContext, &corev1.SecurityContext{})
 	const uncaptured = "whose traffic the mesh does not capture"
 	user, group := cmp.Or(own.RunAsUser, ofPod.RunAsUser), cmp.Or(own.RunAsGroup, ofPod.RunAsGroup)
 	switch {
 	case user != nil && *user == model.ProxyGID:
-		return fmt.Sprintf("uid %d, %s: choose another runAsUser", *user, uncaptured)
+		return fmt.Sprintf("uid %d, %s", *user, uncaptured), "choose another runAsUser"
 	case user != nil && model.IsProxyUID(*user):
-		return fmt.Sprintf("uid %d, which the mesh keeps for its proxies: choose another runAsUser", *user)
+		return fmt.Sprintf("uid %d, which the mesh keeps for its proxies", *user), "choose another runAsUser"
 	case group != nil && *group == model.ProxyGID:
-		return fmt.Sprintf("gid %d, %s: choose another runAsGroup", *group, uncaptured)
+		return fmt.Sprintf("gid %d, %s", *group, uncaptured), "choose another runAsGroup"
 	case slices.Contains(ofPod.SupplementalGroups, model.ProxyGID):
-		return fmt.Sprintf("gid %d, %s: remove it from supplementalGroups", model.ProxyGID, uncaptured)
+		return fmt.Sprintf("gid %d, %s", model.ProxyGID, uncaptured), "remove it from supplementalGroups"
 	case ofPod.FSGroup != nil && *ofPod.FSGroup == model.ProxyGID:
-		return fmt.Sprintf("gid %d, %s: choose another fsGroup", model.ProxyGID, uncaptured)
+		return fmt.Sprintf("gid %d, %s", model.ProxyGID, uncaptured), "choose another fsGroup"
 	}
-	return ""
+	return "", ""
 }

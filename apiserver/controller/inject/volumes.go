@@ -6,6 +6,7 @@ package inject
 import (
 	"fmt"
 	"path"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	apiequality "k8s.io/apimachinery/pkg/api/equality"
@@ -88,26 +89,21 @@ func emptyDir(name, limit string) corev1.Volume {
 	}}}
 }
 
-// addVolumes adds the volumes that are missing and refuses those that are not
-// what the mesh makes.
-func addVolumes(spec *corev1.PodSpec, settings Settings) ([]Operation, error) {
-	present := map[string]*corev1.Volume{}
-	for i := range spec.Volumes {
-		present[spec.Volumes[i].Name] = &spec.Volumes[i]
-	}
-	var operations []Operation
+// addVolumes adds the volumes that are missing, and replaces those that are not
+// what the mesh makes today. replaced names these.
+func addVolumes(spec *corev1.PodSpec, settings Settings) (operations []Operation, replaced []string) {
 	if spec.Volumes == nil {
 		operations = append(operations, Operation{Op: "add", Path: "/spec/volumes", Value: []corev1.Volume{}})
 	}
 	for _, want := range volumes(settings) {
-		have, ok := present[want.Name]
-		if !ok {
+		at := slices.IndexFunc(spec.Volumes, func(v corev1.Volume) bool { return v.Name == want.Name })
+		switch {
+		case at < 0:
 			operations = append(operations, Operation{Op: "add", Path: "/spec/volumes/-", Value: want})
-			continue
-		}
-		if !apiequality.Semantic.DeepEqual(*have, want) {
-			return nil, fmt.Errorf("volume %s: the name belongs to the mesh, and this is not the volume that the mesh makes: remove it from the manifest, the mesh adds its own", want.Name)
+		case !apiequality.Semantic.DeepEqual(spec.Volumes[at], want):
+			operations = append(operations, Operation{Op: "replace", Path: fmt.Sprintf("/spec/volumes/%d", at), Value: want})
+			replaced = append(replaced, "volume "+want.Name)
 		}
 	}
-	return operations, nil
+	return operations, replaced
 }

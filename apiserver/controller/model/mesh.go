@@ -23,7 +23,7 @@ type Mesh struct {
 	// connection lives no longer.
 	CertificateLifetime time.Duration
 	// DecodeSlashes makes slashes of those that a request's path has in
-	// percent-encoding; without it such a request is refused.
+	// percent-encoding; without it such a request is refused where a rule names paths.
 	DecodeSlashes bool
 	// TLS12 lets callers come by TLS 1.2.
 	TLS12 bool

@@ -26,7 +26,7 @@ const (
 const VisibilityAnnotation = "mesh.openservicemesh.io/visibility"
 
 // The annotations by which a Namespace or pod overrides traffic.mtls and
-// traffic.access, and a pod those of its ports: "9090=Permissive,9091=Strict".
+// traffic.access, and, "9090=Permissive,9091=Strict", those of ports.
 const (
 	MTLSAnnotation        = "mesh.openservicemesh.io/mtls"
 	AccessAnnotation      = "mesh.openservicemesh.io/access"
@@ -34,8 +34,12 @@ const (
 	AccessPortsAnnotation = "mesh.openservicemesh.io/access-ports"
 )
 
-// TrafficAnnotations are all of them.
-var TrafficAnnotations = []string{MTLSAnnotation, AccessAnnotation, MTLSPortsAnnotation, AccessPortsAnnotation}
+// TrafficAnnotations are those of a pod, NamespaceTrafficAnnotations those of a
+// Namespace: mtls-ports there is of the ports of all its pods.
+var (
+	TrafficAnnotations          = []string{MTLSAnnotation, AccessAnnotation, MTLSPortsAnnotation, AccessPortsAnnotation}
+	NamespaceTrafficAnnotations = []string{MTLSAnnotation, AccessAnnotation, MTLSPortsAnnotation}
+)
 
 // Annotations of a pod that keep some of its traffic away from the proxy, each
 // a list with commas between. An excluded inbound port takes plaintext from
@@ -65,4 +69,11 @@ const (
 	IdentitySDSAnnotation          = "mesh.openservicemesh.io/identity-sds"
 	ControlPlaneRootsSDSAnnotation = "mesh.openservicemesh.io/control-plane-roots-sds"
 	RefusalBudgetAnnotation        = "mesh.openservicemesh.io/refusal-budget"
+)
+
+// Annotations of a pod or Service by which Prometheus is asked to come, where its
+// configuration is like its own example.
+const (
+	ScrapeAnnotation     = "prometheus.io/scrape"
+	ScrapePortAnnotation = "prometheus.io/port"
 )

@@ -28,7 +28,7 @@ var (
 	ofNamespaces = metadata{
 		kind:        "Namespace",
 		labels:      []string{InjectLabel, PrivilegedLabel, InboundExclusionLabel},
-		annotations: append(slices.Clone(TrafficAnnotations), VisibilityAnnotation),
+		annotations: append(slices.Clone(NamespaceTrafficAnnotations), VisibilityAnnotation),
 	}
 )
 

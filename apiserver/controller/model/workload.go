@@ -185,7 +185,7 @@ const (
 	ValueRegularExpression ValueMatch = "RegularExpression"
 )
 
-// PathMatch compares a path after normalisation and without its query.
+// PathMatch compares a path in normal form, without its query.
 type PathMatch struct {
 	Type  ValueMatch
 	Value string

@@ -1,11 +1,12 @@
 // Copyright The mesh-apiserver Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package telemetry takes in what proxies push. Today that are the counters of
-// shadow rules: what Audit policies would have done. They come by OTLP
-// (opentelemetry.proto.collector.metrics.v1) over the connection by which the
-// proxy gets its configuration; who counts is read from its certificate, and a
-// proxy's word is taken only for the policies that have it as target.
+// Package telemetry takes in what proxies push: the counters of shadow rules, what
+// Audit policies would have done, and those of connections that proxies did not
+// carry. They come by OTLP (opentelemetry.proto.collector.metrics.v1) over the
+// connection by which the proxy gets its configuration; who counts is read from
+// its certificate, and a proxy's word is taken only for the policies that have it
+// as target, and for the Services that it sees.
 package telemetry
 
 import (
@@ -20,6 +21,11 @@ import (
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
 )
 
+// maxPushed is how much of a counter one push may add: a million a second, for
+// the ten seconds between pushes, which no proxy serves. What a pod sends may be
+// any number.
+const maxPushed = 10_000_000
+
 // Counts are of one Audit policy, since this process started.
 type Counts struct {
 	// Allowed and Denied are requests, or connections that are not HTTP.
@@ -32,6 +38,10 @@ type Options struct {
 	View func(context.Context) (string, error)
 	// Audited gives the Audit policies of a view by inbound port.
 	Audited func(view string) map[uint16]model.Audit
+	// Mishap is called with what a proxy of a view has counted of connections that
+	// it did not carry, more than 0. Whether there is such a Service, and whether
+	// that proxy may speak of it, is not known here. It must not block.
+	Mishap func(view string, m model.Mishap, n int64)
 	// Counted, if set, is called with "<namespace>/<name>" when a policy's counts
 	// have changed. It must not block.
 	Counted func(policy string)
@@ -79,7 +89,12 @@ func (s *Server) Export(ctx context.Context, in *collector.ExportMetricsServiceR
 	if err != nil {
 		return nil, err
 	}
-	counted := s.add(view, in)
+	counted, mishaps := s.add(view, in)
+	if s.options.Mishap != nil {
+		for m, n := range mishaps {
+			s.options.Mishap(view, m, n)
+		}
+	}
 	if s.options.Counted != nil {
 		for policy := range counted {
 			s.options.Counted(policy)
@@ -88,34 +103,47 @@ func (s *Server) Export(ctx context.Context, in *collector.ExportMetricsServiceR
 	return &collector.ExportMetricsServiceResponse{}, nil
 }
 
-// add gives the policies that a flush has counted. Which are audited is asked under the
-// lock: a policy that is forgotten meanwhile is forgotten after this.
-func (s *Server) add(view string, in *collector.ExportMetricsServiceRequest) map[string]struct{} {
+// add gives the policies that a flush has counted, and its mishaps. Which are audited is
+// asked under the lock: a policy that is forgotten meanwhile is forgotten after this.
+func (s *Server) add(view string, in *collector.ExportMetricsServiceRequest) (map[string]struct{}, map[model.Mishap]int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	audited := s.options.Audited(view)
-	counted := map[string]struct{}{}
+	counted, mishaps := map[string]struct{}{}, map[model.Mishap]int64{}
 	for _, resource := range in.GetResourceMetrics() {
 		for _, scope := range resource.GetScopeMetrics() {
 			for _, metric := range scope.GetMetrics() {
-				s.addMetric(audited, metric, counted)
+				n := pushedBy(metric)
+				if n == 0 {
+					continue
+				}
+				if m, ok := parseMishap(metric.GetName()); ok {
+					mishaps[m] = min(maxPushed, mishaps[m]+n)
+					continue
+				}
+				s.addMetric(audited, metric.GetName(), n, counted)
 			}
 		}
 	}
-	return counted
+	return counted, mishaps
 }
 
-func (s *Server) addMetric(audited map[uint16]model.Audit, metric *metrics.Metric, counted map[string]struct{}) {
+// pushedBy is how much a push adds to a counter, 0 for what is none.
+func pushedBy(metric *metrics.Metric) int64 {
 	sum := metric.GetSum()
 	if sum.GetAggregationTemporality() != metrics.AggregationTemporality_AGGREGATION_TEMPORALITY_DELTA {
-		return
+		return 0
 	}
 	var n int64
 	for _, point := range sum.GetDataPoints() {
-		n = plus(n, max(0, point.GetAsInt()))
+		n = min(maxPushed, plus(n, max(0, point.GetAsInt())))
 	}
-	counter, ok := parse(metric.GetName())
-	if !ok || n == 0 {
+	return n
+}
+
+func (s *Server) addMetric(audited map[uint16]model.Audit, name string, n int64, counted map[string]struct{}) {
+	counter, ok := parse(name)
+	if !ok {
 		return
 	}
 	audit, ok := audited[counter.port]
@@ -130,17 +158,18 @@ func (s *Server) addMetric(audited map[uint16]model.Audit, metric *metrics.Metri
 
 func (s *Server) count(policy string, denied bool, n int64) {
 	counts := s.counts[policy]
+	total := &counts.Allowed
 	if denied {
-		counts.Denied = plus(counts.Denied, n)
-	} else {
-		counts.Allowed = plus(counts.Allowed, n)
+		total = &counts.Denied
 	}
+	before := *total
+	*total = plus(before, n)
 	s.counts[policy] = counts
-	observe(policy, denied, n)
+	// The metric would begin again at 0 where the count stays.
+	observe(policy, denied, *total-before)
 }
 
 // plus adds what is not negative, and stays at the largest number that there is.
-// What a pod sends may be any number.
 func plus(a, b int64) int64 {
 	if a > math.MaxInt64-b {
 		return math.MaxInt64

@@ -23,6 +23,10 @@ type Dirty struct {
 	// Notices are the Services of which there may be something else to say, though
 	// they are what they were.
 	Notices map[Key]struct{}
+	// Scraped are the views of pods that ask Prometheus to come and are others now.
+	Scraped map[string]struct{}
+	// Makers of pods of whom there may be something else to say.
+	Makers map[Maker]struct{}
 	// Namespaces whose own annotations about traffic have changed.
 	Namespaces map[string]struct{}
 	// Policies whose own condition may differ, or that are gone.
@@ -36,6 +40,8 @@ func newDirty() Dirty {
 		Services:   map[Key]struct{}{},
 		Accounts:   map[Key]struct{}{},
 		Notices:    map[Key]struct{}{},
+		Scraped:    map[string]struct{}{},
+		Makers:     map[Maker]struct{}{},
 		Views:      map[string]struct{}{},
 		Namespaces: map[string]struct{}{},
 		Policies:   map[Key]struct{}{},

@@ -82,6 +82,22 @@ func TestChangeTouchesWhomItConcerns(t *testing.T) {
 		}, stale{}},
 		{"an account that a policy names appears", func(w *world.World, _ objects) {
 			w.SetServiceAccount(&corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: "b", Name: "caller"}})
+		}, stale{Views: []string{"a web"}, Policies: []string{"a/web"}}},
+		{"an account that a policy names by its principal goes", func(w *world.World, o objects) {
+			o.policy.Generation++
+			o.policy.Spec.Rules[0].From = []v1alpha1.PolicySource{{Principals: []string{"spiffe://cluster.local/ns/b/sa/named"}}}
+			w.SetPolicy(o.policy)
+			account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: "b", Name: "named"}}
+			w.SetServiceAccount(account)
+			w.TakeDirty()
+			worldtest.Delete(w, account)
+		}, stale{Views: []string{"a web"}, Policies: []string{"a/web"}}},
+		{"an account that a Deny names appears", func(w *world.World, o objects) {
+			o.policy.Generation++
+			o.policy.Spec.Action = v1alpha1.PolicyActionDeny
+			w.SetPolicy(o.policy)
+			w.TakeDirty()
+			w.SetServiceAccount(&corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: "b", Name: "caller"}})
 		}, stale{Policies: []string{"a/web"}}},
 		{"an account that nobody names appears", func(w *world.World, _ objects) {
 			w.SetServiceAccount(&corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: "b", Name: "other"}})

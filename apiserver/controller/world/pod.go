@@ -8,6 +8,8 @@ import (
 	"net/netip"
 	"reflect"
 	"slices"
+	"strconv"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -31,6 +33,18 @@ type Pod struct {
 	// Unknown says which of its labels and annotations do nothing (model.UnknownOfPod);
 	// nil unless it is meshed.
 	Unknown []string
+	// Scrape is what its annotations say to Prometheus, and Excluded the ports that
+	// go past its proxy; empty unless it is meshed.
+	Scrape   Scrape
+	Excluded []uint16
+	// LeftOut is true if a controller made the pod on the node's network and did not
+	// say that it is not to be in the mesh.
+	LeftOut bool
+	// HostPorts are the ports of the node that lead to the pod's proxy; none unless
+	// it is meshed.
+	HostPorts []HostPort
+	// Maker is told of LeftOut and HostPorts; zero if there is neither.
+	Maker Maker
 }
 
 // ProxyID names the proxy in a meshed pod.
@@ -75,6 +89,13 @@ func newPod(in *corev1.Pod) (*Pod, *View) {
 		ServiceAccount: serviceAccount(in),
 		HostNetwork:    in.Spec.HostNetwork,
 		Meshed:         membership.HasProxy(in),
+		LeftOut:        leftOut(in),
+	}
+	if pod.Meshed {
+		pod.HostPorts = hostPorts(in)
+	}
+	if pod.LeftOut || len(pod.HostPorts) > 0 {
+		pod.Maker = makerOf(in)
 	}
 	if !pod.HostNetwork {
 		pod.Addresses = podAddresses(in)
@@ -85,7 +106,24 @@ func newPod(in *corev1.Pod) (*Pod, *View) {
 	view := newView(in)
 	pod.View = view.Name
 	pod.Unknown = model.UnknownOfPod(in.Labels, in.Annotations)
+	pod.Scrape = ScrapeOf(in)
+	pod.Excluded = excludedPorts(in)
 	return pod, view
+}
+
+// excludedPorts are those that injection has kept away from the proxy.
+func excludedPorts(pod *corev1.Pod) []uint16 {
+	list, ok := pod.Annotations[model.ExcludeInboundPorts]
+	if !ok {
+		return nil
+	}
+	var ports []uint16
+	for item := range strings.SplitSeq(list, ",") {
+		if port, err := strconv.ParseUint(strings.TrimSpace(item), 10, 16); err == nil {
+			ports = append(ports, uint16(port))
+		}
+	}
+	return ports
 }
 
 // serviceAccount applies the API server's default, which admission may not
@@ -134,6 +172,12 @@ func (w *World) SetPod(in *corev1.Pod) {
 	}
 	if pod.Meshed {
 		w.podsByAccount.add(pod.Account(), pod.Key)
+		if len(pod.Excluded) > 0 {
+			w.excluding.add(pod.View, pod.Key)
+		}
+	}
+	if pod.Maker != (Maker{}) {
+		w.podsByMaker.add(pod.Maker, pod.Key)
 	}
 	if view != nil {
 		w.joinView(view, pod)
@@ -155,14 +199,21 @@ func (w *World) forgetPod(pod *Pod) {
 	}
 	if pod.Meshed {
 		w.podsByAccount.remove(pod.Account(), pod.Key)
+		w.excluding.remove(pod.View, pod.Key)
 		w.leaveView(pod)
+	}
+	if pod.Maker != (Maker{}) {
+		w.podsByMaker.remove(pod.Maker, pod.Key)
 	}
 	w.touchPod(pod)
 }
 
 // touchPod marks what is compiled from this pod: the Services that have it
-// behind them, and its proxy.
+// behind them, and its proxy; and its maker.
 func (w *World) touchPod(pod *Pod) {
+	if pod.Maker != (Maker{}) {
+		w.dirty.Makers[pod.Maker] = struct{}{}
+	}
 	for slice := range w.slicesByPod[pod.Key] {
 		w.touchServiceOf(slice)
 	}
@@ -179,6 +230,12 @@ func (w *World) touchPod(pod *Pod) {
 		w.dirty.Proxies[pod.ProxyID()] = struct{}{}
 		w.dirty.Accounts[pod.Account()] = struct{}{}
 		w.dirty.Addresses = true
+		if pod.Scrape.Asked {
+			w.dirty.Scraped[pod.View] = struct{}{}
+		}
+		if len(pod.Excluded) > 0 || len(w.excluding[pod.View]) > 0 {
+			w.touchCalled(pod.Key.Namespace)
+		}
 	}
 }
 

@@ -4,6 +4,8 @@
 package world
 
 import (
+	"strings"
+
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/openservicemesh/mesh-apiserver/apis/mesh/v1alpha1"
@@ -38,9 +40,34 @@ func references(policy *v1alpha1.MeshPolicy) []Reference {
 		found = append(found, Reference{Kind: KindService, Key: Key{Namespace: policy.Namespace, Name: target.Name}})
 	}
 	for i := range policy.Spec.Rules {
-		found = append(found, Callers(policy, &policy.Spec.Rules[i])...)
+		rule := &policy.Spec.Rules[i]
+		found = append(found, Callers(policy, rule)...)
+		for _, from := range rule.From {
+			for _, principal := range from.Principals {
+				// Of whatever trust domain: the mesh's own may not be known yet.
+				if _, reference, ok := Identified(strings.TrimSuffix(principal, "*")); ok {
+					found = append(found, reference)
+				}
+			}
+		}
 	}
 	return found
+}
+
+// Identified gives the account of which a SPIFFE ID of the mesh's form speaks, or
+// the namespace in which every ID with this beginning is, and its trust domain;
+// false if it speaks of neither alone.
+func Identified(id string) (trustDomain string, reference Reference, ok bool) {
+	rest, spiffe := strings.CutPrefix(id, "spiffe://")
+	trustDomain, path, _ := strings.Cut(rest, "/")
+	parts := strings.Split(path, "/")
+	if !spiffe || len(parts) < 3 || parts[0] != "ns" || parts[1] == "" {
+		return "", Reference{}, false
+	}
+	if len(parts) > 3 && parts[2] == "sa" && parts[3] != "" {
+		return trustDomain, Reference{Kind: KindServiceAccount, Key: Key{Namespace: parts[1], Name: parts[3]}}, true
+	}
+	return trustDomain, Reference{Kind: KindNamespace, Key: Key{Name: parts[1]}}, true
 }
 
 // Callers gives the accounts and namespaces that a rule of a policy names, in
@@ -83,7 +110,7 @@ func (w *World) SetNamespace(namespace *corev1.Namespace) {
 	w.setVisibility(namespace.Name, newVisibility(namespace))
 	w.setNamespaceTraffic(namespace.Name, namespaceTraffic{
 		uid:         string(namespace.UID),
-		annotations: trafficAnnotations(namespace),
+		annotations: annotationsOf(namespace, model.NamespaceTrafficAnnotations),
 		unknown:     model.UnknownOfNamespace(namespace.Labels, namespace.Annotations),
 	})
 }
@@ -98,14 +125,14 @@ func (w *World) DeleteNamespace(key Key) {
 func (w *World) learn(reference Reference) {
 	if _, ok := w.known[reference]; !ok {
 		w.known[reference] = struct{}{}
-		w.touchPoliciesNaming(reference)
+		w.touchPoliciesAdmitting(reference)
 	}
 }
 
 func (w *World) unlearn(reference Reference) {
 	if _, ok := w.known[reference]; ok {
 		delete(w.known, reference)
-		w.touchPoliciesNaming(reference)
+		w.touchPoliciesAdmitting(reference)
 	}
 }
 

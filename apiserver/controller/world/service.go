@@ -20,6 +20,10 @@ func (w *World) SetService(service *corev1.Service) {
 	old := w.services[key]
 	if old != nil && old.UID == service.UID && reflect.DeepEqual(old.Spec, service.Spec) &&
 		reflect.DeepEqual(old.Status.LoadBalancer, service.Status.LoadBalancer) {
+		if ScrapeOf(old) != ScrapeOf(service) {
+			w.services[key] = service
+			w.dirty.Notices[key] = struct{}{}
+		}
 		return
 	}
 	if old != nil {

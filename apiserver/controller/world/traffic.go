@@ -8,15 +8,12 @@ import (
 	"slices"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
-	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
 )
 
-// trafficAnnotations are those of an object that model.TrafficAnnotations names;
-// nil if it has none.
-func trafficAnnotations(object metav1.Object) map[string]string {
+// annotationsOf are those of an object that have one of these names; nil if it has none.
+func annotationsOf(object metav1.Object, names []string) map[string]string {
 	var found map[string]string
-	for _, name := range model.TrafficAnnotations {
+	for _, name := range names {
 		value, ok := object.GetAnnotations()[name]
 		if !ok {
 			continue
@@ -55,10 +52,11 @@ func (w *World) setNamespaceTraffic(namespace string, traffic namespaceTraffic) 
 	for view := range w.viewsByNamespace[namespace] {
 		w.dirty.Views[view] = struct{}{}
 	}
+	w.touchCalled(namespace)
 }
 
 // NamespaceTraffic is what annotations of a Namespace say of traffic, by
-// annotation; only those of model.TrafficAnnotations.
+// annotation; only those of model.NamespaceTrafficAnnotations.
 func (w *World) NamespaceTraffic(namespace string) map[string]string {
 	return w.traffic[namespace].annotations
 }

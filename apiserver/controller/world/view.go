@@ -55,7 +55,7 @@ func newView(pod *corev1.Pod) *View {
 		Ports:          tcpPorts(pod),
 	}
 	view.Family = view.hash()
-	view.Traffic = trafficAnnotations(pod)
+	view.Traffic = annotationsOf(pod, model.TrafficAnnotations)
 	view.CertificateLifetime = certificateLifetime(pod)
 	view.Name = view.hash()
 	return view
@@ -136,6 +136,7 @@ func (w *World) joinView(view *View, pod *Pod) {
 		w.views[view.Name] = view
 		w.viewsByNamespace.add(view.Namespace, view.Name)
 		w.dirty.Views[view.Name] = struct{}{}
+		w.touchCalled(view.Namespace)
 	}
 	w.podsByView.add(view.Name, pod.Key)
 }
@@ -148,6 +149,7 @@ func (w *World) leaveView(pod *Pod) {
 	delete(w.views, pod.View)
 	w.viewsByNamespace.remove(pod.Key.Namespace, pod.View)
 	w.dirty.Views[pod.View] = struct{}{}
+	w.touchCalled(pod.Key.Namespace)
 }
 
 // View gives the view of that name, or nil if no pod belongs to it.

@@ -61,6 +61,9 @@ func (w *World) setVisibility(namespace string, v visibility) {
 	if w.visibilities[namespace] == v {
 		return
 	}
+	if w.visibilities[namespace].meshed != v.meshed {
+		w.touchMakersIn(namespace)
+	}
 	mesh, audience := w.audience(namespace)
 	w.visibilities[namespace] = v
 	if v == (visibility{}) {

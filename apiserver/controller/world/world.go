@@ -2,8 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package world is one indexed picture of what the mesh reads of a cluster:
-// Services, EndpointSlices, Pods, Namespaces, ServiceAccounts and our own
-// kinds. Changes go in one by one; TakeDirty says what has to be compiled anew
+// Services, EndpointSlices, Pods, Namespaces, ServiceAccounts, what makes
+// kube-apiserver call Services, and our own kinds. Changes go in one by one; TakeDirty says what has to be compiled anew
 // because of them, so that work is in proportion to what changed and to whom it
 // concerns.
 //
@@ -49,10 +49,13 @@ type World struct {
 	pods          map[Key]*Pod
 	podsByAddress index[netip.Addr, Key]
 	podsByAccount index[Key, Key]
+	podsByMaker   index[Maker, Key]
 
 	views            map[string]*View
 	viewsByNamespace index[string, string]
 	podsByView       index[string, Key]
+	// excluding are the pods of a view that keep ports away from their proxies.
+	excluding index[string, Key]
 
 	policies            map[Key]*v1alpha1.MeshPolicy
 	policiesByNamespace index[string, Key]
@@ -69,6 +72,11 @@ type World struct {
 
 	// traffic is what annotations of Namespaces say, by their names.
 	traffic map[string]namespaceTraffic
+
+	// registered is what objects by which kube-apiserver calls Services name, and
+	// registrations the same by Service.
+	registered    map[Reference][]registered
+	registrations index[Key, Registration]
 
 	// known are the Namespaces and ServiceAccounts that exist.
 	known map[Reference]struct{}
@@ -92,9 +100,11 @@ func New(trustDomain string) *World {
 		pods:                map[Key]*Pod{},
 		podsByAddress:       index[netip.Addr, Key]{},
 		podsByAccount:       index[Key, Key]{},
+		podsByMaker:         index[Maker, Key]{},
 		views:               map[string]*View{},
 		viewsByNamespace:    index[string, string]{},
 		podsByView:          index[string, Key]{},
+		excluding:           index[string, Key]{},
 		policies:            map[Key]*v1alpha1.MeshPolicy{},
 		policiesByNamespace: index[string, Key]{},
 		policiesByReference: index[Reference, Key]{},
@@ -102,6 +112,8 @@ func New(trustDomain string) *World {
 		traffic:             map[string]namespaceTraffic{},
 		sorted:              map[string][]*v1alpha1.MeshPolicy{},
 		derived:             map[*v1alpha1.MeshPolicy]any{},
+		registered:          map[Reference][]registered{},
+		registrations:       index[Key, Registration]{},
 		known:               map[Reference]struct{}{},
 		dirty:               newDirty(),
 	}

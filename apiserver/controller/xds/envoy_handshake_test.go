@@ -175,6 +175,12 @@ func (in *inbound) resources(t *testing.T, admitted string) []envoy.Resource {
 		{Number: uint16(in.tcp), Protocol: model.ProtocolTCP, Access: model.Access{Closed: true, Allow: []model.Rule{{Name: "test/tcp/0", From: from, To: []model.Match{{Kind: model.MatchTCP}}}}, Deny: []model.Rule{{Name: "test/tcp/1", From: of("denied"), To: []model.Match{{Kind: model.MatchAny}}}}}},
 		{Access: model.Access{Closed: true}},
 	}}
+	return in.resourcesOf(t, m, w)
+}
+
+// resourcesOf are those of a workload, at the ports themselves.
+func (in *inbound) resourcesOf(t *testing.T, m model.Mesh, w model.Workload) []envoy.Resource {
+	t.Helper()
 	in.generations = envoy.NextGenerations(in.generations, w)
 	roots := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: in.h.ca.certificate.Raw})
 	resources, err := envoy.Workload(m, w, roots, in.generations)

@@ -55,19 +55,23 @@ func missingTargets(policy *mesh.MeshPolicy, references References) []string {
 
 func missingSources(policy *mesh.MeshPolicy, references References) []string {
 	var all []string
+	effect := "until it does, no caller is admitted by it"
+	if policy.Spec.Action == mesh.PolicyActionDeny {
+		effect = "certificates that have outlived it are refused all the same"
+	}
 	eachSource(policy, func(path *field.Path, source mesh.PolicySource) {
 		for i, account := range source.ServiceAccounts {
 			namespace := namespaceOf(policy, account)
 			exists, known := references.ServiceAccountExists(namespace, account.Name)
 			if known && !exists {
-				all = append(all, fmt.Sprintf("%s: ServiceAccount %q does not exist in namespace %q: until it does, nobody matches it",
-					path.Child("serviceAccounts").Index(i), account.Name, namespace))
+				all = append(all, fmt.Sprintf("%s: ServiceAccount %q does not exist in namespace %q: %s",
+					path.Child("serviceAccounts").Index(i), account.Name, namespace, effect))
 			}
 		}
 		for i, namespace := range source.Namespaces {
 			exists, known := references.NamespaceExists(namespace)
 			if known && !exists {
-				all = append(all, fmt.Sprintf("%s: namespace %q does not exist: until it does, nobody matches it", path.Child("namespaces").Index(i), namespace))
+				all = append(all, fmt.Sprintf("%s: namespace %q does not exist: %s", path.Child("namespaces").Index(i), namespace, effect))
 			}
 		}
 	})
@@ -108,7 +112,7 @@ func literalStars(policy *mesh.MeshPolicy) []string {
 }
 
 // dodgedPaths finds what a Deny compares and a caller can spell otherwise:
-// normalisation decodes unreserved characters alone (RFC 3986, 6.2.2.2).
+// in normal form unreserved characters alone have one spelling (RFC 3986, 6.2.2.2).
 func dodgedPaths(policy *mesh.MeshPolicy) []string {
 	var all []string
 	if policy.Spec.Action != mesh.PolicyActionDeny {

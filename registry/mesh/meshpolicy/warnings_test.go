@@ -51,6 +51,11 @@ func policyWith(targets []string, sources ...mesh.PolicySource) *mesh.MeshPolicy
 	return policy
 }
 
+func denying(policy *mesh.MeshPolicy) *mesh.MeshPolicy {
+	policy.Spec.Action = mesh.PolicyActionDeny
+	return policy
+}
+
 func TestWarnings(t *testing.T) {
 	existing := cluster{services: []string{"bookstore/bookstore", "other/gone"}, accounts: []string{"bookbuyer/bookbuyer", "bookstore/own"}}
 	accounts := mesh.PolicySource{ServiceAccounts: []mesh.ServiceAccountReference{
@@ -70,13 +75,18 @@ func TestWarnings(t *testing.T) {
 			references: existing,
 			want: []string{
 				`spec.targetRefs[1]: Service "gone" does not exist in namespace "bookstore": until it does, the policy affects nothing by it`,
-				`spec.rules[0].from[0].serviceAccounts[2]: ServiceAccount "bookbuyer" does not exist in namespace "bookstore": until it does, nobody matches it`,
+				`spec.rules[0].from[0].serviceAccounts[2]: ServiceAccount "bookbuyer" does not exist in namespace "bookstore": until it does, no caller is admitted by it`,
 			},
 		},
 		"a namespace that does not exist": {
 			policy:     policyWith(nil, mesh.PolicySource{Namespaces: []string{"bookbuyer", "bookbuyr"}}),
 			references: existing,
-			want:       []string{`spec.rules[0].from[0].namespaces[1]: namespace "bookbuyr" does not exist: until it does, nobody matches it`},
+			want:       []string{`spec.rules[0].from[0].namespaces[1]: namespace "bookbuyr" does not exist: until it does, no caller is admitted by it`},
+		},
+		"a Deny of a namespace that does not exist": {
+			policy:     denying(policyWith(nil, mesh.PolicySource{Namespaces: []string{"bookbuyr"}})),
+			references: existing,
+			want:       []string{`spec.rules[0].from[0].namespaces[0]: namespace "bookbuyr" does not exist: certificates that have outlived it are refused all the same`},
 		},
 		"nothing has been read yet": {
 			policy:     policyWith([]string{"gone"}, accounts),

@@ -11,11 +11,13 @@ import (
 	"sync"
 	"testing"
 
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/serializer"
+	apiregistrationv1 "k8s.io/kube-aggregator/pkg/apis/apiregistration/v1"
 
 	"github.com/openservicemesh/mesh-apiserver/apis/mesh/v1alpha1"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/world"
@@ -48,7 +50,9 @@ func Decode(t testing.TB, data []byte) []metav1.Object {
 // decoder knows what a world holds.
 var decoder = sync.OnceValues(func() (runtime.Decoder, error) {
 	scheme := runtime.NewScheme()
-	for _, add := range []func(*runtime.Scheme) error{corev1.AddToScheme, discoveryv1.AddToScheme, v1alpha1.AddToScheme} {
+	for _, add := range []func(*runtime.Scheme) error{
+		corev1.AddToScheme, discoveryv1.AddToScheme, v1alpha1.AddToScheme, admissionregistrationv1.AddToScheme, apiregistrationv1.AddToScheme,
+	} {
 		if err := add(scheme); err != nil {
 			return nil, err
 		}
@@ -68,7 +72,8 @@ func DecodeOne(document []byte) (metav1.Object, error) {
 	}
 	switch o := object.(type) {
 	case *corev1.Service, *discoveryv1.EndpointSlice, *corev1.Pod, *corev1.Namespace, *corev1.ServiceAccount,
-		*v1alpha1.MeshPolicy, *v1alpha1.MeshConfig:
+		*v1alpha1.MeshPolicy, *v1alpha1.MeshConfig,
+		*admissionregistrationv1.ValidatingWebhookConfiguration, *admissionregistrationv1.MutatingWebhookConfiguration, *apiregistrationv1.APIService:
 		return o.(metav1.Object), nil
 	default:
 		return nil, fmt.Errorf("the mesh does not read a %T", object)
@@ -102,6 +107,12 @@ func Set(w *world.World, object metav1.Object) {
 		w.SetPolicy(o)
 	case *v1alpha1.MeshConfig:
 		w.SetConfig(o)
+	case *admissionregistrationv1.ValidatingWebhookConfiguration:
+		w.SetValidatingWebhooks(o)
+	case *admissionregistrationv1.MutatingWebhookConfiguration:
+		w.SetMutatingWebhooks(o)
+	case *apiregistrationv1.APIService:
+		w.SetAPIService(o)
 	default:
 		panic(fmt.Sprintf("worldtest: the mesh does not read a %T", object))
 	}
@@ -125,6 +136,12 @@ func Delete(w *world.World, object metav1.Object) {
 		w.DeletePolicy(key)
 	case *v1alpha1.MeshConfig:
 		w.DeleteConfig(key)
+	case *admissionregistrationv1.ValidatingWebhookConfiguration:
+		w.DeleteValidatingWebhooks(key)
+	case *admissionregistrationv1.MutatingWebhookConfiguration:
+		w.DeleteMutatingWebhooks(key)
+	case *apiregistrationv1.APIService:
+		w.DeleteAPIService(key)
 	default:
 		panic(fmt.Sprintf("worldtest: the mesh does not read a %T", object))
 	}

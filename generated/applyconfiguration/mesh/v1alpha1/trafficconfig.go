@@ -40,8 +40,9 @@ type TrafficConfigApplyConfiguration struct {
 	PodsMayLoosen []meshv1alpha1.TrafficAxis `json:"podsMayLoosen,omitempty"`
 	// escapedSlashes says what becomes of a request to a workload whose path has
 	// a slash or backslash in percent-encoding, which applications read
-	// differently: Reject answers 400; Decode makes a slash of it, before any
-	// rule is looked at. Default Reject.
+	// differently: Reject answers 400 where a rule of a policy names paths, and
+	// leaves the path as it is elsewhere; Decode replaces it by the character
+	// itself, for the application too, before any rule is looked at. Default Reject.
 	EscapedSlashes *meshv1alpha1.EscapedSlashes `json:"escapedSlashes,omitempty"`
 	// minimumTLSVersion is the oldest TLS that workloads take calls by: TLSv1_3 or
 	// TLSv1_2. Proxies of the mesh call by TLS 1.3 in any case. Default TLSv1_3.

@@ -1,0 +1,182 @@
+// Copyright The mesh-apiserver Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package world
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"strconv"
+
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	apiregistrationv1 "k8s.io/kube-aggregator/pkg/apis/apiregistration/v1"
+
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
+)
+
+// The kinds of objects by which kube-apiserver calls Services.
+const (
+	KindValidatingWebhooks = "ValidatingWebhookConfiguration"
+	KindMutatingWebhooks   = "MutatingWebhookConfiguration"
+	KindAPIService         = "APIService"
+)
+
+// defaultAPIPort is the Service port that kube-apiserver calls where an object names
+// none (admissionregistration/v1 and apiregistration/v1, ServiceReference).
+const defaultAPIPort = 443
+
+// Registration is an object by which kube-apiserver calls a port of a Service.
+type Registration struct {
+	Kind, Name string
+	// Port is that of the Service.
+	Port int32
+}
+
+// registered is a Registration with the Service that it names.
+type registered struct {
+	Registration
+	service Key
+}
+
+// SetValidatingWebhooks takes in a configuration of webhooks.
+func (w *World) SetValidatingWebhooks(configuration *admissionregistrationv1.ValidatingWebhookConfiguration) {
+	var found []registered
+	for i := range configuration.Webhooks {
+		found = append(found, webhook(KindValidatingWebhooks, configuration.Name, configuration.Webhooks[i].ClientConfig.Service)...)
+	}
+	w.register(Reference{Kind: KindValidatingWebhooks, Key: keyOf(configuration)}, found)
+}
+
+// DeleteValidatingWebhooks forgets one.
+func (w *World) DeleteValidatingWebhooks(key Key) {
+	w.register(Reference{Kind: KindValidatingWebhooks, Key: key}, nil)
+}
+
+// SetMutatingWebhooks takes in a configuration of webhooks.
+func (w *World) SetMutatingWebhooks(configuration *admissionregistrationv1.MutatingWebhookConfiguration) {
+	var found []registered
+	for i := range configuration.Webhooks {
+		found = append(found, webhook(KindMutatingWebhooks, configuration.Name, configuration.Webhooks[i].ClientConfig.Service)...)
+	}
+	w.register(Reference{Kind: KindMutatingWebhooks, Key: keyOf(configuration)}, found)
+}
+
+// DeleteMutatingWebhooks forgets one.
+func (w *World) DeleteMutatingWebhooks(key Key) {
+	w.register(Reference{Kind: KindMutatingWebhooks, Key: key}, nil)
+}
+
+// SetAPIService takes in an APIService.
+func (w *World) SetAPIService(service *apiregistrationv1.APIService) {
+	var found []registered
+	if to := service.Spec.Service; to != nil {
+		found = append(found, registration(KindAPIService, service.Name, to.Namespace, to.Name, to.Port))
+	}
+	w.register(Reference{Kind: KindAPIService, Key: keyOf(service)}, found)
+}
+
+// DeleteAPIService forgets one.
+func (w *World) DeleteAPIService(key Key) {
+	w.register(Reference{Kind: KindAPIService, Key: key}, nil)
+}
+
+func webhook(kind, name string, to *admissionregistrationv1.ServiceReference) []registered {
+	if to == nil {
+		return nil
+	}
+	return []registered{registration(kind, name, to.Namespace, to.Name, to.Port)}
+}
+
+func registration(kind, name, namespace, service string, port *int32) registered {
+	out := registered{Registration{Kind: kind, Name: name, Port: defaultAPIPort}, Key{Namespace: namespace, Name: service}}
+	if port != nil {
+		out.Port = *port
+	}
+	return out
+}
+
+// register replaces what an object registers.
+func (w *World) register(object Reference, now []registered) {
+	before := w.registered[object]
+	if slices.Equal(before, now) {
+		return
+	}
+	for _, r := range before {
+		w.registrations.remove(r.service, r.Registration)
+		w.dirty.Notices[r.service] = struct{}{}
+	}
+	delete(w.registered, object)
+	for _, r := range now {
+		w.registrations.add(r.service, r.Registration)
+		w.dirty.Notices[r.service] = struct{}{}
+	}
+	if len(now) > 0 {
+		w.registered[object] = now
+	}
+}
+
+// Registrations gives the objects by which kube-apiserver calls a Service, sorted.
+func (w *World) Registrations(service Key) []Registration {
+	return slices.SortedFunc(maps.Keys(w.registrations[service]), func(a, b Registration) int {
+		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Name, b.Name), cmp.Compare(a.Port, b.Port))
+	})
+}
+
+// Scrape is what the annotations prometheus.io/scrape and prometheus.io/port say.
+type Scrape struct {
+	Asked bool
+	// Port is that of the pod; 0 if they name none.
+	Port uint16
+}
+
+// ScrapeOf reads them of a pod or Service, as the example configuration of
+// Prometheus does (documentation/examples/prometheus-kubernetes.yml).
+func ScrapeOf(object metav1.Object) Scrape {
+	annotations := object.GetAnnotations()
+	if annotations[model.ScrapeAnnotation] != "true" {
+		return Scrape{}
+	}
+	// What is no number is none to Prometheus either.
+	port, _ := strconv.ParseUint(annotations[model.ScrapePortAnnotation], 10, 16)
+	return Scrape{Asked: true, Port: uint16(port)}
+}
+
+// calledFromOutside tells whether something leads callers outside the mesh to a Service.
+func (w *World) calledFromOutside(service *corev1.Service) bool {
+	return service.Spec.Type == corev1.ServiceTypeLoadBalancer || service.Spec.Type == corev1.ServiceTypeNodePort ||
+		len(w.registrations[keyOf(service)]) > 0 || ScrapeOf(service).Asked
+}
+
+// touchCalled marks the Services of a namespace that are called from outside the
+// mesh: who is refused there may be told otherwise.
+func (w *World) touchCalled(namespace string) {
+	for key := range w.servicesByNamespace[namespace] {
+		if w.calledFromOutside(w.services[key]) {
+			w.dirty.Notices[key] = struct{}{}
+		}
+	}
+}
+
+// Reaches tells whether a pod of a view takes a port through its proxy: one
+// that excludes the port takes it from everybody.
+func (w *World) Reaches(view string, port uint16) bool {
+	for key := range w.podsByView[view] {
+		if !slices.Contains(w.pods[key].Excluded, port) {
+			return true
+		}
+	}
+	return false
+}
+
+// AsksToBeScraped tells whether a pod of a view asks Prometheus to come.
+func (w *World) AsksToBeScraped(view string) bool {
+	for key := range w.podsByView[view] {
+		if w.pods[key].Scrape.Asked {
+			return true
+		}
+	}
+	return false
+}
