@@ -4,6 +4,7 @@
 package controller
 
 import (
+	"slices"
 	"strings"
 
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
@@ -79,11 +80,12 @@ func trimPod(pod *corev1.Pod) {
 	}
 }
 
-// meshAnnotations are those under the mesh's prefix.
+// meshAnnotations are those under the mesh's prefix, without the proxy's files,
+// which are the same in all pods.
 func meshAnnotations(annotations map[string]string) map[string]string {
 	var kept map[string]string
 	for name, value := range annotations {
-		if strings.HasPrefix(name, model.Prefix) {
+		if strings.HasPrefix(name, model.Prefix) && !slices.Contains(model.FileAnnotations, name) {
 			if kept == nil {
 				kept = map[string]string{}
 			}

@@ -4,11 +4,13 @@
 package redirect
 
 import (
+	"io"
 	"net"
 	"net/netip"
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/nftables"
 
@@ -73,6 +75,33 @@ func TestTCP(t *testing.T) {
 	}
 }
 
+// TestWhatTheProxyHasOpenedBeforeTheRulesStaysOpen is about its connection to the
+// control plane, on which that speaks next.
+func TestWhatTheProxyHasOpenedBeforeTheRulesStaysOpen(t *testing.T) {
+	world := newWorld(t)
+	servers, proxys := map[string]net.Conn{}, map[string]net.Conn{}
+	for _, ip := range []string{peerIPv4, peerIPv6} {
+		var listener net.Listener
+		must(t, world.peer.do(func() (err error) { listener, err = net.Listen("tcp", at(ip, "15012")); return err }))
+		defer listener.Close()
+		must(t, world.pod.do(func() (err error) { proxys[ip], err = net.Dial("tcp", at(ip, "15012")); return err }))
+		defer proxys[ip].Close()
+		var err error
+		servers[ip], err = listener.Accept()
+		must(t, err)
+		defer servers[ip].Close()
+	}
+	must(t, world.pod.do(install))
+	for ip, server := range servers {
+		_, err := io.WriteString(server, "hello")
+		must(t, err)
+		proxys[ip].SetDeadline(time.Now().Add(patience))
+		if _, err := io.ReadFull(proxys[ip], make([]byte, 5)); err != nil {
+			t.Errorf("%s: %v", ip, err)
+		}
+	}
+}
+
 func TestUDPIsLeftAlone(t *testing.T) {
 	world := newWorld(t)
 	if err := world.pod.do(install); err != nil {
@@ -105,7 +134,7 @@ func TestInstallTwiceIsInstallOnce(t *testing.T) {
 		if len(chains) != 6 {
 			t.Errorf("%d chains, want 3 in each family", len(chains))
 		}
-		want := map[string]int{"foreign": 6, "inbound": 7, "outbound": 8}
+		want := map[string]int{"foreign": 6, "inbound": 8, "outbound": 8}
 		for _, chain := range chains {
 			rules, err := conn.GetRules(chain.Table, chain)
 			if err != nil {

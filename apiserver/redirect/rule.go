@@ -72,6 +72,16 @@ func tcp() rule {
 	}
 }
 
+// opensNoConnection matches all but a SYN alone; tcp comes before it.
+func opensNoConnection() rule {
+	const fin, syn, rst, ack = 0x01, 0x02, 0x04, 0x10 // RFC 9293, 3.1
+	return rule{
+		&expr.Payload{DestRegister: 1, Base: expr.PayloadBaseTransportHeader, Offset: 13, Len: 1},
+		&expr.Bitwise{SourceRegister: 1, DestRegister: 1, Len: 1, Mask: []byte{fin | syn | rst | ack}, Xor: []byte{0}},
+		&expr.Cmp{Op: expr.CmpOpNeq, Register: 1, Data: []byte{syn}},
+	}
+}
+
 // port matches the destination port; tcp comes before it.
 func port(number uint16) rule {
 	return rule{

@@ -71,6 +71,9 @@ const (
 	RefusalBudgetAnnotation        = "mesh.openservicemesh.io/refusal-budget"
 )
 
+// FileAnnotations are all of them.
+var FileAnnotations = []string{IdentitySDSAnnotation, ControlPlaneRootsSDSAnnotation, RefusalBudgetAnnotation}
+
 // Annotations of a pod or Service by which Prometheus is asked to come, where its
 // configuration is like its own example.
 const (

@@ -20,10 +20,9 @@ var (
 	ofPods = metadata{
 		kind:   "Pod",
 		labels: []string{InjectLabel},
-		annotations: append(slices.Clone(TrafficAnnotations),
+		annotations: append(slices.Concat(TrafficAnnotations, FileAnnotations),
 			ExcludeInboundPorts, ExcludeOutboundPorts, ExcludeOutboundRanges, ExcludeInterfaces,
-			ProxyCPU, ProxyCPULimit, ProxyMemory, ProxyMemoryLimit, ProxyImageAnnotation, ProxyLogLevel, ProxyConcurrency,
-			IdentitySDSAnnotation, ControlPlaneRootsSDSAnnotation, RefusalBudgetAnnotation),
+			ProxyCPU, ProxyCPULimit, ProxyMemory, ProxyMemoryLimit, ProxyImageAnnotation, ProxyLogLevel, ProxyConcurrency),
 	}
 	ofNamespaces = metadata{
 		kind:        "Namespace",
