@@ -13,6 +13,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
 
 	"github.com/openservicemesh/mesh-apiserver/test/e2e/cluster"
 )
@@ -80,6 +81,27 @@ endpoints: [{addresses: ["`+server.Status.PodIP+`"]}]
 		return "the app has not started", appStatus(t, shop.Namespace, "late").State.Running != nil
 	})
 	wantNetAdminGone(t, shop.Namespace, "late")
+}
+
+// TestAPodWithUsersAndGroupsOfItsOwnStarts: the kubelet gives files of volumes to
+// the fsGroup, and the proxy has its certificate and its socket in such.
+func TestAPodWithUsersAndGroupsOfItsOwnStarts(t *testing.T) {
+	t.Parallel()
+	shop := live.Shop(t)
+	for name, security := range map[string]corev1.PodSecurityContext{
+		"grouped":  {RunAsUser: ptr.To[int64](1000), RunAsGroup: ptr.To[int64](1000), RunAsNonRoot: ptr.To(true), FSGroup: ptr.To[int64](2000), SupplementalGroups: []int64{3000}},
+		"fs-group": {FSGroup: ptr.To[int64](2000)},
+		"one-user": {RunAsUser: ptr.To[int64](1000)},
+	} {
+		manifest := cluster.Manifest(shop.Namespace, name, cluster.Container("app", "reflect"))
+		manifest.Spec.SecurityContext = &security
+		pod, err := live.Start(t.Context(), manifest)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		wantGet(t, pod, "200", shop.URL("/"))
+	}
 }
 
 func appStatus(t *testing.T, namespace, pod string) corev1.ContainerStatus {

@@ -17,6 +17,8 @@ import (
 	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
 	tcpproxyv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/tcp_proxy/v3"
 	tlsv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/transport_sockets/tls/v3"
+	"google.golang.org/protobuf/proto"
+	"sigs.k8s.io/yaml"
 
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/envoy/envoytest"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
@@ -52,6 +54,14 @@ func TestEnvoyAcceptsWhatItIsTold(t *testing.T) {
 func newTestPod(t *testing.T) envoytest.Pod {
 	files := testFiles(t)
 	return envoytest.NewPod(t, files.Identity, files.ControlPlaneRoots, files.RefusalBudget)
+}
+
+func messageYAML(m proto.Message) ([]byte, error) {
+	body, err := messageJSON(m)
+	if err != nil {
+		return nil, err
+	}
+	return yaml.JSONToYAML(body)
 }
 
 // embed puts a resource where static configuration has its like.
