@@ -45,26 +45,34 @@ local function join(ip, port)
   return ip .. ":" .. port
 end
 
--- net/url.EscapedPath of a path as it was written; nil if it is none.
-local function escaped(path)
-  if path:gsub("%%%x%x", ""):find("%", 1, true) then
+-- net/url.EscapedPath of a path as it was written, or, with "?" for more,
+-- EscapedFragment of a fragment; nil if it is none.
+local function escaped(text, more)
+  if text:gsub("%%%x%x", ""):find("%", 1, true) then
     return nil
   end
-  if not path:find("[^%w%-%._~!%$&'%(%)%*%+,;=:@/%%%[%]]") then
-    return path
+  if not text:find("[^%w%-%._~!%$&'%(%)%*%+,;=:@/%%%[%]" .. more .. "]") then
+    return text
   end
-  path = path:gsub("%%(%x%x)", function(hex) return string.char(tonumber(hex, 16)) end)
-  return (path:gsub("[^%w%-%._~%$&%+,/:;=@]", function(c) return string.format("%%%02X", c:byte()) end))
+  text = text:gsub("%%(%x%x)", function(hex) return string.char(tonumber(hex, 16)) end)
+  local safe = more == "" and "" or more .. "!%(%)%*"
+  return (text:gsub("[^%w%-%._~%$&%+,/:;=@" .. safe .. "]", function(c) return string.format("%%%02X", c:byte()) end))
 end
 
 -- What net/url.Parse makes of a Location; nil if it refuses it.
 local function parse(text)
   local url = {}
+  local fragment = text:match("#(.+)$")
+  if fragment then
+    url.fragment = escaped(fragment, "%?")
+    if not url.fragment then
+      return nil
+    end
+  end
+  text = text:gsub("#.*$", "")
   if text:find("[%z\1-\31\127]") or text:find("^:") then
     return nil
   end
-  url.fragment = text:match("#(.*)$")
-  text = text:gsub("#.*$", "")
   local scheme, rest = text:match("^(%a[%w%+%-%.]*):(.*)$")
   if scheme then
     url.scheme, text = scheme:lower(), rest
@@ -85,17 +93,21 @@ local function parse(text)
   if text:sub(1, 2) == "//" and (scheme or text:sub(1, 3) ~= "///") then
     local authority
     authority, text = text:match("^//([^/]*)(.*)$")
+    if authority == "" then
+      url.path = escaped(text, "")
+      return url.path and url
+    end
     url.user = authority:match("^(.*)@[^@]*$")
     url.authority = authority:gsub("^.*@", "")
     url.host, url.port = url.authority:match("^%[([%x:%.]+)%]:?(%d*)$")
     if not url.host then
       url.host, url.port = url.authority:match("^([^:%[%]%s<>\"]*):?(%d*)$")
     end
-    if not url.host then
+    if not url.host or (url.user or ""):find("[^%w%-%._:~!%$&'%(%)%*%+,;=%%@]") then
       return nil
     end
   end
-  url.path = escaped(text)
+  url.path = escaped(text, "")
   return url.path and url
 end
 
@@ -107,20 +119,28 @@ local function resolve_path(base, ref)
   elseif ref:sub(1, 1) ~= "/" then
     full = base:match("^(.*/)[^/]*$") .. ref
   end
+  if full == "" then
+    return "/"
+  end
   local kept, last = {}, nil
-  for element in (full:gsub("^/", "") .. "/"):gmatch("([^/]*)/") do
+  for element in (full .. "/"):gmatch("([^/]*)/") do
     last = element
     if element == ".." then
       table.remove(kept)
+      if kept[1] == "" and #kept == 1 then
+        kept[1] = nil
+      end
     elseif element ~= "." then
       kept[#kept + 1] = element
+    elseif #kept == 0 then
+      kept[1] = ""
     end
   end
-  local path = "/" .. table.concat(kept, "/")
-  if (last == "." or last == "..") and path:sub(-1) ~= "/" then
+  local path = table.concat(kept, "/")
+  if last == "." or last == ".." then
     path = path .. "/"
   end
-  return path
+  return path:sub(1, 1) == "/" and path or "/" .. path
 end
 
 -- net/url.ResolveReference, for a Location that parse took.
