@@ -51,6 +51,8 @@ type engine struct {
 	backlog backlog
 	// stored is set if objects of our own kinds have changed since the last step.
 	stored bool
+	// returns are accounts that were deleted, and may come back.
+	returns returns
 	// everything is set if the next step compiles every unit.
 	everything bool
 	// config is the MeshConfig that was reported last.
@@ -75,6 +77,7 @@ func newEngine(trustDomain string) *engine {
 		renewed:    map[string]envoy.Generations{},
 		broken:     map[world.Key]struct{}{},
 		backlog:    newBacklog(),
+		returns:    newReturns(),
 		notebook:   newNotebook(),
 		everything: true,
 		warned:     map[annotated]string{},

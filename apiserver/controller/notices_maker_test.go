@@ -62,7 +62,7 @@ func TestControllerIsToldOnceThatItsPodsAreLeftOut(t *testing.T) {
 	}
 }
 
-func TestHostPortThatRefusesItsCallersIsTold(t *testing.T) {
+func TestHostPortThatRefusesItsClientsIsTold(t *testing.T) {
 	e := loaded(nil)
 	e.world.SetNamespace(meshed("shop"))
 	edge := func(name string, annotations map[string]string) *corev1.Pod {
@@ -73,17 +73,24 @@ func TestHostPortThatRefusesItsCallersIsTold(t *testing.T) {
 		}}}
 		return pod
 	}
-	const of = "its callers come in plaintext, which port %d refuses; let them in by the annotation mesh.openservicemesh.io/mtls-ports: \"%d=Permissive\""
-	http, https := fmt.Sprintf("hostPort 80: "+of, 8080, 8080), fmt.Sprintf("hostPort 443: "+of, 8443, 8443)
+	const (
+		http  = "container port 8080 refuses clients of hostPort 80"
+		https = "container port 8443 refuses clients of hostPort 443"
+		way   = ", since mutual TLS alone is taken there: let them in by the annotation mesh.openservicemesh.io/mtls-ports: \"%s\" of the Namespace shop, or write Strict there if that is meant"
+	)
+	of := func(pod, ports, modes string) string {
+		return fmt.Sprintf("Pod %s %s: OutsideCallersRefused: "+ports+way, pod, pod, modes)
+	}
+	both, one := of("one", http+"; "+https, "8080=Permissive,8443=Permissive"), of("two", https, "8443=Permissive")
 	for _, step := range []struct {
 		name   string
 		change func(w *world.World)
 		want   []string
 	}{
-		{"both ports are Strict", func(w *world.World) { w.SetPod(edge("one", nil)) }, []string{"Pod one one: HostPortRefuses: " + http + "; " + https}},
+		{"both ports are Strict", func(w *world.World) { w.SetPod(edge("one", nil)) }, []string{both}},
 		{"one goes past the proxy", func(w *world.World) {
 			w.SetPod(edge("two", map[string]string{"mesh.openservicemesh.io/exclude-inbound-ports": "9000, 8080"}))
-		}, []string{"Pod two two: HostPortRefuses: " + https}},
+		}, []string{one}},
 		{"the namespace is Permissive", func(w *world.World) {
 			open := meshed("shop")
 			open.Annotations = map[string]string{"mesh.openservicemesh.io/mtls": "Permissive"}
@@ -93,7 +100,7 @@ func TestHostPortThatRefusesItsCallersIsTold(t *testing.T) {
 		{"it is Strict again", func(w *world.World) {
 			w.DeletePod(world.Key{Namespace: "shop", Name: "three"})
 			w.SetNamespace(meshed("shop"))
-		}, []string{"Pod one one: HostPortRefuses: " + http + "; " + https, "Pod two two: HostPortRefuses: " + https}},
+		}, []string{both, one}},
 	} {
 		step.change(e.world)
 		if diff := cmp.Diff(step.want, news(t, e)); diff != "" {

@@ -26,7 +26,7 @@ func watchAll(in *inbox, o Options) ([]cache.InformerSynced, error) {
 		{core.Services().Informer(), handler(in.put, (*world.World).SetService, (*world.World).DeleteService)},
 		{o.Host.Discovery().V1().EndpointSlices().Informer(), handler(in.put, (*world.World).SetSlice, (*world.World).DeleteSlice)},
 		{core.Pods().Informer(), handler(in.put, (*world.World).SetPod, (*world.World).DeletePod)},
-		{core.ServiceAccounts().Informer(), handler(in.put, (*world.World).SetServiceAccount, (*world.World).DeleteServiceAccount)},
+		{core.ServiceAccounts().Informer(), accountHandler(in)},
 		{core.Namespaces().Informer(), handler(in.put, (*world.World).SetNamespace, (*world.World).DeleteNamespace)},
 		{mesh.MeshPolicies().Informer(), handler(in.putStored, (*world.World).SetPolicy, (*world.World).DeletePolicy)},
 		{mesh.MeshConfigs().Informer(), handler(in.putStored, (*world.World).SetConfig, (*world.World).DeleteConfig)},
@@ -40,11 +40,16 @@ func watchAll(in *inbox, o Options) ([]cache.InformerSynced, error) {
 	return synced, nil
 }
 
-// handler turns what an informer sees of one type into events.
+// handler turns what an informer sees of one type into changes of the world.
 func handler[T any](put func(event), set func(*world.World, T), remove func(*world.World, world.Key)) cache.ResourceEventHandler {
+	return engineHandler(put, func(e *engine, o T) { set(e.world, o) }, func(e *engine, key world.Key) { remove(e.world, key) })
+}
+
+// engineHandler turns what an informer sees of one type into events.
+func engineHandler[T any](put func(event), set func(*engine, T), remove func(*engine, world.Key)) cache.ResourceEventHandler {
 	changed := func(object any) {
 		if o, ok := object.(T); ok {
-			put(func(e *engine) { set(e.world, o) })
+			put(func(e *engine) { set(e, o) })
 		}
 	}
 	return cache.ResourceEventHandlerFuncs{
@@ -52,7 +57,7 @@ func handler[T any](put func(event), set func(*world.World, T), remove func(*wor
 		UpdateFunc: func(_, object any) { changed(object) },
 		DeleteFunc: func(object any) {
 			if key, err := keyOf(object); err == nil {
-				put(func(e *engine) { remove(e.world, key) })
+				put(func(e *engine) { remove(e, key) })
 			}
 		},
 	}

@@ -67,7 +67,10 @@ rules: [{from: [{principals: ["spiffe://cluster.local/ns/`+shop.Namespace+`/sa/s
 	wantEnd(t, held)
 	wantGet(t, buyer, "200", shop.URL("/books"))
 
-	kubectl(t, "", "delete", "pod,serviceaccount", "-n", shop.Namespace, "stolen")
+	kubectl(t, "", "delete", "-n", shop.Namespace, "serviceaccount/stolen")
+	if out := kubectl(t, "", "delete", "pod", "-n", shop.Namespace, "--field-selector", "spec.serviceAccountName=stolen"); !strings.Contains(out, `"stolen"`) {
+		t.Errorf("kubectl says %q, want that it has deleted the pod", out)
+	}
 	wantCondition(t, cluster.SystemNamespace, "cut-off", v1alpha1.ConditionAccepted, metav1.ConditionTrue, "")
 }
 

@@ -5,55 +5,39 @@ package compile
 
 import (
 	"fmt"
-	"slices"
 
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/world"
 )
 
-// Reasons of notices about the makers of pods.
-const (
-	ReasonNotInMesh       = "NotInMesh"
-	ReasonHostPortRefuses = "HostPortRefuses"
-)
-
-// maxHostPorts bounds those that one notice names.
-const maxHostPorts = 5
+// ReasonNotInMesh is the reason of a notice about pods that cannot be in the mesh.
+const ReasonNotInMesh = "NotInMesh"
 
 // MakerNotices gives what there is to say of the pods of a maker: whoever wrote a
 // controller hears no warning of an admission webhook.
 func MakerNotices(w *world.World, maker world.Maker) []Notice {
 	var out []Notice
-	var strict []world.HostPort
+	found := newRefusals(w, maker.Key.Namespace)
 	for _, pod := range w.PodsOf(maker) {
 		if pod.LeftOut && len(out) == 0 && w.InMesh(maker.Key.Namespace) {
 			out = append(out, Notice{ReasonNotInMesh, fmt.Sprintf(
 				"the pods are not in the mesh, since they use the node's network; if this is meant, label their template %s=%s", model.InjectLabel, model.InjectDisabled)})
 		}
-		strict = append(strict, strictHostPorts(w, pod)...)
+		found.addHostPorts(w, pod)
 	}
-	slices.SortFunc(strict, func(a, b world.HostPort) int { return int(a.Node) - int(b.Node) })
-	strict = slices.Compact(strict)
-	for _, port := range strict[:min(len(strict), maxHostPorts)] {
-		out = append(out, Notice{ReasonHostPortRefuses, fmt.Sprintf(
-			"hostPort %d: its callers come in plaintext, which port %d refuses; let them in by the annotation %s: \"%d=Permissive\"",
-			port.Node, port.Container, model.MTLSPortsAnnotation, port.Container)})
-	}
-	if more := len(strict) - maxHostPorts; more > 0 {
-		out = append(out, Notice{ReasonHostPortRefuses, fmt.Sprintf("%d more ports of the node are refused as well", more)})
-	}
-	return joined(out)
+	return append(out, found.notices()...)
 }
 
-// strictHostPorts are those of a pod that take mutual TLS alone.
-func strictHostPorts(w *world.World, pod *world.Pod) []world.HostPort {
+// addHostPorts adds the clients of the node's ports that lead to a pod's Strict ports.
+func (r *refusals) addHostPorts(w *world.World, pod *world.Pod) {
 	view := w.View(pod.View)
 	if view == nil {
-		return nil
+		return
 	}
 	mtls := newSetting(w, axisMTLS, view)
-	return slices.DeleteFunc(slices.Clone(pod.HostPorts), func(port world.HostPort) bool {
-		permissive, _ := mtls.at(port.Container)
-		return permissive
-	})
+	for _, port := range pod.HostPorts {
+		if mtls.refuses(port.Container) {
+			r.add(port.Container, fmt.Sprintf("clients of hostPort %d", port.Node), mtls.kept(port.Container))
+		}
+	}
 }

@@ -150,6 +150,16 @@ func (w *World) touchPoliciesAdmitting(reference Reference) {
 	}
 }
 
+// Admitted tells whether an Allow names an account or namespace.
+func (w *World) Admitted(reference Reference) bool {
+	for key := range w.policiesByReference[reference] {
+		if w.policies[key].Spec.Action != v1alpha1.PolicyActionDeny {
+			return true
+		}
+	}
+	return false
+}
+
 // Policy gives the MeshPolicy of that name, or nil.
 func (w *World) Policy(key Key) *v1alpha1.MeshPolicy { return w.policies[key] }
 
