@@ -196,7 +196,7 @@ func wantHeld(t *testing.T) {
 	t.Helper()
 	eventually(t, soon, "readyz failing", func(ctx context.Context) error {
 		if body, err := server.Ask(ctx, "/readyz"); err == nil || !strings.Contains(body, "[-]mesh-database failed") {
-			return fmt.Errorf("%v: %s", err, body)
+			return fmt.Errorf("readyz says %q, and the error %w", body, errors.Join(err, errors.New("want mesh-database to fail")))
 		}
 		return nil
 	})
