@@ -58,6 +58,10 @@ type Options struct {
 	Delivery Delivery
 	// Chains keeps the names of filter chains through restarts. It runs by itself.
 	Chains *chains.Store
+	// Database tells why nothing may be made of what is in the database, nil if it may.
+	// changed says that objects of our own kinds are others than at the last call that
+	// gave nil. After LookAgain it is asked anew. Nil always may.
+	Database func(ctx context.Context, changed bool) error
 	// Events shows what users must see of objects without a status of ours; nil
 	// shows nothing.
 	Events events.EventRecorder
@@ -77,6 +81,9 @@ type Controller struct {
 	status   *status.Writer
 	chains   *chains.Store
 	ready    atomic.Bool
+	database func(ctx context.Context, changed bool) error
+	// held wakes the loop while a database may not be used.
+	held     *time.Timer
 	refusals refusals
 
 	events          events.EventRecorder
@@ -105,8 +112,14 @@ func New(o Options) (*Controller, error) {
 	if recorder == nil {
 		recorder = noEvents{}
 	}
+	database := o.Database
+	if database == nil {
+		database = func(context.Context, bool) error { return nil }
+	}
 	return &Controller{
 		inbox:    in,
+		database: database,
+		held:     time.AfterFunc(holdLook, in.poke),
 		synced:   synced,
 		delivery: o.Delivery,
 		chains:   o.Chains,
@@ -183,6 +196,21 @@ func (c *Controller) Run(ctx context.Context) error {
 	}
 }
 
+// LookAgain has the loop ask anew whether what is in the database may be used. It
+// does not wait.
+func (c *Controller) LookAgain() { c.inbox.poke() }
+
+// holdLook is how often a database is asked about that may not be used, and tells
+// nobody when it may.
+const holdLook = time.Second
+
+// hold leaves the proxies with what they have. What changes meanwhile is known, and
+// delivered when the database may be used.
+func (c *Controller) hold(ctx context.Context, why error) {
+	klog.FromContext(ctx).V(4).Info("Proxies are sent nothing new", "why", why)
+	c.held.Reset(holdLook)
+}
+
 // batch takes all events that wait and delivers what they change. It waits for
 // no more: what comes meanwhile is the next batch.
 func (c *Controller) batch(ctx context.Context, e *engine) {
@@ -194,6 +222,11 @@ func (c *Controller) batch(ctx context.Context, e *engine) {
 		// Nothing can be said without roots; the proxies wait.
 		return
 	}
+	if err := c.database(ctx, e.stored); err != nil {
+		c.hold(ctx, err)
+		return
+	}
+	e.stored = false
 	out := e.step(ctx)
 	c.delivery.Apply(out.update)
 	if e.backlog.waits() {

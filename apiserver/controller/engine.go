@@ -49,6 +49,8 @@ type engine struct {
 	// shapes are, by view, what reports say of its ports beside their own policy.
 	shapes  map[string]string
 	backlog backlog
+	// stored is set if objects of our own kinds have changed since the last step.
+	stored bool
 	// returns are accounts that were deleted, and may come back.
 	returns returns
 	// everything is set if the next step compiles every unit.

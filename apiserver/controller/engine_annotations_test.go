@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/events"
@@ -43,6 +44,23 @@ func TestAnAnnotationThatDoesNotParseIsWarnedOfOnce(t *testing.T) {
 	again := e.step(t.Context()).warnings
 	if len(again) != 1 || again[0].about != (annotated{Namespace: "shop", UID: "u"}) {
 		t.Errorf("another wrong value: warned of %v", again)
+	}
+}
+
+func TestPortsOfANamespaceThatDoNotParseAreWarnedOf(t *testing.T) {
+	e := loaded(worldtest.Load(t, "compile/testdata/mtls-ports-of-a-namespace.in.yaml"))
+	got := map[string]string{}
+	for _, w := range e.step(t.Context()).warnings {
+		got[w.about.Namespace+" "+w.about.Pod] = w.message
+	}
+	want := map[string]string{
+		"shop ":       `annotation mesh.openservicemesh.io/mtls-ports: "9090=permissive" is neither Strict nor Permissive; it counts as Strict`,
+		"unreadable ": `annotation mesh.openservicemesh.io/mtls-ports: "web=Permissive" is not a list such as "9090=Permissive"; every port counts as Strict`,
+		"shop strict-but-for-a-port": "annotation mesh.openservicemesh.io/mtls-ports: Permissive is less strict than the namespace, " +
+			"and MeshConfig.spec.traffic.podsMayLoosen does not name mtls; it is not applied",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("warned of (-want +got):\n%s", diff)
 	}
 }
 

@@ -4,6 +4,7 @@
 package controller
 
 import (
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -19,10 +20,11 @@ import (
 // Bounds on what proxies, whose pods may send anything, can make the loop do and
 // users read: so many different mishaps are kept, of one view and of all, until
 // the loop looks, which is so long after the first; and a Service's port has an
-// Event of one reason at most so often.
+// Event of one reason at most so often. A view may have as many as Envoy tells
+// ports apart.
 const (
-	maxMishapsOfView = 256
-	maxMishaps       = 4096
+	maxMishapsOfView = 2048
+	maxMishaps       = 1 << 15
 	mishapDelay      = time.Second
 	mishapSilence    = time.Hour
 )
@@ -30,22 +32,17 @@ const (
 // mishaps gathers what proxies report until the loop looks at it, and remembers
 // what has been told.
 type mishaps struct {
-	mu      sync.Mutex
-	waiting map[reported]int64
-	// ofView counts the keys of waiting.
-	ofView map[string]int
+	mu sync.Mutex
+	// waiting are how many of each mishap the proxies of each view report.
+	waiting map[string]map[model.Mishap]int64
+	// different is how many are waiting.
+	different int
 
 	// The loop's own.
 	told map[toldMishap]time.Time
 
 	now   func() time.Time
 	after func(time.Duration, func())
-}
-
-// reported is a mishap as the proxies of a view tell it.
-type reported struct {
-	view string
-	model.Mishap
 }
 
 // toldMishap is what an Event was about.
@@ -58,31 +55,36 @@ type toldMishap struct {
 
 func newMishaps() *mishaps {
 	return &mishaps{
-		waiting: map[reported]int64{}, ofView: map[string]int{}, told: map[toldMishap]time.Time{},
+		waiting: map[string]map[model.Mishap]int64{}, told: map[toldMishap]time.Time{},
 		now: time.Now, after: func(d time.Duration, f func()) { time.AfterFunc(d, f) },
 	}
 }
 
-// add takes in a report, and tells whether the loop has to be woken for it.
-func (m *mishaps) add(r reported, n int64) bool {
+// add takes in a report, and tells whether it is the first that the loop has to
+// be woken for.
+func (m *mishaps) add(view string, mishap model.Mishap, n int64) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	_, known := m.waiting[r]
-	if !known {
-		if len(m.waiting) >= maxMishaps || m.ofView[r.view] >= maxMishapsOfView {
-			return false
-		}
-		m.ofView[r.view]++
+	if _, known := m.waiting[view][mishap]; known {
+		m.waiting[view][mishap] += n
+		return false
 	}
-	m.waiting[r] += n
-	return !known && len(m.waiting) == 1
+	if m.different >= maxMishaps || len(m.waiting[view]) >= maxMishapsOfView {
+		return false
+	}
+	if m.waiting[view] == nil {
+		m.waiting[view] = map[model.Mishap]int64{}
+	}
+	m.waiting[view][mishap] = n
+	m.different++
+	return m.different == 1
 }
 
-func (m *mishaps) take() map[reported]int64 {
+func (m *mishaps) take() map[string]map[model.Mishap]int64 {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	waiting := m.waiting
-	m.waiting, m.ofView = map[reported]int64{}, map[string]int{}
+	m.waiting, m.different = map[string]map[model.Mishap]int64{}, 0
 	return waiting
 }
 
@@ -96,20 +98,24 @@ func (m *mishaps) due(about toldMishap) bool {
 	return true
 }
 
-// forget drops what is remembered of Services that are gone.
+// forget drops what is remembered of ports that are gone.
 func (m *mishaps) forget(w *world.World) {
 	for about := range m.told {
-		if service := w.Service(about.service); service == nil || service.UID != about.uid {
+		if service := w.Service(about.service); service == nil || service.UID != about.uid || !hasPort(service, about.port) {
 			delete(m.told, about)
 			serviceMishaps.Delete(mishapLabels(about))
 		}
 	}
 }
 
+func hasPort(service *corev1.Service, number int32) bool {
+	return slices.ContainsFunc(service.Spec.Ports, func(p corev1.ServicePort) bool { return p.Port == number })
+}
+
 // Mishap says that proxies of a view have counted n connections that they did not
 // carry. It is the Mishap of telemetry's options.
 func (c *Controller) Mishap(view string, m model.Mishap, n int64) {
-	if c.mishaps.add(reported{view, m}, n) {
+	if c.mishaps.add(view, m, n) {
 		c.mishaps.after(mishapDelay, func() { c.inbox.put(c.tellMishaps) })
 	}
 }
@@ -118,22 +124,31 @@ func (c *Controller) Mishap(view string, m model.Mishap, n int64) {
 // Service by an Event.
 func (c *Controller) tellMishaps(e *engine) {
 	c.mishaps.forget(e.world)
-	for r, n := range c.mishaps.take() {
-		for _, notice := range compile.Mishaps(e.world, r.view, r.Mishap) {
-			service := e.world.Service(notice.Service)
-			about := toldMishap{notice.Service, service.UID, notice.Port, notice.Reason}
-			serviceMishaps.With(mishapLabels(about)).Add(float64(n))
-			if due := c.mishaps.due(about); c.events == nil || !due {
-				continue
+	for view, ofView := range c.mishaps.take() {
+		reporter, ok := compile.NewReporter(e.world, view)
+		if !ok {
+			continue
+		}
+		for m, n := range ofView {
+			for _, notice := range reporter.Notices(m) {
+				c.tellMishap(e.world.Service(notice.Service), notice, n)
 			}
-			regarding := &corev1.ObjectReference{
-				APIVersion: "v1", Kind: world.KindService, Namespace: service.Namespace, Name: service.Name, UID: service.UID,
-			}
-			// The action tells ports apart: Events that differ in their note alone are
-			// taken for repetitions.
-			c.events.Eventf(regarding, nil, corev1.EventTypeWarning, notice.Reason, "CarryPort"+strconv.Itoa(int(notice.Port)), "%s", cutNote(notice.Message))
 		}
 	}
+}
+
+func (c *Controller) tellMishap(service *corev1.Service, notice compile.PortNotice, n int64) {
+	about := toldMishap{notice.Service, service.UID, notice.Port, notice.Reason}
+	serviceMishaps.With(mishapLabels(about)).Add(float64(n))
+	if due := c.mishaps.due(about); c.events == nil || !due {
+		return
+	}
+	regarding := &corev1.ObjectReference{
+		APIVersion: "v1", Kind: world.KindService, Namespace: service.Namespace, Name: service.Name, UID: service.UID,
+	}
+	// The action tells ports apart: Events that differ in their note alone are taken
+	// for repetitions.
+	c.events.Eventf(regarding, nil, corev1.EventTypeWarning, notice.Reason, "CarryPort"+strconv.Itoa(int(notice.Port)), "%s", cutNote(notice.Message))
 }
 
 func mishapLabels(about toldMishap) map[string]string {

@@ -179,13 +179,13 @@ func TestNoProxyFloodsAServiceWithEvents(t *testing.T) {
 	for i := range 2 * maxMishapsOfView {
 		c.Mishap(front, onService("shop", fmt.Sprint("invented-", i), 80, model.MishapNotHTTP), 1)
 	}
-	if got := len(c.mishaps.waiting); got != maxMishapsOfView {
+	if got := len(c.mishaps.waiting[front]); got != maxMishapsOfView {
 		t.Errorf("%d reports of a view are kept, want %d", got, maxMishapsOfView)
 	}
 	for i := range 2 * maxMishaps {
 		c.Mishap(fmt.Sprint("view-", i), onService("shop", "web", 80, model.MishapNotHTTP), 1)
 	}
-	if got := len(c.mishaps.waiting); got != maxMishaps {
+	if got := maxMishapsOfView + len(c.mishaps.waiting) - 1; got != maxMishaps {
 		t.Errorf("%d reports are kept, want %d", got, maxMishaps)
 	}
 	if got := len(c.inbox.take()); got != 1 {
@@ -193,10 +193,10 @@ func TestNoProxyFloodsAServiceWithEvents(t *testing.T) {
 	}
 }
 
-// TestServiceThatIsMadeAnewIsToldAnew: what was told of one that is gone is
-// forgotten, and so are its counts.
+// TestServiceThatIsMadeAnewIsToldAnew: what was told of one that is gone, or of a
+// port, is forgotten, and so are its counts.
 func TestServiceThatIsMadeAnewIsToldAnew(t *testing.T) {
-	_, e, told := reporting(t)
+	c, e, told := reporting(t)
 	front, m := viewIn(t, e, "front"), onService("shop", "web", 80, model.MishapNotHTTP)
 	if got := len(told(front, m)); got != 1 {
 		t.Fatalf("%d Events, want 1", got)
@@ -211,5 +211,11 @@ func TestServiceThatIsMadeAnewIsToldAnew(t *testing.T) {
 	e.world.SetService(remade)
 	if got := len(told(front, m)); got != 1 {
 		t.Errorf("%d Events about the new one, want 1", got)
+	}
+	without := remade.DeepCopy()
+	without.Spec.Ports = without.Spec.Ports[1:]
+	e.world.SetService(without)
+	if got := told(front, m); len(got) > 0 || len(c.mishaps.told) > 0 {
+		t.Errorf("of a port that is gone %q is told and %v remembered", got, c.mishaps.told)
 	}
 }

@@ -26,6 +26,9 @@ const ReasonRefused = "RejectedByProxy"
 // made of a Service on the Service, else on the pod of the proxy. Policies have
 // it in their status, and an Event from there. The broadcaster makes one series
 // of an object's Events, whatever the number of proxies.
+//
+// A pod has a certificate and may say what it likes in the name of its Envoy. So its
+// words are shown on objects of its own namespace alone.
 type refusals struct {
 	services corelisters.ServiceLister
 	recorder events.EventRecorder
@@ -39,11 +42,20 @@ func (r refusals) tell(owner unit, nack xds.Nack) {
 	pod := &corev1.ObjectReference{
 		APIVersion: "v1", Kind: "Pod", Namespace: nack.Proxy.Namespace, Name: nack.Proxy.Pod, UID: types.UID(nack.Proxy.UID),
 	}
-	regarding, related := pod, (*corev1.ObjectReference)(nil)
-	if service := r.service(owner); service != nil {
-		regarding, related = service, pod
+	words := fmt.Sprintf("%s refused %s, and keeps what it had: %s", nack.Proxy, nack.Name, nack.Message)
+	service := r.service(owner)
+	switch {
+	case service == nil:
+		r.record(pod, nil, words)
+	case service.Namespace == pod.Namespace:
+		r.record(service, pod, words)
+	default:
+		r.record(service, nil, fmt.Sprintf("a proxy of another namespace refused %s, and keeps what it had; an Event on its pod, and the server's log, say why", nack.Name))
+		r.record(pod, nil, words)
 	}
-	note := fmt.Sprintf("%s refused %s, and keeps what it had: %s", nack.Proxy, nack.Name, nack.Message)
+}
+
+func (r refusals) record(regarding, related *corev1.ObjectReference, note string) {
 	r.recorder.Eventf(regarding, optional(related), corev1.EventTypeWarning, ReasonRefused, "Program", "%s", cutNote(note))
 }
 

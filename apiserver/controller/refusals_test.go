@@ -5,6 +5,7 @@ package controller
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -50,31 +51,45 @@ func TestRefusalIsToldOnTheServiceThatCausedItElseOnThePod(t *testing.T) {
 			TypeURL: key.TypeURL, Name: key.Name, View: key.View, Message: message,
 		}
 	}
+	within := func(n xds.Nack) xds.Nack {
+		n.Proxy.Namespace = "shop"
+		return n
+	}
 	for name, test := range map[string]struct {
 		nack xds.Nack
-		want string
+		want []string
 	}{
 		"a Service's listener": {
 			nack(listener, "address in use"),
-			"Service shop/books 7 RejectedByProxy: buyers/ann/9 refused out/10.0.0.1:80, and keeps what it had: address in use",
+			[]string{
+				"Service shop/books 7 RejectedByProxy: a proxy of another namespace refused out/10.0.0.1:80, and keeps what it had; an Event on its pod, and the server's log, say why",
+				"Pod buyers/ann 9 RejectedByProxy: buyers/ann/9 refused out/10.0.0.1:80, and keeps what it had: address in use",
+			},
+		},
+		"a Service's listener, by a pod of its namespace": {
+			within(nack(listener, "address in use")),
+			[]string{"Service shop/books 7 RejectedByProxy: shop/ann/9 refused out/10.0.0.1:80, and keeps what it had: address in use"},
 		},
 		"a Service's endpoints": {
 			nack(endpoints, "duplicate"),
-			"Service shop/books 7 RejectedByProxy: buyers/ann/9 refused out/shop/books:80, and keeps what it had: duplicate",
+			[]string{
+				"Service shop/books 7 RejectedByProxy: a proxy of another namespace refused out/shop/books:80, and keeps what it had; an Event on its pod, and the server's log, say why",
+				"Pod buyers/ann 9 RejectedByProxy: buyers/ann/9 refused out/shop/books:80, and keeps what it had: duplicate",
+			},
 		},
 		"that of a Service which has gone": {
 			nack(gone, "no"),
-			"Pod buyers/ann 9 RejectedByProxy: buyers/ann/9 refused out/10.0.0.2:80, and keeps what it had: no",
+			[]string{"Pod buyers/ann 9 RejectedByProxy: buyers/ann/9 refused out/10.0.0.2:80, and keeps what it had: no"},
 		},
 		"the pod's own": {
 			nack(inbound, "no"),
-			"Pod buyers/ann 9 RejectedByProxy: buyers/ann/9 refused inbound, and keeps what it had: no",
+			[]string{"Pod buyers/ann 9 RejectedByProxy: buyers/ann/9 refused inbound, and keeps what it had: no"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var got recorded
 			newRefusals(host, &got).tell(l.owner(test.nack), test.nack)
-			if len(got) != 1 || got[0] != test.want {
+			if !slices.Equal(got, test.want) {
 				t.Errorf("got %q, want %q", got, test.want)
 			}
 		})
@@ -87,6 +102,34 @@ func TestRefusalIsToldOnTheServiceThatCausedItElseOnThePod(t *testing.T) {
 			t.Errorf("the note has %d bytes", len(note))
 		}
 	})
+}
+
+// A pod in wrong hands refuses what it likes, in words of its own.
+func TestWordsOfAPodAreOnNoObjectOfAnotherNamespace(t *testing.T) {
+	host := informers.NewSharedInformerFactory(nil, 0)
+	service := &corev1.Service{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "books"}}
+	if err := host.Core().V1().Services().Informer().GetIndexer().Add(service); err != nil {
+		t.Fatal(err)
+	}
+	for _, kind := range []string{kindService, kindEndpoints, kindHeadless, kindWorkload} {
+		var got recorded
+		newRefusals(host, &got).tell(unit{kind, "shop/books"}, xds.Nack{
+			Proxy: model.ProxyID{Namespace: "buyers", Pod: "ann", UID: "9"}, Name: "out/10.0.0.1:80", Message: "call 0900 to mend this",
+		})
+		quoted := 0
+		for _, event := range got {
+			if !strings.Contains(event, "0900") {
+				continue
+			}
+			quoted++
+			if !strings.Contains(event, " buyers/") {
+				t.Errorf("%s: %s", kind, event)
+			}
+		}
+		if quoted != 1 {
+			t.Errorf("%s: %d Events of %d quote the pod, want that on the pod alone", kind, quoted, len(got))
+		}
+	}
 }
 
 func TestSettingsThatCannotBeCompiledAreNotCalledInUse(t *testing.T) {

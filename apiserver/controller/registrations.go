@@ -63,9 +63,9 @@ func (r *Registrations) watch(in *inbox) ([]cache.InformerSynced, error) {
 	}
 	var synced []cache.InformerSynced
 	for informer, handler := range map[cache.SharedIndexInformer]cache.ResourceEventHandler{
-		r.validating:  handler(in, (*world.World).SetValidatingWebhooks, (*world.World).DeleteValidatingWebhooks),
-		r.mutating:    handler(in, (*world.World).SetMutatingWebhooks, (*world.World).DeleteMutatingWebhooks),
-		r.apiServices: handler(in, (*world.World).SetAPIService, (*world.World).DeleteAPIService),
+		r.validating:  handler(in.put, (*world.World).SetValidatingWebhooks, (*world.World).DeleteValidatingWebhooks),
+		r.mutating:    handler(in.put, (*world.World).SetMutatingWebhooks, (*world.World).DeleteMutatingWebhooks),
+		r.apiServices: handler(in.put, (*world.World).SetAPIService, (*world.World).DeleteAPIService),
 	} {
 		registration, err := informer.AddEventHandler(handler)
 		if err != nil {

@@ -48,7 +48,7 @@ func (r *returns) wait(namespace string) time.Duration {
 // accountHandler feeds the world with accounts.
 func accountHandler(in *inbox) cache.ResourceEventHandler {
 	later := func(wait time.Duration, then event) { time.AfterFunc(wait, func() { in.put(then) }) }
-	return engineHandler(in,
+	return engineHandler(in.put,
 		func(e *engine, account *corev1.ServiceAccount) { e.setAccount(account, later) },
 		(*engine).deleteAccount)
 }

@@ -23,13 +23,13 @@ func watchAll(in *inbox, o Options) ([]cache.InformerSynced, error) {
 		informer cache.SharedIndexInformer
 		handler  cache.ResourceEventHandler
 	}{
-		{core.Services().Informer(), handler(in, (*world.World).SetService, (*world.World).DeleteService)},
-		{o.Host.Discovery().V1().EndpointSlices().Informer(), handler(in, (*world.World).SetSlice, (*world.World).DeleteSlice)},
-		{core.Pods().Informer(), handler(in, (*world.World).SetPod, (*world.World).DeletePod)},
+		{core.Services().Informer(), handler(in.put, (*world.World).SetService, (*world.World).DeleteService)},
+		{o.Host.Discovery().V1().EndpointSlices().Informer(), handler(in.put, (*world.World).SetSlice, (*world.World).DeleteSlice)},
+		{core.Pods().Informer(), handler(in.put, (*world.World).SetPod, (*world.World).DeletePod)},
 		{core.ServiceAccounts().Informer(), accountHandler(in)},
-		{core.Namespaces().Informer(), handler(in, (*world.World).SetNamespace, (*world.World).DeleteNamespace)},
-		{mesh.MeshPolicies().Informer(), handler(in, (*world.World).SetPolicy, (*world.World).DeletePolicy)},
-		{mesh.MeshConfigs().Informer(), handler(in, (*world.World).SetConfig, (*world.World).DeleteConfig)},
+		{core.Namespaces().Informer(), handler(in.put, (*world.World).SetNamespace, (*world.World).DeleteNamespace)},
+		{mesh.MeshPolicies().Informer(), handler(in.putStored, (*world.World).SetPolicy, (*world.World).DeletePolicy)},
+		{mesh.MeshConfigs().Informer(), handler(in.putStored, (*world.World).SetConfig, (*world.World).DeleteConfig)},
 	} {
 		registration, err := source.informer.AddEventHandler(source.handler)
 		if err != nil {
@@ -41,15 +41,15 @@ func watchAll(in *inbox, o Options) ([]cache.InformerSynced, error) {
 }
 
 // handler turns what an informer sees of one type into changes of the world.
-func handler[T any](in *inbox, set func(*world.World, T), remove func(*world.World, world.Key)) cache.ResourceEventHandler {
-	return engineHandler(in, func(e *engine, o T) { set(e.world, o) }, func(e *engine, key world.Key) { remove(e.world, key) })
+func handler[T any](put func(event), set func(*world.World, T), remove func(*world.World, world.Key)) cache.ResourceEventHandler {
+	return engineHandler(put, func(e *engine, o T) { set(e.world, o) }, func(e *engine, key world.Key) { remove(e.world, key) })
 }
 
 // engineHandler turns what an informer sees of one type into events.
-func engineHandler[T any](in *inbox, set func(*engine, T), remove func(*engine, world.Key)) cache.ResourceEventHandler {
+func engineHandler[T any](put func(event), set func(*engine, T), remove func(*engine, world.Key)) cache.ResourceEventHandler {
 	changed := func(object any) {
 		if o, ok := object.(T); ok {
-			in.put(func(e *engine) { set(e, o) })
+			put(func(e *engine) { set(e, o) })
 		}
 	}
 	return cache.ResourceEventHandlerFuncs{
@@ -57,7 +57,7 @@ func engineHandler[T any](in *inbox, set func(*engine, T), remove func(*engine, 
 		UpdateFunc: func(_, object any) { changed(object) },
 		DeleteFunc: func(object any) {
 			if key, err := keyOf(object); err == nil {
-				in.put(func(e *engine) { remove(e, key) })
+				put(func(e *engine) { remove(e, key) })
 			}
 		},
 	}

@@ -35,6 +35,7 @@ func (o *Options) validateFiles() []error {
 		{"--etcd-certfile", etcd.CertFile},
 		{"--etcd-keyfile", etcd.KeyFile},
 		{"--client-ca-file", o.Recommended.Authentication.ClientCert.ClientCA},
+		{"--webhook-client-ca-file", o.Mesh.WebhookClientCAFile},
 		{"--requestheader-client-ca-file", o.Recommended.Authentication.RequestHeader.ClientCAFile},
 	} {
 		if file.path == "" {

@@ -30,6 +30,10 @@ type MeshOptions struct {
 	EmbeddedEtcd bool
 	// WebhookPort, XDSPort and MetricsPort are TCP ports; MetricsPort 0 means none.
 	WebhookPort, XDSPort, MetricsPort int
+	// WebhookClientCAFile, if set, has the authorities by which callers of the webhook
+	// are known, PEM; WebhookClientNames are those of them that may call, all if empty.
+	WebhookClientCAFile string
+	WebhookClientNames  []string
 	// Image is the image of this program, which injected pods start from, and
 	// ProxyImage is Envoy's, where MeshConfig names none.
 	Image, ProxyImage string
@@ -77,6 +81,11 @@ func (o *MeshOptions) addFlags(fs *pflag.FlagSet) {
 		"How many snapshots of the embedded etcd stay. The oldest are removed.")
 	fs.IntVar(&o.WebhookPort, "webhook-port", o.WebhookPort,
 		"The port of the admission webhook that puts proxies into pods (HTTPS).")
+	fs.StringVar(&o.WebhookClientCAFile, "webhook-client-ca-file", o.WebhookClientCAFile,
+		"If set, --webhook-port takes callers alone that show a client certificate of one of the authorities in this file. "+
+			"kube-apiserver shows one only when its AdmissionConfiguration gives it a kubeconfig for this webhook. The file is read again when it changes.")
+	fs.StringSliceVar(&o.WebhookClientNames, "webhook-client-names", o.WebhookClientNames,
+		"The common or DNS names of client certificates that --webhook-client-ca-file lets in. If empty, all that verify.")
 	fs.IntVar(&o.XDSPort, "xds-port", o.XDSPort,
 		"The port that proxies take their configuration from (delta ADS over mutual TLS).")
 	fs.IntVar(&o.MetricsPort, "metrics-port", o.MetricsPort,
@@ -115,6 +124,9 @@ func (o *MeshOptions) validate(securePort int) []error {
 	}
 	if o.RootPublishFor <= 0 {
 		errs = append(errs, fmt.Errorf("--root-publish-for %s is not positive", o.RootPublishFor))
+	}
+	if len(o.WebhookClientNames) > 0 && o.WebhookClientCAFile == "" {
+		errs = append(errs, fmt.Errorf("--webhook-client-names needs --webhook-client-ca-file, which demands certificates"))
 	}
 	if o.Image == "" || o.ProxyImage == "" {
 		errs = append(errs, fmt.Errorf("--image and --proxy-image must name images: injected pods run them"))

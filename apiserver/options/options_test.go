@@ -90,6 +90,8 @@ func TestBadFlagsAreRefusedInOneLine(t *testing.T) {
 		{"kubeconfig", []string{"--kubeconfig=/nope"}, "--kubeconfig: stat /nope: no such file"},
 		{"kubeconfig of one use", []string{"--authorization-kubeconfig=/nope"}, "--authorization-kubeconfig: stat /nope: no such file"},
 		{"file of etcd's", []string{"--etcd-servers=https://192.0.2.1:2379", "--etcd-cafile=/nope"}, "--etcd-cafile: open /nope: no such file"},
+		{"authorities of the webhook's callers", []string{"--webhook-client-ca-file=/nope"}, "--webhook-client-ca-file: open /nope: no such file"},
+		{"names without authorities", []string{"--webhook-client-names=kube-apiserver"}, "--webhook-client-names needs --webhook-client-ca-file"},
 		{"outside a cluster", nil, "--kubeconfig is needed outside a cluster"},
 	}
 	for _, tt := range tests {

@@ -8,6 +8,8 @@ import (
 	"net"
 	"testing"
 	"time"
+
+	"github.com/openservicemesh/mesh-apiserver/apiserver/source"
 )
 
 // TestAnAddressHasNoMoreConnectionsThanItsShare uses two addresses of loopback.
@@ -63,6 +65,44 @@ func TestAnAddressHasNoMoreConnectionsThanItsShare(t *testing.T) {
 	}
 	if _, err := fifth.Read(make([]byte, 1)); err == nil || isTimeout(err) {
 		t.Errorf("a connection that was closed twice made room for two: %v", err)
+	}
+}
+
+// A client that has shown its certificate leaves the place of its source.
+func TestConnectionThatIsIdentifiedCountsNoMore(t *testing.T) {
+	inner, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	listener := bounded(inner, "test", 1)
+	t.Cleanup(func() { listener.Close() })
+	for range 3 {
+		c, err := net.Dial("tcp", inner.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { c.Close() })
+		accepted, err := listener.Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { accepted.Close() })
+		accepted.(interface{ Identified() }).Identified()
+	}
+}
+
+func TestIPv6AddressesOfOneHostShareConnections(t *testing.T) {
+	listener := bounded(nil, "test", 2).(*boundedListener)
+	for _, remote := range []string{"[2001:2:0:1::1]:1", "[2001:2:0:1::2]:1"} {
+		if !listener.enter(source.Of(remote)) {
+			t.Errorf("%s finds no room", remote)
+		}
+	}
+	if listener.enter(source.Of("[2001:2:0:1::3]:1")) {
+		t.Error("a third address of the /64 finds room")
+	}
+	if !listener.enter(source.Of("[2001:2:0:2::1]:1")) {
+		t.Error("another /64 finds no room")
 	}
 }
 

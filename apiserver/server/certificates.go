@@ -18,7 +18,7 @@ func (s *Server) startCertificates(ctx context.Context) error {
 	namespace := s.options.Mesh.SystemNamespace
 	recorder := s.clients.events.NewRecorder(scheme.Scheme, "mesh-apiserver")
 	var err error
-	if s.identity, err = identity.New(s.clients.hostConfig, namespace, s.settings.certificates, s.renewal(), recorder); err != nil {
+	if s.identity, err = identity.New(s.clients.hostConfig, namespace, s.settings.certificates, s.renewal(), s.whichDatabase, recorder); err != nil {
 		return err
 	}
 	s.serving = serving.New(s.clients.host, s.clients.aggregator, namespace, apiServices, webhookConfigurations)

@@ -15,11 +15,8 @@ import (
 
 // addController joins the informers of both APIs, the roots, and the xDS server.
 func (s *Server) addController() error {
-	etcd, err := s.options.EtcdClient()
-	if err != nil {
-		return err
-	}
-	kept := chains.New(etcd)
+	kept := chains.New(s.etcd)
+	var err error
 	s.controller, err = controller.New(controller.Options{
 		Host:          s.clients.hostInformers,
 		Registrations: s.clients.registrations,
@@ -28,6 +25,7 @@ func (s *Server) addController() error {
 		Delivery:      s.xds,
 		Chains:        kept,
 		Events:        s.clients.events.NewRecorder(scheme.Scheme, "mesh-apiserver"),
+		Database:      s.mayUse,
 		TrustDomain:   s.options.Mesh.TrustDomain,
 
 		Telemetry:       s.telemetry,
@@ -36,16 +34,20 @@ func (s *Server) addController() error {
 	if err != nil {
 		return err
 	}
-	keeper, err := meshconfig.New(s.clients.mesh, s.clients.meshInformers, s.options.Mesh.TrustDomain)
+	keeper, err := meshconfig.New(s.clients.mesh, s.clients.meshInformers, s.options.Mesh.TrustDomain, s.mayUse)
 	if err != nil {
 		return fmt.Errorf("keep the MeshConfig: %w", err)
 	}
 	s.components.add("records of filter chains", func(ctx context.Context) error {
-		defer etcd.Close()
+		defer s.etcd.Close()
 		return kept.Run(ctx)
 	})
 	s.components.add("controller", func(ctx context.Context) error {
 		s.identity.OnRoots(s.controller.SetRoots)
+		s.identity.OnDatabase(func() {
+			s.controller.LookAgain()
+			keeper.LookAgain()
+		})
 		return s.controller.Run(ctx)
 	})
 	s.components.add("MeshConfig keeper", keeper.Run)

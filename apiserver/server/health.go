@@ -26,7 +26,8 @@ const firstLists = 5 * time.Minute
 // Secret, or unbinds the admission policy),
 // issuing stops and metrics, log and Events say so, but the API, the webhook and
 // running proxies keep their server: an unavailable APIService would block the
-// deletion of every namespace of the cluster.
+// deletion of every namespace of the cluster. For the same reason the kubelet leaves
+// mesh-database out (artifacts/deploy/statefulset.yaml).
 func (s *Server) addHealthChecks() error {
 	var ready []healthz.HealthChecker
 	for _, c := range s.identity.Checks() {
@@ -34,8 +35,9 @@ func (s *Server) addHealthChecks() error {
 	}
 	ready = append(ready,
 		check("mesh-serving-certificate", s.serving.Ready),
-		check("mesh-informers", s.controller.Ready),
-		check("mesh-xds", s.xds.Ready),
+		check("mesh-database", s.identity.ForeignDatabase),
+		s.whileHeld("mesh-informers", s.controller.Ready, s.clients.listed),
+		s.whileHeld("mesh-xds", s.xds.Ready, s.xds.Listening),
 	)
 	if err := s.generic.AddReadyzChecks(ready...); err != nil {
 		return err

@@ -6,51 +6,136 @@ package server
 import (
 	"context"
 	"fmt"
+	"maps"
+	"sync"
+	"time"
 
 	"golang.org/x/time/rate"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/validation"
 	corelisters "k8s.io/client-go/listers/core/v1"
+
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/membership"
 )
 
-// Live reads of Namespaces in a second, and at once. The informer is
-// milliseconds behind, so few are needed; but whoever reaches the webhook's port
-// can name what is not there.
 const (
+	// Live reads of Namespaces in a second, and at once. The informer is milliseconds
+	// behind, so few are needed; but whoever reaches the webhook's port can name what is
+	// not there.
 	liveNamespacesRate  = 10
 	liveNamespacesBurst = 20
+	// readAgain is how soon a name is read live again at the earliest.
+	readAgain = time.Second
+	// namespacePatience is how long a review waits for the informer or a live read. The
+	// API server waits 5 s for the answer.
+	namespacePatience = 2 * time.Second
+	// namespaceLook is how often a review that waits looks.
+	namespaceLook = 20 * time.Millisecond
 )
 
-// namespaces knows the labels of Namespaces.
+// namespaces knows the labels of Namespaces that take pods into the mesh. Of all
+// others it says one and the same, so that who makes up names does not learn which of
+// them are there.
 type namespaces struct {
+	system string
 	lister corelisters.NamespaceLister
 	live   func(ctx context.Context, name string) (*corev1.Namespace, error)
 	limit  *rate.Limiter
+
+	mu sync.Mutex
+	// reads are the last live reads, by name. The limit bounds them: older ones than
+	// readAgain are dropped.
+	reads map[string]*liveRead
 }
 
-func newNamespaces(c *clients) *namespaces {
+// liveRead is a live read of a Namespace, under way or done.
+type liveRead struct {
+	began time.Time
+	done  bool
+	// namespace is nil if there was none.
+	namespace *corev1.Namespace
+}
+
+func newNamespaces(c *clients, systemNamespace string) *namespaces {
 	return &namespaces{
+		system: systemNamespace,
 		lister: c.hostInformers.Core().V1().Namespaces().Lister(),
 		live: func(ctx context.Context, name string) (*corev1.Namespace, error) {
 			return c.host.CoreV1().Namespaces().Get(ctx, name, metav1.GetOptions{})
 		},
 		limit: rate.NewLimiter(liveNamespacesRate, liveNamespacesBurst),
+		reads: map[string]*liveRead{},
 	}
 }
 
-// labels asks the API server where the informer has no answer: a pod may come
-// right after its namespace. Beyond the limit such a pod is to be made again.
-func (n *namespaces) labels(ctx context.Context, name string) (map[string]string, error) {
-	namespace, err := n.lister.Get(name)
-	if apierrors.IsNotFound(err) {
-		if !n.limit.Allow() {
-			return nil, fmt.Errorf("namespace %q is not known yet, and too many such are asked for: try again", name)
+// labels gives the labels of a namespace that takes a pod with these labels. The API
+// server asks about such pods alone, and may know of a namespace before the informer
+// does. So where that has none, a live read decides that began after the question
+// came; until one may, the review waits, and the informer may bring the namespace.
+func (n *namespaces) labels(ctx context.Context, name string, pod map[string]string) (map[string]string, error) {
+	if len(validation.IsDNS1123Label(name)) > 0 {
+		return nil, errNoNamespace(name)
+	}
+	ctx, cancel := context.WithTimeout(ctx, namespacePatience)
+	defer cancel()
+	asked := time.Now()
+	for {
+		namespace, err := n.lister.Get(name)
+		if err == nil && membership.Selected(*namespace, pod, n.system) {
+			return namespace.Labels, nil
 		}
-		namespace, err = n.live(ctx, name)
+		namespace, decided, err := n.readLive(ctx, name, asked)
+		switch {
+		case err != nil:
+			return nil, err
+		case decided && namespace != nil && membership.Selected(*namespace, pod, n.system):
+			return namespace.Labels, nil
+		case decided:
+			return nil, errNoNamespace(name)
+		}
+		select {
+		case <-ctx.Done():
+			return nil, errNoNamespace(name)
+		case <-time.After(namespaceLook):
+		}
 	}
-	if err != nil {
-		return nil, err
+}
+
+// errNoNamespace is said of every namespace that takes no such pod, be it there or not.
+func errNoNamespace(name string) error {
+	return fmt.Errorf("namespace %q is not there, or takes no such pod into the mesh; if it was made just now, try again", name)
+}
+
+// readLive gives what a live read found that began after a time, nil if there is no
+// such namespace, once there is such a read; it reads itself if that is due.
+func (n *namespaces) readLive(ctx context.Context, name string, after time.Time) (found *corev1.Namespace, decided bool, err error) {
+	n.mu.Lock()
+	last, now := n.reads[name], time.Now()
+	if last != nil && last.done && !last.began.Before(after) {
+		defer n.mu.Unlock()
+		return last.namespace, true, nil
 	}
-	return namespace.Labels, nil
+	if last != nil && (!last.done || now.Sub(last.began) < readAgain) || !n.limit.AllowN(now, 1) {
+		n.mu.Unlock()
+		return nil, false, nil
+	}
+	maps.DeleteFunc(n.reads, func(_ string, r *liveRead) bool { return r.done && now.Sub(r.began) >= readAgain })
+	read := &liveRead{began: now}
+	n.reads[name] = read
+	n.mu.Unlock()
+
+	found, err = n.live(ctx, name)
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	switch {
+	case err == nil:
+		read.namespace = found
+	case !apierrors.IsNotFound(err):
+		delete(n.reads, name)
+		return nil, false, fmt.Errorf("read namespace %s: %w", name, err)
+	}
+	read.done = true
+	return read.namespace, true, nil
 }

@@ -8,12 +8,14 @@ import (
 	"fmt"
 	"net"
 
+	clientv3 "go.etcd.io/etcd/client/v3"
 	genericapiserver "k8s.io/apiserver/pkg/server"
 
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/identity"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/telemetry"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/xds"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/database"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/options"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/server/admission"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/server/serving"
@@ -30,6 +32,8 @@ var webhookConfigurations = []string{"mesh-apiserver"}
 type Server struct {
 	options    *options.Options
 	generic    *genericapiserver.GenericAPIServer
+	etcd       *clientv3.Client
+	database   *database.Database
 	clients    *clients
 	identity   *identity.Identity
 	serving    *serving.Serving
@@ -56,6 +60,9 @@ func newServer(ctx context.Context, o *options.Options, fail func(error)) (*Serv
 		return nil, err
 	}
 	s.settings = settings{configs: s.clients.meshInformers.Mesh().V1alpha1().MeshConfigs().Lister()}
+	if err := s.connectDatabase(); err != nil {
+		return nil, err
+	}
 	if err := s.startCertificates(ctx); err != nil {
 		return nil, err
 	}

@@ -32,3 +32,9 @@ if [ "$ready_before" = false ]; then
 fi
 kubectl -n mesh-system rollout status statefulset/mesh-apiserver --timeout=180s || fail "mesh-apiserver did not become ready within 180 s"
 kubectl wait --for=condition=Available apiservice/v1alpha1.mesh.openservicemesh.io --timeout=180s || fail "its API did not become available within 180 s"
+
+# The pod is Ready all the same, so that policies can be applied again.
+database=$(kubectl get --raw "/api/v1/namespaces/mesh-system/pods/https:mesh-apiserver-0:8443/proxy/readyz/mesh-database" 2>&1) || {
+  echo "install: the server runs and tells proxies nothing new: $database" >&2
+  exit 1
+}

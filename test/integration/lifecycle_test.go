@@ -85,16 +85,6 @@ func TestSecondServerOnTheSameDataIsRefusedInOneLine(t *testing.T) {
 	newPolicy(t, newNamespace(t))
 }
 
-func TestExternalEtcdServes(t *testing.T) {
-	sibling := server.Sibling("external", harness.SecondAddress, "--etcd-servers="+harness.EtcdURL)
-	launch(t, sibling)
-	configs := direct(t, sibling).MeshV1alpha1().MeshConfigs()
-	eventually(t, soon, "a MeshConfig of its own", func(ctx context.Context) error {
-		_, err := configs.Get(ctx, "default", metav1.GetOptions{})
-		return err
-	})
-}
-
 func TestEndIsToldBeforeItHappens(t *testing.T) {
 	bestOfThree(t, time.Second, "readyz", func() time.Duration { return tellsItsEnd(t) })
 }

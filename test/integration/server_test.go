@@ -26,7 +26,7 @@ func ask(t *testing.T, path string) string {
 
 func TestReadinessCoversEveryPart(t *testing.T) {
 	out := ask(t, "/readyz?verbose")
-	for _, part := range []string{"etcd", "etcd-readiness", "informer-sync", "mesh-informers", "mesh-xds", "mesh-root",
+	for _, part := range []string{"etcd", "etcd-readiness", "informer-sync", "mesh-informers", "mesh-xds", "mesh-root", "mesh-database",
 		"mesh-control-plane-certificate", "mesh-signer", "mesh-podcertificate-admission", "mesh-serving-certificate", "shutdown"} {
 		if !strings.Contains(out, "[+]"+part+" ok") {
 			t.Errorf("readyz does not speak of %s:\n%s", part, out)

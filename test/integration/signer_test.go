@@ -260,6 +260,7 @@ func TestServersThatStartTogetherMakeOneRoot(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
+		forgetDatabase(t) // that of the racer which made the root
 		if err := server.Start(context.Background()); err != nil {
 			t.Error(err)
 		}

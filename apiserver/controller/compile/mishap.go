@@ -26,28 +26,48 @@ type PortNotice struct {
 	Notice
 }
 
-// Mishaps gives what there is to tell of a mishap that a proxy of a view reports.
-// A proxy's word is taken only about what it may speak of: its caller's side of a
-// Service that its namespace sees, and its own ports; and only where the port's
-// declaration makes the mishap possible. No word of the proxy's is repeated.
-func Mishaps(w *world.World, viewName string, m model.Mishap) []PortNotice {
-	view := w.View(viewName)
+// Reporter reads what the proxies of a view report. A proxy's word is taken only
+// about what it may speak of: its caller's side of a Service that its namespace
+// sees, and its own ports; and only where the port's declaration makes the mishap
+// possible. No word of the proxy's is repeated.
+type Reporter struct {
+	world *world.World
+	view  *world.View
+	mtls  setting
+	// hidden are the namespaces that it does not see, own the Services that select
+	// its pods.
+	hidden []string
+	own    []*corev1.Service
+}
+
+// NewReporter is for the view of that name, false if there is none.
+func NewReporter(w *world.World, name string) (Reporter, bool) {
+	view := w.View(name)
 	if view == nil {
-		return nil
+		return Reporter{}, false
 	}
+	return Reporter{w, view, newSetting(w, axisMTLS, view), w.Hidden(view.Namespace), w.ServicesSelecting(view)}, true
+}
+
+// Notices gives what there is to tell of a mishap.
+func (r Reporter) Notices(m model.Mishap) []PortNotice {
 	if m.Service == (model.ServiceKey{}) {
-		return calleeMishaps(w, view, m)
+		return r.asCallee(m)
 	}
+	return r.asCaller(m)
+}
+
+func (r Reporter) asCaller(m model.Mishap) []PortNotice {
 	key := world.Key{Namespace: m.Service.Namespace, Name: m.Service.Name}
-	service := w.Service(key)
-	if service == nil || slices.Contains(w.Hidden(view.Namespace), key.Namespace) {
+	service := r.world.Service(key)
+	if service == nil || slices.Contains(r.hidden, key.Namespace) {
 		return nil
 	}
 	for _, port := range tcpPorts(service) {
 		if uint16(port.Port) != m.Port {
 			continue
 		}
-		if notice, ok := callerNotice(service, port, view.Namespace, m.Kind); ok {
+		if notice, ok := callerNotice(service, port, r.view.Namespace, m.Kind); ok {
 			return []PortNotice{{key, port.Port, notice}}
 		}
 	}
@@ -71,15 +91,15 @@ func callerNotice(service *corev1.Service, port *corev1.ServicePort, from string
 	}
 }
 
-// calleeMishaps is about the Services by which the pods of a view are called.
-func calleeMishaps(w *world.World, view *world.View, m model.Mishap) []PortNotice {
-	if permissive, _ := newSetting(w, axisMTLS, view).at(m.Port); !permissive {
+// asCallee is about the Services by which the pods of the view are called.
+func (r Reporter) asCallee(m model.Mishap) []PortNotice {
+	if permissive, _ := r.mtls.at(m.Port); !permissive {
 		return nil
 	}
 	var out []PortNotice
-	for _, service := range w.ServicesSelecting(view) {
+	for _, service := range r.own {
 		for _, port := range tcpPorts(service) {
-			if number, ok := targetPort(view, port); !ok || number != m.Port {
+			if number, ok := targetPort(r.view, port); !ok || number != m.Port {
 				continue
 			}
 			if notice, ok := calleeNotice(port, m.Kind); ok {

@@ -17,7 +17,7 @@ const (
 	mishapScope = "mishap"
 	// maxMishapCounters bounds the ports that are told apart. A stranger chooses
 	// the ports, and could fill the proxy's memory.
-	maxMishapCounters = 256
+	maxMishapCounters = 1024
 	// mishapCounters are the statistics of both.
 	mishapCounters = `listener\.out/.*\.downstream_listener_filter_remote_close|http\.out/.*\.downstream_cx_protocol_error|` +
 		mishapScope + `\.(undetected|tls)\.port\.[0-9]+`

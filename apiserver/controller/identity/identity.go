@@ -9,6 +9,7 @@ package identity
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -22,6 +23,7 @@ import (
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/identity/admission"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/identity/authority"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/identity/controlplane"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/identity/root"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/identity/signer"
 )
 
@@ -30,6 +32,9 @@ type Settings = signer.Settings
 
 // Renewal is what the root's renewal waits for.
 type Renewal = authority.Renewal
+
+// Database is what the server's database says of itself.
+type Database = root.Database
 
 // Identity is the mesh's certificate authority.
 type Identity struct {
@@ -45,9 +50,11 @@ type Identity struct {
 
 // New makes an Identity that talks to the cluster of config with a client of its
 // own, unthrottled and in protobuf: a pod does not start before its certificate.
-// settings is asked at every signature; recorder is told when issuing stops, and how
-// a renewal of the root goes.
-func New(config *rest.Config, systemNamespace string, settings func() Settings, renewal Renewal, recorder events.EventRecorder) (*Identity, error) {
+// settings is asked at every signature; database tells which database there is;
+// recorder is told when issuing stops, how a renewal of the root goes, and of a
+// database that is not the mesh's.
+func New(config *rest.Config, systemNamespace string, settings func() Settings, renewal Renewal,
+	database func(context.Context) (Database, error), recorder events.EventRecorder) (*Identity, error) {
 	own := rest.CopyConfig(config)
 	own.QPS = -1
 	own.ContentType = "application/vnd.kubernetes.protobuf"
@@ -56,7 +63,7 @@ func New(config *rest.Config, systemNamespace string, settings func() Settings, 
 	if err != nil {
 		return nil, fmt.Errorf("make the identity client: %w", err)
 	}
-	a := authority.New(client, systemNamespace, renewal, recorder)
+	a := authority.New(client, systemNamespace, renewal, database, recorder)
 	w := admission.NewWatch(client)
 	return &Identity{
 		client:       client,
@@ -78,6 +85,7 @@ func (i *Identity) Start(ctx context.Context) error {
 	}
 	if !served {
 		klog.FromContext(ctx).Info("The host does not serve PodCertificateRequest and ClusterTrustBundle in certificates.k8s.io/v1: no pod can be in the mesh")
+		i.authority.TakeAnyDatabase()
 		return nil
 	}
 	return i.authority.Start(ctx)
@@ -99,6 +107,27 @@ func (i *Identity) OnRoots(f func(roots []byte)) { i.authority.OnRoots(f) }
 
 // XDSServerTLS is the configuration of the xDS listener.
 func (i *Identity) XDSServerTLS() *tls.Config { return i.controlPlane.TLSConfig() }
+
+// Database gives the ID of the database that the mesh has used, if that is the
+// present one, or why what is in that must not be acted on. ForeignDatabase is nil
+// where that is merely not known, for want of the root.
+func (i *Identity) Database() (id string, fault error) { return i.authority.Database() }
+
+// ForeignDatabase tells why the present database is not the mesh's, nil if it is or
+// nothing says.
+func (i *Identity) ForeignDatabase() error {
+	if _, fault := i.authority.Database(); errors.Is(fault, root.ErrForeignDatabase) {
+		return fault
+	}
+	return nil
+}
+
+// OnDatabase calls f after each change of what Database gives. Calls are never
+// concurrent; f must not block.
+func (i *Identity) OnDatabase(f func()) { i.authority.OnDatabase(f) }
+
+// CompareDatabase has the present database compared with the remembered one again.
+func (i *Identity) CompareDatabase() { i.authority.CompareDatabase() }
 
 // Ready tells why no certificate can be issued, nil if they can.
 func (i *Identity) Ready() error { return i.authority.Ready() }

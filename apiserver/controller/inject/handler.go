@@ -20,14 +20,17 @@ import (
 	utiljson "k8s.io/apimachinery/pkg/util/json"
 	"k8s.io/klog/v2"
 	"k8s.io/utils/ptr"
+
+	"github.com/openservicemesh/mesh-apiserver/apiserver/source"
 )
 
 // SettingsFunc gives the settings as they are now.
 type SettingsFunc func() (Settings, error)
 
-// NamespaceFunc gives the labels of a namespace. It must ask the API server
-// where its cache has no answer: a pod may come right after its namespace.
-type NamespaceFunc func(ctx context.Context, name string) (labels map[string]string, err error)
+// NamespaceFunc gives the labels of a namespace that takes a pod with these labels
+// into the mesh. It must ask the API server where its cache has no such namespace: a
+// pod may come right after it. It may take its time, and ends with ctx.
+type NamespaceFunc func(ctx context.Context, name string, pod map[string]string) (labels map[string]string, err error)
 
 // BoundsFunc gives what a namespace demands of containers, as far as it is known.
 type BoundsFunc func(namespace string) (Bounds, error)
@@ -42,9 +45,11 @@ type Handler struct {
 	bounds     BoundsFunc
 
 	sources, largeSources *lines
-	// large and inFlight have a place for each review that may be under way.
-	large, inFlight chan struct{}
-	complaints      *rate.Limiter
+	memory                *budget
+	// inFlight has a place for each review that is worked at. Who has one waits for
+	// nobody.
+	inFlight   chan struct{}
+	complaints *rate.Limiter
 	// patience is a constant but in tests.
 	patience time.Duration
 }
@@ -57,7 +62,7 @@ func NewHandler(settings SettingsFunc, namespaces NamespaceFunc, bounds BoundsFu
 		bounds:       bounds,
 		sources:      newLines(placesOfSource),
 		largeSources: newLines(largeOfSource),
-		large:        make(chan struct{}, maxLarge),
+		memory:       newBudget(maxMemory),
 		inFlight:     make(chan struct{}, maxInFlight),
 		complaints:   rate.NewLimiter(complaintsRate, complaintsBurst),
 		patience:     patience,
@@ -72,19 +77,25 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	start := time.Now()
 	waiting, cancel := context.WithTimeout(r.Context(), h.patience)
 	defer cancel()
-	leave, ok := h.sources.enter(waiting, source(r))
+	leave, ok := h.sources.enter(waiting, source.Of(r.RemoteAddr))
 	if !ok {
 		reject(w, errBusy, start)
 		return
 	}
 	defer leave()
-	body, release, err := h.readBody(w, r)
+	ctx, crowdOut := context.WithCancelCause(r.Context())
+	defer crowdOut(nil)
+	memory := h.memory.enter(crowdOut)
+	defer memory.leave()
+	// A read that waits ends as well.
+	defer context.AfterFunc(ctx, func() { interrupt(w, r) })()
+	body, release, err := h.readBody(ctx, w, r, memory)
 	defer release()
 	if err != nil {
 		reject(w, err, start)
 		return
 	}
-	answer, result, err := h.answer(r.Context(), body)
+	answer, result, err := h.answer(ctx, body)
 	if err != nil {
 		reject(w, err, start)
 		return
@@ -96,48 +107,91 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// answer decides about what was read, in its turn. It neither reads from the
-// caller nor writes to him, who may be slow.
+// answer decides about what was read. It takes a place to read what was sent and to
+// patch it, and none while it waits: neither for the caller, who may be slow, nor for
+// the namespace, whose name anybody may have made up.
 func (h *Handler) answer(ctx context.Context, body []byte) (admissionv1.AdmissionReview, outcome, error) {
-	waiting, cancel := context.WithTimeout(ctx, h.patience)
-	defer cancel()
-	if !take(waiting, h.inFlight) {
-		return admissionv1.AdmissionReview{}, outcomeBusy, errBusy
-	}
-	defer func() { <-h.inFlight }()
-	review, err := decode(body)
+	var review admissionv1.AdmissionReview
+	var pod corev1.Pod
+	var response *admissionv1.AdmissionResponse
+	result := outcomeError
+	err := h.inTurn(ctx, func() (err error) {
+		if review, err = decode(body); err != nil {
+			return err
+		}
+		response = decodePod(review.Request, &pod)
+		return nil
+	})
 	if err != nil {
 		return admissionv1.AdmissionReview{}, outcomeBadRequest, err
 	}
-	response, result := h.admit(ctx, review.Request)
+	if response == nil {
+		response, result, err = h.admit(ctx, review.Request, &pod)
+	}
+	if err != nil {
+		return admissionv1.AdmissionReview{}, outcomeBusy, err
+	}
 	response.UID = review.Request.UID
 	return admissionv1.AdmissionReview{TypeMeta: review.TypeMeta, Response: response}, result, nil
 }
 
-// admit decides, and says how it went for the metrics.
-func (h *Handler) admit(ctx context.Context, request *admissionv1.AdmissionRequest) (*admissionv1.AdmissionResponse, outcome) {
+// inTurn works when there is a place for it.
+func (h *Handler) inTurn(ctx context.Context, work func() error) error {
+	waiting, cancel := context.WithTimeout(ctx, h.patience)
+	defer cancel()
+	if !take(waiting, h.inFlight) {
+		return errBusy
+	}
+	defer func() { <-h.inFlight }()
+	return work()
+}
+
+// decodePod reads the pod of a request, or gives what to answer to one that is about
+// something else.
+func decodePod(request *admissionv1.AdmissionRequest, pod *corev1.Pod) *admissionv1.AdmissionResponse {
 	if request.Operation != admissionv1.Create || request.SubResource != "" ||
 		request.Resource != (metav1.GroupVersionResource{Version: "v1", Resource: "pods"}) {
-		return deny(http.StatusBadRequest, "the mesh's webhook takes CREATE of v1 pods alone: correct its MutatingWebhookConfiguration"), outcomeError
+		return deny(http.StatusBadRequest, "the mesh's webhook takes CREATE of v1 pods alone: correct its MutatingWebhookConfiguration")
 	}
-	var pod corev1.Pod
-	if err := utiljson.Unmarshal(request.Object.Raw, &pod); err != nil {
-		return deny(http.StatusBadRequest, fmt.Sprintf("decode pod: %v", err)), outcomeError
+	if err := utiljson.Unmarshal(request.Object.Raw, pod); err != nil {
+		return deny(http.StatusBadRequest, fmt.Sprintf("decode pod: %v", err))
 	}
+	return nil
+}
+
+// admit decides, and says how it went for the metrics. The error is about a review
+// that found no place.
+func (h *Handler) admit(ctx context.Context, request *admissionv1.AdmissionRequest, pod *corev1.Pod) (*admissionv1.AdmissionResponse, outcome, error) {
 	settings, err := h.settings()
 	if err != nil {
-		return h.fail(ctx, request, fmt.Errorf("read the mesh's settings: %w", err))
+		response, result := h.fail(ctx, request, fmt.Errorf("read the mesh's settings: %w", err))
+		return response, result, nil
 	}
-	labels, err := h.namespaces(ctx, request.Namespace)
+	labels, err := h.namespaces(ctx, request.Namespace, pod.Labels)
+	if ctx.Err() != nil {
+		return nil, outcomeBusy, errBusy
+	}
 	if err != nil {
-		return h.fail(ctx, request, fmt.Errorf("read namespace %s: %w", request.Namespace, err))
+		response, result := h.fail(ctx, request, err)
+		return response, result, nil
 	}
 	settings.Drawn = draw(request.UID)
 	bounds, err := h.bounds(request.Namespace)
 	if err != nil {
-		return h.fail(ctx, request, fmt.Errorf("read what namespace %s demands of containers: %w", request.Namespace, err))
+		response, result := h.fail(ctx, request, fmt.Errorf("read what namespace %s demands of containers: %w", request.Namespace, err))
+		return response, result, nil
 	}
-	result, err := Patch(&pod, Namespace{Name: request.Namespace, Labels: labels, Bounds: bounds}, settings)
+	var response *admissionv1.AdmissionResponse
+	var result outcome
+	err = h.inTurn(ctx, func() error {
+		response, result = h.patch(ctx, request, pod, Namespace{Name: request.Namespace, Labels: labels, Bounds: bounds}, settings)
+		return nil
+	})
+	return response, result, err
+}
+
+func (h *Handler) patch(ctx context.Context, request *admissionv1.AdmissionRequest, pod *corev1.Pod, namespace Namespace, settings Settings) (*admissionv1.AdmissionResponse, outcome) {
+	result, err := Patch(pod, namespace, settings)
 	if err != nil {
 		return deny(http.StatusForbidden, err.Error()), outcomeRefused
 	}

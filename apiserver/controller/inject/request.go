@@ -4,37 +4,39 @@
 package inject
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"mime"
-	"net"
 	"net/http"
 	"time"
 
 	admissionv1 "k8s.io/api/admission/v1"
 	utiljson "k8s.io/apimachinery/pkg/util/json"
+
+	"github.com/openservicemesh/mesh-apiserver/apiserver/source"
 )
 
 // Bounds of what is taken from anybody who reaches the port: the API server
 // brings no certificate to a webhook, unless it is configured to. Who shares the
-// API server's address shares its places; others have their own.
+// API server's source shares its places; others have their own.
 const (
 	// maxReview bounds an AdmissionReview of a new pod, in bytes. The API server
 	// takes no object above 3 MiB, twice etcd's limit of 1.5 MiB for a request
 	// (MaxRequestBodyBytes in k8s.io/apiserver/pkg/server/config.go); the rest is
 	// for what a review says beside it.
 	maxReview = 3<<20 + 64<<10
-	// small is what the review of nearly every pod is below, in bytes. Larger ones
-	// are few at a time, since each is held in memory.
+	// small is what the review of nearly every pod is below, in bytes. Of larger ones a
+	// source may send few at a time.
 	small = 64 << 10
-	// Reviews of one address that are read or answered at one time, and the large
+	// Reviews of one source (package source) that are read or answered at one time, and the large
 	// ones among them.
 	placesOfSource, largeOfSource = 16, 2
-	// Large reviews at one time, of all addresses.
-	maxLarge = 16
-	// maxInFlight bounds the reviews that are answered at one time. One takes a
+	// maxMemory bounds what has been read of all reviews that are not answered yet, in
+	// bytes: ten of the largest. A buffer that grows takes up to three times as much.
+	maxMemory = 32 << 20
+	// maxInFlight bounds the reviews that are worked at at one time. One takes a
 	// millisecond; it has been read before, however long that took.
 	maxInFlight = 64
 	// patience is how long a review waits for a place. The API server waits 5 s
@@ -47,19 +49,11 @@ const (
 	complaintsRate, complaintsBurst = 1, 20
 )
 
-// source is the address that a request comes from.
-func source(r *http.Request) string {
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
-		return r.RemoteAddr
-	}
-	return host
-}
-
 // readBody gives the body of a review. What is small is read at once; of what is
-// large a few are held in memory at a time, each until release is called, which
-// is never nil.
-func (h *Handler) readBody(w http.ResponseWriter, r *http.Request) (body []byte, release func(), err error) {
+// large a few are read at a time for one source, each until release is called, which
+// is never nil. It takes nothing that other sources need: who sends slowly holds up
+// only itself, until the server's ReadTimeout ends it or its memory is needed.
+func (h *Handler) readBody(ctx context.Context, w http.ResponseWriter, r *http.Request, memory *holder) (body []byte, release func(), err error) {
 	release = func() {}
 	if r.Method != http.MethodPost {
 		return nil, release, rejection{http.StatusMethodNotAllowed, fmt.Errorf("method %s: only POST is allowed", r.Method)}
@@ -68,35 +62,32 @@ func (h *Handler) readBody(w http.ResponseWriter, r *http.Request) (body []byte,
 		return nil, release, rejection{http.StatusUnsupportedMediaType, fmt.Errorf("content type %q: only application/json is allowed", r.Header.Get("Content-Type"))}
 	}
 	bounded := http.MaxBytesReader(w, r.Body, maxReview)
-	body, err = io.ReadAll(io.LimitReader(bounded, small))
-	if err != nil || len(body) < small {
-		return body, release, wrapRead(err)
+	var read bytes.Buffer
+	if err = memory.read(&read, bounded, small); err != nil || read.Len() < small {
+		return read.Bytes(), release, wrapRead(ctx, err)
 	}
-	if release, err = h.enterLarge(r); err != nil {
-		return nil, release, err
-	}
-	rest, err := io.ReadAll(bounded)
-	return append(body, rest...), release, wrapRead(err)
-}
-
-// enterLarge takes a place for a large review.
-func (h *Handler) enterLarge(r *http.Request) (release func(), err error) {
-	waiting, cancel := context.WithTimeout(r.Context(), h.patience)
+	waiting, cancel := context.WithTimeout(ctx, h.patience)
 	defer cancel()
-	leave, ok := h.largeSources.enter(waiting, source(r))
+	leave, ok := h.largeSources.enter(waiting, source.Of(r.RemoteAddr))
 	if !ok {
-		return func() {}, errBusy
+		return nil, release, errBusy
 	}
-	if !take(waiting, h.large) {
-		return leave, errBusy
-	}
-	return func() {
-		<-h.large
-		leave()
-	}, nil
+	// One byte more than there may be, to see that there is more.
+	err = memory.read(&read, bounded, maxReview+1)
+	return read.Bytes(), leave, wrapRead(ctx, err)
 }
 
-func wrapRead(err error) error {
+// interrupt ends a read of a request's body.
+func interrupt(w http.ResponseWriter, r *http.Request) {
+	if err := http.NewResponseController(w).SetReadDeadline(time.Unix(1, 0)); err != nil {
+		r.Body.Close()
+	}
+}
+
+func wrapRead(ctx context.Context, err error) error {
+	if err != nil && errors.Is(context.Cause(ctx), errCrowdedOut) {
+		return errBusy
+	}
 	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
 		return rejection{http.StatusRequestEntityTooLarge, fmt.Errorf("body is larger than %d bytes", maxReview)}
 	}

@@ -24,32 +24,40 @@ import (
 // there within a second of its deletion.
 const again = 200 * time.Millisecond
 
+// heldLook is how often a database is asked about that may not be used.
+const heldLook = time.Second
+
 // Keeper makes the MeshConfig when it is missing.
 type Keeper struct {
 	client versioned.Interface
 	// trustDomain is the one that the object is made with.
 	trustDomain string
-	synced      cache.InformerSynced
+	// database tells why the present one must not be used, as controller.Options does.
+	database func(ctx context.Context, changed bool) error
+	synced   cache.InformerSynced
 	// missing has a value in it whenever the object may be missing.
 	missing chan struct{}
 }
 
 // New makes a Keeper and registers it with the informer, which the caller
 // starts. The trust domain cannot be changed in the object, so it is chosen here.
-func New(client versioned.Interface, informers externalversions.SharedInformerFactory, trustDomain string) (*Keeper, error) {
-	k := &Keeper{client: client, trustDomain: trustDomain, missing: make(chan struct{}, 1)}
+// Nothing is made while database, asked with changed, is an error: settings that
+// were lost with a database must not look as if they had been the defaults.
+func New(client versioned.Interface, informers externalversions.SharedInformerFactory, trustDomain string, database func(ctx context.Context, changed bool) error) (*Keeper, error) {
+	k := &Keeper{client: client, trustDomain: trustDomain, database: database, missing: make(chan struct{}, 1)}
 	registration, err := informers.Mesh().V1alpha1().MeshConfigs().Informer().AddEventHandler(cache.ResourceEventHandlerFuncs{
-		DeleteFunc: func(any) { k.wake() },
+		DeleteFunc: func(any) { k.LookAgain() },
 	})
 	if err != nil {
 		return nil, fmt.Errorf("watch MeshConfigs: %w", err)
 	}
 	k.synced = registration.HasSynced
-	k.wake()
+	k.LookAgain()
 	return k, nil
 }
 
-func (k *Keeper) wake() {
+// LookAgain has the Keeper look whether the object is there. It does not wait.
+func (k *Keeper) LookAgain() {
 	select {
 	case k.missing <- struct{}{}:
 	default:
@@ -66,6 +74,10 @@ func (k *Keeper) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-k.missing:
+			if k.database(ctx, true) != nil {
+				time.AfterFunc(heldLook, k.LookAgain)
+				continue
+			}
 			k.create(ctx)
 		}
 	}

@@ -6,8 +6,10 @@ package meshconfig
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"net/http/httptest"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -19,8 +21,8 @@ import (
 	"github.com/openservicemesh/mesh-apiserver/generated/informers/externalversions"
 )
 
-// TestKeeper gives a server without a MeshConfig, which fails once, then takes
-// one, and deletes it as soon as it is there.
+// TestKeeper gives a server without a MeshConfig, whose database is confirmed after a
+// while, which fails once, then takes one, and deletes it as soon as it is there.
 func TestKeeper(t *testing.T) {
 	created := make(chan *v1alpha1.MeshConfig, 10)
 	events := make(chan metav1.WatchEvent, 10)
@@ -66,7 +68,13 @@ func TestKeeper(t *testing.T) {
 	defer server.CloseClientConnections()
 	client := versioned.NewForConfigOrDie(&rest.Config{Host: server.URL, ContentConfig: rest.ContentConfig{ContentType: "application/json"}})
 	informers := externalversions.NewSharedInformerFactory(client, 0)
-	keeper, err := New(client, informers, "mesh.example")
+	var confirmed atomic.Bool
+	keeper, err := New(client, informers, "mesh.example", func(context.Context, bool) error {
+		if confirmed.Load() {
+			return nil
+		}
+		return errors.New("the database is not the mesh's")
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -76,6 +84,13 @@ func TestKeeper(t *testing.T) {
 	done := make(chan error)
 	go func() { done <- keeper.Run(ctx) }()
 
+	select {
+	case config := <-created:
+		t.Errorf("%s was created in a database that is not confirmed", config.Name)
+	case <-time.After(2 * heldLook):
+	}
+	confirmed.Store(true)
+	keeper.LookAgain()
 	first := receive(t, created)
 	if first.Name != "default" || first.Spec.Certificate.TrustDomain != "mesh.example" || len(first.Spec.Traffic.Access) > 0 {
 		t.Errorf("created %+v, want default with nothing set but the trust domain", first)

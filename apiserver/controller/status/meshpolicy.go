@@ -6,6 +6,7 @@ package status
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	apiequality "k8s.io/apimachinery/pkg/api/equality"
@@ -47,7 +48,7 @@ func (w *Writer) writePolicy(ctx context.Context, key types.NamespacedName) erro
 	}
 	var views []xds.ViewState
 	for _, view := range report.Views {
-		views = append(views, w.proxies.View(view))
+		views = append(views, quotable(key.Namespace, w.proxies.View(view)))
 	}
 	left := w.settled.Sub(w.now())
 	if left > 0 {
@@ -152,6 +153,22 @@ func programmed(old v1alpha1.MeshPolicyStatus, report compile.Report, proxies v1
 		out.Message = "every connected proxy that it affects has acknowledged it"
 	}
 	return out
+}
+
+// unquoted is said in the place of words that a pod of another namespace may have made
+// up: an administrators' policy applies to every namespace.
+const unquoted = "for a reason that an Event on its pod, or the server's log, has"
+
+// quotable leaves a proxy's words to objects of its own namespace.
+func quotable(namespace string, view xds.ViewState) xds.ViewState {
+	nacks := slices.Clone(view.Nacks)
+	for i := range nacks {
+		if nacks[i].Proxy.Namespace != namespace {
+			nacks[i].Message = unquoted
+		}
+	}
+	view.Nacks = nacks
+	return view
 }
 
 // refusals gives Envoy's words, each once.

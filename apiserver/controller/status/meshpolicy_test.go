@@ -156,3 +156,18 @@ func TestADenyByIdentityOnAnOpenTCPPortSaysThatItActsAtTheFirstByte(t *testing.T
 		t.Errorf("an Allow has closed the port, and the condition is still %+v", got)
 	}
 }
+
+func TestPolicyOfAnotherNamespaceDoesNotQuoteAPod(t *testing.T) {
+	state := xds.ViewState{Connected: 2, Nacks: []xds.Nack{
+		{Proxy: model.ProxyID{Namespace: "a", Pod: "p", UID: "1"}, Name: "in/v1/80", Message: "call 0900 to mend this"},
+	}}
+	if got := refusals(quotable("a", state).Nacks); got != "a/p/1 refused in/v1/80: call 0900 to mend this" {
+		t.Errorf("in its own namespace: %s", got)
+	}
+	if got := refusals(quotable("mesh-system", state).Nacks); got != "a/p/1 refused in/v1/80: "+unquoted {
+		t.Errorf("in another: %s", got)
+	}
+	if state.Nacks[0].Message == unquoted {
+		t.Error("what was asked is changed")
+	}
+}

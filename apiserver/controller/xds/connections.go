@@ -32,7 +32,12 @@ func counted(inner credentials.TransportCredentials) *countedCredentials {
 	return &countedCredentials{TransportCredentials: inner, open: map[certificate]int{}}
 }
 
-// ServerHandshake refuses a client that has enough connections.
+// identified is a connection that a listener counts by its address until its client
+// has shown who it is.
+type identified interface{ Identified() }
+
+// ServerHandshake refuses a client that has enough connections. From then on they are
+// counted by its certificate alone: thousands of pods may share a source.
 func (c *countedCredentials) ServerHandshake(raw net.Conn) (net.Conn, credentials.AuthInfo, error) {
 	conn, info, err := c.TransportCredentials.ServerHandshake(raw)
 	if err != nil {
@@ -43,6 +48,9 @@ func (c *countedCredentials) ServerHandshake(raw net.Conn) (net.Conn, credential
 		refusals.WithLabelValues("connections").Inc()
 		conn.Close()
 		return nil, nil, errTooManyConnections
+	}
+	if listed, ok := raw.(identified); ok {
+		listed.Identified()
 	}
 	return &countedConn{Conn: conn, leave: sync.OnceFunc(func() { c.leave(key) })}, info, nil
 }

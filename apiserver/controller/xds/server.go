@@ -147,6 +147,17 @@ func (s *Server) isReady() bool {
 
 // Ready says why proxies cannot be served, or nil.
 func (s *Server) Ready() error {
+	if err := s.Listening(); err != nil {
+		return err
+	}
+	if !s.isReady() {
+		return errors.New("xds: the first full picture of the mesh is not there yet")
+	}
+	return nil
+}
+
+// Listening says why proxies cannot connect, or nil.
+func (s *Server) Listening() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
@@ -154,8 +165,6 @@ func (s *Server) Ready() error {
 		return errors.New("xds: shutting down")
 	case !s.serving:
 		return errors.New("xds: not listening yet")
-	case !s.isReady():
-		return errors.New("xds: the first full picture of the mesh is not there yet")
 	}
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net/http"
@@ -22,6 +23,9 @@ import (
 
 // EtcdURL is where the cluster's etcd takes clients.
 const EtcdURL = "http://127.0.0.1:2379"
+
+// WebhookClient is the common name by which kube-apiserver calls the mesh's webhook.
+const WebhookClient = "kube-apiserver-webhooks"
 
 // meshUser is the account that the manifests give the server's rights to.
 const meshUser = "system:serviceaccount:mesh-system:mesh-apiserver"
@@ -108,6 +112,9 @@ func (k *Kube) writePKI() error {
 	if _, err = k.front.issue("front-proxy", "front-proxy", nil); err != nil {
 		return err
 	}
+	if err := k.writeWebhookClient(); err != nil {
+		return err
+	}
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return err
@@ -141,6 +148,43 @@ func (k *Kube) kubeconfig(file, user string, groups ...string) (string, error) {
 		Contexts:       map[string]*clientcmdapi.Context{"kube": {Cluster: "kube", AuthInfo: file}},
 		CurrentContext: "kube",
 	}, path)
+}
+
+// writeWebhookClient gives kube-apiserver a certificate to show the mesh's webhook, as
+// docs/operations.md says. Servers that ask for none do not see it.
+func (k *Kube) writeWebhookClient() error {
+	client, err := k.cluster.issue("webhook-client", WebhookClient, nil)
+	if err != nil {
+		return err
+	}
+	user := "mesh-apiserver.mesh-system.svc:9443"
+	if err := clientcmd.WriteToFile(clientcmdapi.Config{
+		AuthInfos: map[string]*clientcmdapi.AuthInfo{user: {ClientCertificate: client.Cert, ClientKey: client.Key}},
+	}, k.path("webhooks.kubeconfig")); err != nil {
+		return err
+	}
+	return os.WriteFile(k.path("admission.yaml"), fmt.Appendf(nil, `
+apiVersion: apiserver.config.k8s.io/v1
+kind: AdmissionConfiguration
+plugins:
+- name: MutatingAdmissionWebhook
+  configuration:
+    apiVersion: apiserver.config.k8s.io/v1
+    kind: WebhookAdmissionConfiguration
+    kubeConfigFile: %s
+`, k.path("webhooks.kubeconfig")), 0o600)
+}
+
+// ClientCA is the file of the authority of all clients' certificates.
+func (k *Kube) ClientCA() string { return k.cluster.File }
+
+// Certificate gives a client certificate with a common name.
+func (k *Kube) Certificate(name string) (tls.Certificate, error) {
+	client, err := k.cluster.issue("stranger", name, nil)
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	return tls.LoadX509KeyPair(client.Cert, client.Key)
 }
 
 // As gives a client configuration for a user by certificate.
@@ -182,6 +226,7 @@ func (k *Kube) startAPIServer(ctx context.Context) error {
 		"--bind-address=" + k.address, "--advertise-address=" + k.address, "--secure-port=6443",
 		"--tls-cert-file=" + k.path("apiserver.crt"), "--tls-private-key-file=" + k.path("apiserver.key"), "--cert-dir=" + k.dir,
 		"--client-ca-file=" + k.cluster.File,
+		"--admission-control-config-file=" + k.path("admission.yaml"),
 		"--authorization-mode=Node,RBAC", "--enable-admission-plugins=NodeRestriction",
 		"--service-cluster-ip-range=198.19.0.0/16",
 		"--service-account-issuer=https://kubernetes.default.svc",

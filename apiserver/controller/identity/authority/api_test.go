@@ -6,13 +6,16 @@ package authority
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"path"
 	"sync"
 	"testing"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 )
@@ -83,4 +86,23 @@ func (a *api) serve(r *http.Request) (*unstructured.Unstructured, int) {
 	sent.SetResourceVersion(fmt.Sprint(a.version))
 	a.objects[name] = sent
 	return sent, http.StatusOK
+}
+
+// remove takes away what has a name.
+func (a *api) remove(name string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	maps.DeleteFunc(a.objects, func(at string, _ *unstructured.Unstructured) bool { return path.Base(at) == name })
+}
+
+// put brings a Secret back as it was.
+func (a *api) put(t *testing.T, secret *corev1.Secret) {
+	t.Helper()
+	object, err := runtime.DefaultUnstructuredConverter.ToUnstructured(secret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.objects[path.Join("/api/v1/namespaces", secret.Namespace, "secrets", secret.Name)] = &unstructured.Unstructured{Object: object}
 }

@@ -47,10 +47,12 @@ type Authority struct {
 	namespace string
 	recorder  events.EventRecorder
 	renewal   Renewal
+	database  DatabaseFunc
 	queue     workqueue.TypedRateLimitingInterface[string]
 
-	mu    sync.RWMutex
-	state state
+	mu      sync.RWMutex
+	state   state
+	verdict verdict
 	// serving is since when Run runs.
 	serving time.Time
 	// asked is the longest life of a leaf that was asked for and not recorded.
@@ -63,6 +65,7 @@ type Authority struct {
 	// changes in their order and may ask the Authority.
 	telling   sync.Mutex
 	listeners []func(roots []byte)
+	judged    []func()
 }
 
 // state is what the last reconciliation found.
@@ -75,17 +78,19 @@ type state struct {
 	trust  *x509.CertPool
 }
 
-// New makes an Authority for the root in a system namespace. Changes for the
-// worse, and the steps of a renewal, are told to the recorder as Events on the
-// root's Secret.
-func New(client kubernetes.Interface, systemNamespace string, renewal Renewal, recorder events.EventRecorder) *Authority {
+// New makes an Authority for the root in a system namespace, whose Secret also
+// remembers the database. Changes for the worse, and the steps of a renewal, are
+// told to the recorder as Events on the Secret.
+func New(client kubernetes.Interface, systemNamespace string, renewal Renewal, database DatabaseFunc, recorder events.EventRecorder) *Authority {
 	return &Authority{
 		client:    client,
 		namespace: systemNamespace,
 		recorder:  recorder,
 		renewal:   renewal,
+		database:  database,
 		queue:     workqueue.NewTypedRateLimitingQueue(workqueue.NewTypedItemExponentialFailureRateLimiter[string](100*time.Millisecond, 30*time.Second)),
 		state:     state{fault: errNotRead, trust: x509.NewCertPool()},
+		verdict:   verdict{fault: errUnread},
 	}
 }
 
@@ -163,13 +168,18 @@ func (a *Authority) Reconcile(ctx context.Context) error {
 			a.enter(ctx, state{fault: ErrRootLost, bundle: published})
 			return nil
 		}
-		k, err = root.Create(ctx, a.client, a.namespace, time.Now())
+		k, err = a.create(ctx)
 	}
 	if errors.Is(err, root.ErrUnusable) {
 		a.enter(ctx, state{fault: err, bundle: published})
 		return nil
 	}
 	if err != nil {
+		return err
+	}
+	// Before anything is signed, so that no proxy connects to what an empty database
+	// would give it.
+	if k, err = a.confirm(ctx, k); err != nil {
 		return err
 	}
 	// The renewal must not hold up what is signed now: a Secret that may not be
@@ -196,6 +206,15 @@ func (a *Authority) Reconcile(ctx context.Context) error {
 	}
 	a.enter(ctx, state{ring: k.Keyring, bundle: []byte(bundle.Spec.TrustBundle)})
 	return renewing
+}
+
+// create makes the root of a new mesh, whose database is the present one.
+func (a *Authority) create(ctx context.Context) (root.Kept, error) {
+	present, err := a.database(ctx)
+	if err != nil {
+		return root.Kept{}, err
+	}
+	return root.Create(ctx, a.client, a.namespace, time.Now(), present.ID)
 }
 
 // enter makes a state the present one and tells those who listen.

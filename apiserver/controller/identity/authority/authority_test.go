@@ -17,7 +17,7 @@ import (
 )
 
 func TestNothingIsSignedBeforeTheRootIsRead(t *testing.T) {
-	a := New(nil, "mesh-system", Renewal{}, events.NewFakeRecorder(1))
+	a := New(nil, "mesh-system", Renewal{}, nil, events.NewFakeRecorder(1))
 	if _, err := a.Issuer(time.Hour); err == nil {
 		t.Error("signs")
 	}
@@ -28,7 +28,7 @@ func TestNothingIsSignedBeforeTheRootIsRead(t *testing.T) {
 
 func TestALostRootStopsIssuingOnceAndKeepsTheRoots(t *testing.T) {
 	recorder := events.NewFakeRecorder(10)
-	a := New(nil, "mesh-system", Renewal{}, recorder)
+	a := New(nil, "mesh-system", Renewal{}, nil, recorder)
 	r, err := root.Generate(time.Now())
 	if err != nil {
 		t.Fatal(err)
@@ -59,7 +59,7 @@ func TestALostRootStopsIssuingOnceAndKeepsTheRoots(t *testing.T) {
 }
 
 func TestListenersHearOfEveryChangeOfTheRootsAlone(t *testing.T) {
-	a := New(nil, "mesh-system", Renewal{}, events.NewFakeRecorder(10))
+	a := New(nil, "mesh-system", Renewal{}, nil, events.NewFakeRecorder(10))
 	var early, late []string
 	a.OnRoots(func(roots []byte) {
 		// A listener may ask the Authority.
@@ -80,7 +80,7 @@ func TestListenersHearOfEveryChangeOfTheRootsAlone(t *testing.T) {
 }
 
 func TestALostRootIsKnownAndNotReady(t *testing.T) {
-	a := New(nil, "mesh-system", Renewal{}, events.NewFakeRecorder(1))
+	a := New(nil, "mesh-system", Renewal{}, nil, events.NewFakeRecorder(1))
 	if a.Known() == nil {
 		t.Error("known before it is read")
 	}

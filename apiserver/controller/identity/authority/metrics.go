@@ -36,10 +36,22 @@ var (
 		Help:           "When the previous root ceases to be trusted, in seconds since the epoch; 0 if there is none.",
 		StabilityLevel: metrics.ALPHA,
 	})
+	confirmed = metrics.NewGauge(&metrics.GaugeOpts{
+		Name:           "mesh_database_confirmed",
+		Help:           "1 if the database is the one that the mesh has used, 0 if it is another or not known: then proxies are sent nothing new.",
+		StabilityLevel: metrics.ALPHA,
+	})
 )
 
 func init() {
-	legacyregistry.MustRegister(available, notAfter, renewal, waiting, previousUntil)
+	legacyregistry.MustRegister(available, notAfter, renewal, waiting, previousUntil, confirmed)
+}
+
+func observeDatabase(v verdict) {
+	confirmed.Set(0)
+	if v.fault == nil {
+		confirmed.Set(1)
+	}
 }
 
 // observe keeps the phase that was last known while there is a fault.

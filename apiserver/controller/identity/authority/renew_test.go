@@ -27,11 +27,14 @@ type mesh struct {
 	client  kubernetes.Interface
 	events  *events.FakeRecorder
 	lacking []string
+	// present is the database, unless silent.
+	present root.Database
+	silent  bool
 }
 
 func newMesh(t *testing.T) *mesh {
 	t.Helper()
-	m := &mesh{events: events.NewFakeRecorder(100)}
+	m := &mesh{events: events.NewFakeRecorder(100), present: root.Database{ID: "first"}}
 	m.api, m.client = newAPI(t)
 	m.restart(t)
 	return m
@@ -42,9 +45,16 @@ func newMesh(t *testing.T) *mesh {
 func (m *mesh) restart(t *testing.T) {
 	t.Helper()
 	renewal := Renewal{PublishFor: time.Nanosecond, Lacking: func([]byte) []string { return m.lacking }}
-	m.Authority = New(m.client, "mesh-system", renewal, m.events)
+	m.Authority = New(m.client, "mesh-system", renewal, m.database, m.events)
 	m.reconcile(t)
 	m.begin()
+}
+
+func (m *mesh) database(context.Context) (root.Database, error) {
+	if m.silent {
+		return root.Database{}, errors.New("etcd does not answer")
+	}
+	return m.present, nil
 }
 
 func (m *mesh) reconcile(t *testing.T) {
@@ -141,7 +151,7 @@ func TestRenewalGoesOnAfterARestartAtEveryStep(t *testing.T) {
 func TestNothingIsRenewedBeforeProxiesCanConnect(t *testing.T) {
 	m := newMesh(t)
 	m.annotate(t, root.RenewAnnotation, root.RenewNow)
-	m.Authority = New(m.client, "mesh-system", Renewal{}, m.events)
+	m.Authority = New(m.client, "mesh-system", Renewal{}, m.database, m.events)
 	m.reconcile(t)
 	m.want(t, root.Stable, m.signer(t), 1)
 }
@@ -186,7 +196,7 @@ func TestOfTwoServersThatBeginOneMakesTheNextRoot(t *testing.T) {
 	m := newMesh(t)
 	m.annotate(t, root.RenewAnnotation, root.RenewNow)
 	renewal := Renewal{PublishFor: time.Hour, Lacking: func([]byte) []string { return nil }}
-	other := New(m.client, "mesh-system", renewal, events.NewFakeRecorder(100))
+	other := New(m.client, "mesh-system", renewal, m.database, events.NewFakeRecorder(100))
 	other.begin()
 	m.api.afterGet = func() { // the bundle is read
 		m.api.afterGet = func() { m.reconcile(t) } // and the Secret

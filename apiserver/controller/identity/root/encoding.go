@@ -20,14 +20,17 @@ const (
 	PreviousCertKey   = "previous.crt"
 )
 
-// Annotations of the Secret. RenewAnnotation is the operator's, who asks by the
-// value RenewNow; times are RFC 3339, lives Go durations.
+// Annotations of the Secret. RenewAnnotation and AcceptAnnotation are the operator's:
+// the one asks by the value RenewNow, the other names the present database by its ID.
+// Times are RFC 3339, lives Go durations.
 const (
 	RenewAnnotation     = "mesh.openservicemesh.io/renew"
 	RenewNow            = "now"
 	PublishedAnnotation = "mesh.openservicemesh.io/next-root-published"
 	UntilAnnotation     = "mesh.openservicemesh.io/previous-root-until"
 	LongestAnnotation   = "mesh.openservicemesh.io/longest-leaf"
+	DatabaseAnnotation  = "mesh.openservicemesh.io/database"
+	AcceptAnnotation    = "mesh.openservicemesh.io/accept-database"
 )
 
 // decode reads a Secret. A certificate or key that is there and cannot be used is
@@ -44,6 +47,8 @@ func decode(secret *corev1.Secret) (Keyring, error) {
 		Published: decodeTime(secret.Annotations[PublishedAnnotation]),
 		Until:     decodeTime(secret.Annotations[UntilAnnotation]),
 		Longest:   MaxLeafLife,
+		Database:  secret.Annotations[DatabaseAnnotation],
+		Accepted:  secret.Annotations[AcceptAnnotation],
 	}
 	if longest, err := time.ParseDuration(secret.Annotations[LongestAnnotation]); err == nil && longest > 0 {
 		k.Longest = longest
@@ -90,6 +95,8 @@ func (k Keyring) encode(secret *corev1.Secret) error {
 	annotate(secret, PublishedAnnotation, encodeTime(k.Published))
 	annotate(secret, UntilAnnotation, encodeTime(k.Until))
 	annotate(secret, LongestAnnotation, k.Longest.String())
+	annotate(secret, DatabaseAnnotation, k.Database)
+	annotate(secret, AcceptAnnotation, k.Accepted)
 	if !k.Requested && secret.Annotations[RenewAnnotation] == RenewNow {
 		annotate(secret, RenewAnnotation, "")
 	}

@@ -32,8 +32,8 @@ const (
 // Phases are all of them.
 var Phases = []Phase{Stable, Spreading, Retiring}
 
-// Keyring is what the root's Secret holds: the root that signs, and the state of
-// its renewal.
+// Keyring is what the root's Secret holds: the root that signs, the state of its
+// renewal, and which database the mesh has used.
 type Keyring struct {
 	// Signing signs every leaf.
 	Signing *Root
@@ -50,6 +50,12 @@ type Keyring struct {
 	Until time.Time
 	// Longest bounds the lives of all leaves that Signing has signed.
 	Longest time.Duration
+
+	// Database is the ID of the database that the mesh has used; empty if no server
+	// has written it down.
+	Database string
+	// Accepted is the ID of the database that the operator wants used from now on.
+	Accepted string
 }
 
 // Phase tells how far the renewal is.

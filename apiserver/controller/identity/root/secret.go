@@ -34,8 +34,9 @@ func Get(ctx context.Context, client kubernetes.Interface, namespace string) (Ke
 	return kept(secret)
 }
 
-// Create keeps a new root, or reads the one that another server created first.
-func Create(ctx context.Context, client kubernetes.Interface, namespace string, now time.Time) (Kept, error) {
+// Create keeps a new root, which remembers a database from the start, or reads the
+// one that another server created first.
+func Create(ctx context.Context, client kubernetes.Interface, namespace string, now time.Time, database string) (Kept, error) {
 	signing, err := Generate(now)
 	if err != nil {
 		return Kept{}, err
@@ -44,7 +45,7 @@ func Create(ctx context.Context, client kubernetes.Interface, namespace string, 
 		ObjectMeta: metav1.ObjectMeta{Name: SecretName, Namespace: namespace},
 		Type:       corev1.SecretTypeTLS,
 	}
-	if err := (Keyring{Signing: signing, Longest: usualLeafLife}).encode(secret); err != nil {
+	if err := (Keyring{Signing: signing, Longest: usualLeafLife, Database: database}).encode(secret); err != nil {
 		return Kept{}, err
 	}
 	created, err := client.CoreV1().Secrets(namespace).Create(ctx, secret, metav1.CreateOptions{})
