@@ -28,7 +28,6 @@ import (
 func TestEnvoyAcceptsASampleOfTheFuzzedPolicies(t *testing.T) {
 	bootstrap, err := envoy.Bootstrap(envoy.BootstrapParams{
 		XDSHost: "127.0.0.1", XDSPort: model.PortXDS, XDSServerName: model.ControlPlaneName("mesh-system"),
-		PodIP: "198.18.0.10",
 	})
 	if err != nil {
 		t.Fatal(err)

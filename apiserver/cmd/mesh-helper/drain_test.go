@@ -53,7 +53,7 @@ func (a *admin) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			// Calls outwards, idle connections and probes are not waited for.
 			"cluster.inbound/http2.upstream_cx_active: 7",
 			"cluster.out/shop/app:80.upstream_rq_active: 7",
-			"cluster.probe/HTTP/8080.upstream_rq_active: 7",
+			"cluster.probe/HTTP.upstream_rq_active: 7",
 		} {
 			name, _, _ := strings.Cut(line, ": ")
 			if regexp.MustCompile(r.URL.Query().Get("filter")).MatchString(name) {

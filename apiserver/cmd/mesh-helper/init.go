@@ -49,7 +49,7 @@ func parseInit(args []string) (initFlags, error) {
 	var flags initFlags
 	set := flag.NewFlagSet("init", flag.ContinueOnError)
 	set.IntVar(&flags.proxyUID, "proxy-uid", 0, "the user that the proxy runs as")
-	set.Func("probe", "a probe that the proxy answers, as <container>/<kind>=<where it led>; may be repeated", func(value string) error {
+	set.Func("probe", "a probe that the proxy answers, a JSON object that says what it was; may be repeated", func(value string) error {
 		flags.probes = append(flags.probes, value)
 		return nil
 	})

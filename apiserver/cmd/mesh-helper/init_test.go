@@ -53,7 +53,7 @@ func TestInitTakesWhatTheWebhookGives(t *testing.T) {
 	if !model.IsProxyUID(int64(flags.proxyUID)) {
 		t.Errorf("the proxy's user is %d", flags.proxyUID)
 	}
-	if len(flags.probes) != 1 || !strings.HasPrefix(flags.probes[0], "app/liveness=") {
+	if len(flags.probes) != 1 || !strings.Contains(flags.probes[0], `"container":"app","kind":"liveness"`) {
 		t.Errorf("probes are %q", flags.probes)
 	}
 }

@@ -4,7 +4,6 @@
 package envoy
 
 import (
-	"errors"
 	"fmt"
 	"path"
 	"time"
@@ -31,8 +30,6 @@ type BootstrapParams struct {
 	// XDSServerName is the one DNS SAN that the control plane's certificate may
 	// have: mesh-apiserver.<system namespace>.svc.
 	XDSServerName string
-	// PodIP is the pod's primary address, where its own probes go.
-	PodIP string
 	// Probes are the rewritten probes of the pod's containers.
 	Probes []ProbeRoute
 	// MemoryBytes is what the proxy's container may use; near it the proxy sheds
@@ -81,8 +78,6 @@ func (p BootstrapParams) check() error {
 	switch {
 	case p.XDSHost == "" || p.XDSPort == 0 || p.XDSServerName == "":
 		return fmt.Errorf("control plane %q, port %d, name %q: all three are needed", p.XDSHost, p.XDSPort, p.XDSServerName)
-	case p.PodIP == "":
-		return errors.New("no pod IP")
 	}
 	return nil
 }

@@ -47,40 +47,45 @@ func prometheusListener() *listenerv3.Listener {
 }
 
 func adminListener(name string, port uint16, path string) *listenerv3.Listener {
-	return staticListener(name, port, []*routev3.Route{
+	return staticListener(name, port, staticManager(name, []*routev3.Route{
 		route(name, exactPath(path), &routev3.RouteAction{
 			ClusterSpecifier: &routev3.RouteAction_Cluster{Cluster: clusterAdmin},
 		}),
-	})
+	}, "GET|HEAD"))
 }
 
 func exactPath(path string) *routev3.RouteMatch {
 	return &routev3.RouteMatch{PathSpecifier: &routev3.RouteMatch_Path{Path: path}}
 }
 
-// staticListener answers GET and HEAD on the given routes, each an exact path
+// staticManager answers the given methods on the given routes, each an exact path
 // without a query, and 404 to all else. A query would reach the application,
 // and everybody can send one.
-// It is left out of the global connection limit: a busy proxy is not a dead one.
-//
-// It owns the port on every address, so the outbound listener would hand a call to
-// another pod's port of this number over to it, and the caller's proxy would answer
-// for the callee. The redirection leads such a call elsewhere (redirect.Install).
-func staticListener(name string, port uint16, routes []*routev3.Route, filters ...*hcmv3.HttpFilter) *listenerv3.Listener {
+func staticManager(name string, routes []*routev3.Route, methods string) *hcmv3.HttpConnectionManager {
 	for _, r := range routes {
 		r.Match.Headers = []*routev3.HeaderMatcher{
-			headerMatcher(":method", wholly("GET|HEAD")),
+			headerMatcher(":method", wholly(methods)),
 			headerMatcher(":path", exactly(r.Match.GetPath())),
 		}
 	}
 	m := connectionManager(name, "")
 	m.UpgradeConfigs = nil
 	m.CommonHttpProtocolOptions.IdleTimeout = dur(staticIdleTimeout)
-	m.HttpFilters = append(filters, router())
+	m.HttpFilters = []*hcmv3.HttpFilter{router()}
 	m.RouteSpecifier = &hcmv3.HttpConnectionManager_RouteConfig{RouteConfig: &routev3.RouteConfiguration{
 		Name:         name,
 		VirtualHosts: []*routev3.VirtualHost{{Name: name, Domains: []string{"*"}, Routes: routes}},
 	}}
+	return m
+}
+
+// staticListener is left out of the global connection limit: a busy proxy is not a
+// dead one.
+//
+// It owns the port on every address, so the outbound listener would hand a call to
+// another pod's port of this number over to it, and the caller's proxy would answer
+// for the callee. The redirection leads such a call elsewhere (redirect.Install).
+func staticListener(name string, port uint16, m *hcmv3.HttpConnectionManager) *listenerv3.Listener {
 	return &listenerv3.Listener{
 		Name:                          name,
 		Address:                       socketAddress("0.0.0.0", port),

@@ -66,8 +66,8 @@ func (o *output) String() string {
 
 // startInbound runs an Envoy whose port 8080 is HTTP and whose port 9090 is TCP
 // to the mesh. Requests that are admitted get 200, connections an echo. It pushes
-// its counters to server, unless that is nil.
-func startInbound(t *testing.T, m model.Mesh, server *telemetry.Server, access model.Access) inboundEnvoy {
+// its counters to server, unless that is nil. What is given may add clusters.
+func startInbound(t *testing.T, m model.Mesh, server *telemetry.Server, access model.Access, more ...func([]*clusterv3.Cluster) []*clusterv3.Cluster) inboundEnvoy {
 	t.Helper()
 	config := &bootstrapv3.Bootstrap{
 		Node:               &corev3.Node{Id: "pod", Cluster: "shop"},
@@ -88,6 +88,9 @@ func startInbound(t *testing.T, m model.Mesh, server *telemetry.Server, access m
 	}
 	echo := staticCluster("echo", socketAddress("127.0.0.1", portOf(startEcho(t))))
 	config.StaticResources.Clusters = append(config.StaticResources.Clusters, echo)
+	for _, add := range more {
+		config.StaticResources.Clusters = add(config.StaticResources.Clusters)
+	}
 
 	web, tcp, admin := envoytest.FreePort(t), envoytest.FreePort(t), envoytest.FreePort(t)
 	config.Admin = &bootstrapv3.Admin{Address: socketAddress("127.0.0.1", admin)}

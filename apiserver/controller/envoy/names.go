@@ -9,6 +9,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"net/netip"
+	"strings"
 
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
 )
@@ -63,15 +64,18 @@ func AccountName(a model.Account) string {
 // may have 253, and names are bounded where proxies say them.
 const maxAccountPart = 100
 
-// accountPart is an account's name, or, if it is long, its beginning and a hash of
-// it; "~" is in no account's name.
+// accountPart is an account's name with "_" for each dot, or, if it is long, its
+// beginning and a hash of it; "_" and "~" are in no account's name. Envoy makes of
+// each dot in a name a part of the names of its statistics, and other names of
+// users have none but those of policies (statsConfig).
 func accountPart(account string) string {
-	if len(account) <= maxAccountPart {
-		return account
+	part := strings.ReplaceAll(account, ".", "_")
+	if len(part) <= maxAccountPart {
+		return part
 	}
 	sum := sha256.Sum256([]byte(account))
 	hash := "~" + hex.EncodeToString(sum[:16])
-	return account[:maxAccountPart-len(hash)] + hash
+	return part[:maxAccountPart-len(hash)] + hash
 }
 
 // ServiceListenerName names the unbound listener of an address that a Service

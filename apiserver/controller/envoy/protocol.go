@@ -59,15 +59,6 @@ func http2UpstreamWith(common *corev3.HttpProtocolOptions, options *corev3.Http2
 	})
 }
 
-// oneRequestAConnection is HTTP/1.1 without keep-alive.
-func oneRequestAConnection() map[string]*anypb.Any {
-	return http1Upstream(&corev3.HttpProtocolOptions{MaxRequestsPerConnection: u32(1)})
-}
-
-func oneRequestAnHTTP2Connection() map[string]*anypb.Any {
-	return http2UpstreamWith(&corev3.HttpProtocolOptions{MaxRequestsPerConnection: u32(1)}, http2Options())
-}
-
 func upstreamOptions(common *corev3.HttpProtocolOptions, explicit *httpv3.HttpProtocolOptions_ExplicitHttpConfig) map[string]*anypb.Any {
 	return map[string]*anypb.Any{
 		httpOptionsKey: pack(&httpv3.HttpProtocolOptions{

@@ -4,8 +4,10 @@
 package envoy
 
 import (
+	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
 )
@@ -15,18 +17,16 @@ func testPod() BootstrapParams {
 		XDSHost:       "127.0.0.1",
 		XDSPort:       model.PortXDS,
 		XDSServerName: "mesh-apiserver.mesh-system.svc",
-		PodIP:         "198.18.0.11",
 	}
 }
 
 func TestBootstrapNamesWhatIsMissing(t *testing.T) {
 	for want, spoil := range map[string]func(*BootstrapParams){
 		"control plane": func(p *BootstrapParams) { p.XDSServerName = "" },
-		"no pod IP":     func(p *BootstrapParams) { p.PodIP = "" },
 		"scheme \"FTP\"": func(p *BootstrapParams) {
-			p.Probes = []ProbeRoute{{Path: "/probe/app/liveness", Port: 80, Scheme: "FTP"}}
+			p.Probes = []ProbeRoute{{Path: "/probe/app/liveness", Port: 80, Scheme: "FTP", Timeout: time.Second}}
 		},
-		"period 0s": func(p *BootstrapParams) {
+		"timeout 0s": func(p *BootstrapParams) {
 			p.Probes = []ProbeRoute{{Path: "/probe/app/liveness", Port: 80, Scheme: ProbeTCP}}
 		},
 	} {
@@ -60,5 +60,14 @@ func TestWorkloadThatCannotBeSaidIsAnError(t *testing.T) {
 				t.Errorf("error %v, want %q", err, c.want)
 			}
 		})
+	}
+}
+
+// TestProbesKnowTheProxysPorts: a redirect there leads to what is not there without the mesh.
+func TestProbesKnowTheProxysPorts(t *testing.T) {
+	for _, port := range model.ProxyPorts {
+		if !strings.Contains(probeScript, fmt.Sprintf("[%d] = true", port)) {
+			t.Errorf("probes.lua lacks the proxy's port %d", port)
+		}
 	}
 }

@@ -8,6 +8,10 @@ import (
 	matcherv3 "github.com/envoyproxy/go-control-plane/envoy/type/matcher/v3"
 )
 
+// wholePolicyName is the tag of a rule's counters. Envoy's own ends at the first dot
+// of NAMESPACE/POLICY/RULE, and leaves the rest in the metric's name.
+const wholePolicyName = `^http\.[^.]+\.rbac\.(?:[^.]+\.)?policy\.(([\s\S]+)\.)(?:shadow_)?(?:allowed|denied)$`
+
 // statsConfig keeps what says whether the proxy works and what it refused; the
 // rest would cost tens of kilobytes a Service.
 func statsConfig() *metricsv3.StatsConfig {
@@ -26,7 +30,13 @@ func statsConfig() *metricsv3.StatsConfig {
 		wholly(`tcp\..*\.downstream_cx_(total|no_route)`),
 		wholly(`.*(extension_config_discovery|sds)\..*\.(update_rejected|config_fail|update_failure|config_reload)`),
 	}
-	return &metricsv3.StatsConfig{StatsMatcher: &metricsv3.StatsMatcher{
-		StatsMatcher: &metricsv3.StatsMatcher_InclusionList{InclusionList: &matcherv3.ListStringMatcher{Patterns: keep}},
-	}}
+	return &metricsv3.StatsConfig{
+		StatsMatcher: &metricsv3.StatsMatcher{
+			StatsMatcher: &metricsv3.StatsMatcher_InclusionList{InclusionList: &matcherv3.ListStringMatcher{Patterns: keep}},
+		},
+		StatsTags: []*metricsv3.TagSpecifier{{
+			TagName:  "envoy.rbac_policy_name",
+			TagValue: &metricsv3.TagSpecifier_Regex{Regex: wholePolicyName},
+		}},
+	}
 }

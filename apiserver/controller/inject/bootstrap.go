@@ -21,7 +21,6 @@ const maxBootstrap = 120 << 10
 // What the kubelet fills in where the bootstrap says $(NAME). The memory is a
 // number, for which someMemory stands.
 const (
-	podIP      = "$(POD_IP)"
 	someMemory = 1
 )
 
@@ -32,15 +31,10 @@ func bootstrapArgument(settings Settings, routes []ProbeRoute) (string, error) {
 		XDSHost:       controlPlaneHost(settings),
 		XDSPort:       model.PortXDS,
 		XDSServerName: model.ControlPlaneName(settings.SystemNamespace),
-		PodIP:         podIP,
 		MemoryBytes:   someMemory,
 	}
 	for _, r := range routes {
-		params.Probes = append(params.Probes, envoy.ProbeRoute{
-			Path: r.ProbePath(), Port: uint16(r.Port), OriginalPath: r.Path,
-			Scheme: envoy.ProbeScheme(strings.ToUpper(r.Scheme)),
-			Period: time.Duration(r.Period) * time.Second, Timeout: time.Duration(r.Timeout) * time.Second,
-		})
+		params.Probes = append(params.Probes, r.asked())
 	}
 	config, err := envoy.Bootstrap(params)
 	if err != nil {
@@ -53,12 +47,23 @@ func bootstrapArgument(settings Settings, routes []ProbeRoute) (string, error) {
 	return config, nil
 }
 
+// asked is how the proxy asks in the kubelet's place.
+func (r ProbeRoute) asked() envoy.ProbeRoute {
+	probe := envoy.ProbeRoute{
+		Path: r.ProbePath(), Port: uint16(r.Port), OriginalPath: r.Path,
+		Scheme: envoy.ProbeScheme(strings.ToUpper(r.Scheme)), Timeout: time.Duration(r.Timeout) * time.Second,
+	}
+	for _, h := range r.Headers {
+		probe.Headers = append(probe.Headers, envoy.ProbeHeader{Name: h.Name, Value: h.Value})
+	}
+	return probe
+}
+
 // filledIn doubles each dollar, which the kubelet undoes, but those of what it is
 // to fill in. Within a string of JSON quotes have a backslash before them, so no
 // probe can say what is replaced here.
 func filledIn(config string) string {
 	return strings.NewReplacer(
-		`"address":"`+podIP+`"`, `"address":"`+podIP+`"`,
 		fmt.Sprintf(`"max_heap_size_bytes":"%d"`, someMemory), `"max_heap_size_bytes":"$(PROXY_MEMORY)"`,
 		"$", "$$",
 	).Replace(config)

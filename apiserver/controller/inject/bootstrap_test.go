@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
@@ -21,7 +22,7 @@ import (
 // does, and wants what a bootstrap with the pod's own values is. What a probe says
 // stays as it is, whatever it looks like.
 func TestTheKubeletMakesTheBootstrapWhole(t *testing.T) {
-	for _, path := range []string{"/healthz", "/price$", "/$$", "/$(POD_IP)", "/$(POD_UID)$(x", `/a"address":"$(POD_IP)"`} {
+	for _, path := range []string{"/healthz", "/price$", "/$$", "/$(PROXY_MEMORY)", "/$(POD_UID)$(x", `/a"max_heap_size_bytes":"1"`} {
 		pod := &corev1.Pod{Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "app", LivenessProbe: &corev1.Probe{
 			ProbeHandler: corev1.ProbeHandler{HTTPGet: &corev1.HTTPGetAction{Path: path, Port: intstr.FromInt32(8080)}},
 		}}}}}
@@ -31,13 +32,13 @@ func TestTheKubeletMakesTheBootstrapWhole(t *testing.T) {
 		}
 		want, err := envoy.Bootstrap(envoy.BootstrapParams{
 			XDSHost: "mesh-apiserver.mesh-system.svc.cluster.local", XDSPort: model.PortXDS, XDSServerName: "mesh-apiserver.mesh-system.svc",
-			PodIP: "198.18.0.7", MemoryBytes: 134217728,
-			Probes: []envoy.ProbeRoute{{Path: "/probe/app/liveness", Port: 8080, OriginalPath: requestPath(path), Scheme: envoy.ProbeHTTP}},
+			MemoryBytes: 134217728,
+			Probes:      []envoy.ProbeRoute{{Path: "/probe/app/liveness", Port: 8080, OriginalPath: requestPath(path), Scheme: envoy.ProbeHTTP, Timeout: time.Second}},
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
-		got := expand(proxy.Args[1], map[string]string{"POD_IP": "198.18.0.7", "POD_UID": "0a1b", "PROXY_MEMORY": "134217728"})
+		got := expand(proxy.Args[1], map[string]string{"POD_UID": "0a1b", "PROXY_MEMORY": "134217728"})
 		if diff := cmp.Diff(indented(t, want), indented(t, got)); diff != "" {
 			t.Errorf("path %s: -want +got:\n%s", path, diff)
 		}

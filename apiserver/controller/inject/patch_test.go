@@ -142,7 +142,11 @@ func TestReinvocation(t *testing.T) {
 			t.Errorf("the late probe is %v", got)
 		}
 		args := strings.Join(again.Spec.InitContainers[1].Args, " ")
-		for _, route := range []string{"--probe=late/liveness=http:9000:/", "--probe=app/readiness=https:8443:/ready"} {
+		for _, route := range []string{
+			`--probe={"container":"late","kind":"liveness","scheme":"http","port":9000,"path":"/","timeout":1}`,
+			`--probe={"container":"app","kind":"readiness","scheme":"https","port":8443,"path":"/ready","timeout":1}`,
+			`"headers":[{"name":"Host","value":"app.example.com"}]`,
+		} {
 			if !strings.Contains(args, route) {
 				t.Errorf("mesh-init has no %s: %s", route, args)
 			}
@@ -154,7 +158,7 @@ func TestReinvocation(t *testing.T) {
 		pod := injected(t)
 		pod.Spec.Containers = pod.Spec.Containers[1:]
 		again := apply(t, pod)
-		if args := strings.Join(again.Spec.InitContainers[1].Args, " "); strings.Contains(args, "--probe=app/") {
+		if args := strings.Join(again.Spec.InitContainers[1].Args, " "); strings.Contains(args, `--probe={"container":"app"`) {
 			t.Errorf("mesh-init still lets probes of app through: %s", args)
 		}
 		wantUnchanged(t, again)
@@ -188,17 +192,24 @@ func TestWarnings(t *testing.T) {
 
 func TestProbeRouteIsReadAsWritten(t *testing.T) {
 	for _, want := range []ProbeRoute{
-		{Container: "app", Kind: "liveness", Scheme: "http", Port: 8080, Path: "/"},
-		{Container: "app", Kind: "startup", Scheme: "grpc", Port: 9000, Path: "/shop.Books", Period: 10, Timeout: 1},
-		{Container: "app", Kind: "liveness", Scheme: "tcp", Port: 5432, Path: "/", Period: 5, Timeout: 2},
-		{Container: "app", Kind: "readiness", Scheme: "https", Port: 65535, Path: "/a=b:c?d=e:f"},
+		{Container: "app", Kind: "liveness", Scheme: "http", Port: 8080, Path: "/", Timeout: 1},
+		{Container: "app", Kind: "startup", Scheme: "grpc", Port: 9000, Path: "/shop.Books", Timeout: 10},
+		{Container: "app", Kind: "liveness", Scheme: "tcp", Port: 5432, Path: "/", Timeout: 2},
+		{Container: "app", Kind: "readiness", Scheme: "https", Port: 65535, Path: "/a=b:c?d=e:f", Timeout: 1, Headers: []corev1.HTTPHeader{{Name: "X-Own", Value: `a "$(B)", <c>`}}},
 	} {
 		got, err := ParseProbeRoute(want.String())
-		if err != nil || got != want {
-			t.Errorf("%q reads as %+v, %v", want, got, err)
+		if diff := cmp.Diff(want, got); err != nil || diff != "" {
+			t.Errorf("%q is read with %v, -want +got:\n%s", want, err, diff)
 		}
 	}
-	for _, bad := range []string{"", "app/liveness", "app/hook=http:80:/", "app/liveness=ftp:80:/", "app/liveness=http:0:/", "app/liveness=http:70000:/", "app/liveness=http:80:x", "app/liveness=tcp:80:/", "app/liveness=tcp,0,1:80:/", "app/liveness=http,1,1:80:/"} {
+	good := `{"container":"app","kind":"liveness","scheme":"http","port":80,"path":"/","timeout":1,"headers":[{"name":"A"}]}`
+	if _, err := ParseProbeRoute(good); err != nil {
+		t.Error(err)
+	}
+	for _, spoil := range []struct{ from, to string }{
+		{good, ""}, {"app", ""}, {"liveness", "hook"}, {"http", "ftp"}, {":80", ":0"}, {":80", ":70000"}, {`"/"`, `"x"`}, {`"timeout":1`, `"timeout":0`}, {`"A"`, `"A B"`},
+	} {
+		bad := strings.Replace(good, spoil.from, spoil.to, 1)
 		if got, err := ParseProbeRoute(bad); err == nil {
 			t.Errorf("%q reads as %+v, want an error", bad, got)
 		}

@@ -5,35 +5,37 @@ package inject
 
 import (
 	"cmp"
+	"encoding/json"
 	"fmt"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
+	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/utils/ptr"
 
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
 )
 
-// ProbeRoute says where a probe went before the mesh turned it to the proxy's
+// ProbeRoute says what a probe was before the mesh turned it to the proxy's
 // port 15020, path /probe/<container>/<kind>.
 type ProbeRoute struct {
-	Container string
+	Container string `json:"container"`
 	// Kind is liveness, readiness or startup.
-	Kind string
-	// Scheme is http, https, h2c (HTTP/2 in plaintext), grpc or tcp. As by the
-	// kubelet, the certificate of https is not verified.
-	Scheme string
-	Port   int32
-	// Path starts with a slash and may have a query. For grpc it is a slash and
-	// the name of the service, which may be empty; for tcp a slash.
-	Path string
-	// Period and Timeout are those of a grpc or tcp probe, in seconds; the proxy
-	// asks in the kubelet's place. Both are 0 for http, https and h2c.
-	Period, Timeout int32
+	Kind string `json:"kind"`
+	// Scheme is http, https, h2c (HTTP/2 in plaintext), grpc, grpcs or tcp. As by
+	// the kubelet, the certificate of https and grpcs is not verified.
+	Scheme string `json:"scheme"`
+	Port   int32  `json:"port"`
+	// Path starts with a slash and may have a query. For grpc and grpcs it is a
+	// slash and the name of the service, which may be empty; for tcp a slash.
+	Path string `json:"path"`
+	// Headers are those of an httpGet probe.
+	Headers []corev1.HTTPHeader `json:"headers,omitempty"`
+	// Timeout is the probe's, in seconds.
+	Timeout int32 `json:"timeout"`
 }
 
 // The schemes of a ProbeRoute.
@@ -42,8 +44,11 @@ const (
 	schemeHTTPS = "https"
 	schemeH2C   = "h2c"
 	schemeGRPC  = "grpc"
+	schemeGRPCS = "grpcs"
 	schemeTCP   = "tcp"
 )
+
+var probeSchemes = []string{schemeHTTP, schemeHTTPS, schemeH2C, schemeGRPC, schemeGRPCS, schemeTCP}
 
 const probeArgument = "--probe="
 
@@ -53,19 +58,12 @@ func (r ProbeRoute) ProbePath() string { return "/probe/" + r.key() }
 
 func (r ProbeRoute) key() string { return r.Container + "/" + r.Kind }
 
-// String is the value of init's flag --probe:
-// "<container>/<kind>=<http|https|h2c>:<port>:<path>", or
-// "<container>/<kind>=<grpc|tcp>,<period>,<timeout>:<port>:<path>".
+// String is the value of init's flag --probe, a JSON object.
 func (r ProbeRoute) String() string {
-	scheme := r.Scheme
-	if r.checked() {
-		scheme = fmt.Sprintf("%s,%d,%d", scheme, r.Period, r.Timeout)
-	}
-	return fmt.Sprintf("%s=%s:%d:%s", r.key(), scheme, r.Port, r.Path)
+	// Strings and numbers alone: it cannot fail.
+	text, _ := json.Marshal(r)
+	return string(text)
 }
-
-// checked tells whether the proxy asks the app itself, and answers by that.
-func (r ProbeRoute) checked() bool { return r.Scheme == schemeGRPC || r.Scheme == schemeTCP }
 
 // argument is the flag with its dollars doubled, which the kubelet undoes when
 // it expands $(VARIABLES).
@@ -75,37 +73,17 @@ func (r ProbeRoute) argument() string {
 
 // ParseProbeRoute reads what String wrote.
 func ParseProbeRoute(s string) (ProbeRoute, error) {
-	bad := fmt.Errorf("probe %q: want <container>/<liveness|readiness|startup>=<http|https|h2c>:<port>:<path>, or <grpc|tcp>,<period>,<timeout> for the scheme", s)
-	key, target, ok := strings.Cut(s, "=")
-	container, kind, ok2 := strings.Cut(key, "/")
-	parts := strings.SplitN(target, ":", 3)
-	if !ok || !ok2 || container == "" || len(parts) != 3 {
-		return ProbeRoute{}, bad
+	var r ProbeRoute
+	if err := json.Unmarshal([]byte(s), &r); err != nil {
+		return ProbeRoute{}, fmt.Errorf("probe %q: want a JSON object with container, kind, scheme, port, path, headers and timeout: %w", s, err)
 	}
-	port, err := strconv.ParseUint(parts[1], 10, 16)
-	if err != nil || port == 0 || !slices.Contains(probeKinds, kind) || !strings.HasPrefix(parts[2], "/") {
-		return ProbeRoute{}, bad
-	}
-	route := ProbeRoute{Container: container, Kind: kind, Port: int32(port), Path: parts[2]}
-	if !route.parseScheme(parts[0]) {
-		return ProbeRoute{}, bad
-	}
-	return route, nil
-}
-
-func (r *ProbeRoute) parseScheme(s string) bool {
-	words := strings.Split(s, ",")
-	r.Scheme = words[0]
 	switch {
-	case r.Scheme == schemeHTTP || r.Scheme == schemeHTTPS || r.Scheme == schemeH2C:
-		return len(words) == 1
-	case !r.checked() || len(words) != 3:
-		return false
+	case r.Container == "" || !slices.Contains(probeKinds, r.Kind):
+		return ProbeRoute{}, fmt.Errorf("probe %q: want a container, and a kind out of %s", s, strings.Join(probeKinds, ", "))
+	case !slices.Contains(probeSchemes, r.Scheme) || r.Port < 1 || r.Port > 65535 || !strings.HasPrefix(r.Path, "/") || r.Timeout < 1:
+		return ProbeRoute{}, fmt.Errorf("probe %q: want a scheme out of %s, a port, a path from a slash on and a timeout in seconds", s, strings.Join(probeSchemes, ", "))
 	}
-	period, err := strconv.ParseInt(words[1], 10, 32)
-	timeout, err2 := strconv.ParseInt(words[2], 10, 32)
-	r.Period, r.Timeout = int32(period), int32(timeout)
-	return err == nil && err2 == nil && period > 0 && timeout > 0
+	return r, checkHeaders(r.Headers)
 }
 
 var probeKinds = []string{"liveness", "readiness", "startup"}
@@ -151,6 +129,8 @@ func (r *rewritten) rewrite(path string, c member, kind string, probe *corev1.Pr
 		return nil
 	case handlers(probe) > 1:
 		return fmt.Errorf("%s has more than one of exec, httpGet, tcpSocket and grpc: keep one", field)
+	case probe.PeriodSeconds < 0 || probe.TimeoutSeconds < 0:
+		return fmt.Errorf("%s: periodSeconds and timeoutSeconds are seconds, at least 1, or left out", field)
 	case probe.GRPC != nil:
 		return r.check(path, "grpc", c, kind, probe)
 	case probe.TCPSocket != nil:
@@ -167,7 +147,7 @@ func (r *rewritten) rewrite(path string, c member, kind string, probe *corev1.Pr
 		r.warnings = append(r.warnings, fmt.Sprintf("%s.httpGet.host: the kubelet calls %s itself; the probe is left as it is", field, get.Host))
 		return nil
 	}
-	route := ProbeRoute{Container: c.Name, Kind: kind}
+	route := ProbeRoute{Container: c.Name, Kind: kind, Headers: get.HTTPHeaders, Timeout: timeout(probe)}
 	target := route.ProbePath()
 	if get.Port == intstr.FromInt32(model.PortProbes) {
 		if get.Path != target {
@@ -177,9 +157,7 @@ func (r *rewritten) rewrite(path string, c member, kind string, probe *corev1.Pr
 		if !ok {
 			return fmt.Errorf("%s.httpGet leads to the mesh's proxy, and no container %s of the pod says where it led before: write the app's own port and path", field, model.InitContainer)
 		}
-		if route.checked() {
-			route.Period, route.Timeout = cmp.Or(probe.PeriodSeconds, defaultPeriod), cmp.Or(probe.TimeoutSeconds, defaultTimeout)
-		}
+		route.Timeout = timeout(probe)
 		r.routes = append(r.routes, route)
 		return nil
 	}
@@ -190,11 +168,13 @@ func (r *rewritten) rewrite(path string, c member, kind string, probe *corev1.Pr
 	if err := checkProbePort(port); err != nil {
 		return fmt.Errorf("%s.httpGet.port: %w", field, err)
 	}
+	if err := checkHeaders(get.HTTPHeaders); err != nil {
+		return fmt.Errorf("%s.httpGet.httpHeaders: %w", field, err)
+	}
 	route.Scheme, route.Port, route.Path = scheme, port, requestPath(get.Path)
 	r.routes = append(r.routes, route)
 	r.operations = append(r.operations, Operation{Op: "replace", Path: path + "/httpGet", Value: corev1.HTTPGetAction{
 		Path: target, Port: intstr.FromInt32(model.PortProbes), Scheme: corev1.URISchemeHTTP,
-		HTTPHeaders: get.HTTPHeaders,
 	}})
 	return nil
 }
@@ -228,25 +208,34 @@ func schemeOf(get *corev1.HTTPGetAction) (string, bool) {
 	}
 }
 
-// The kubelet's defaults for a probe, in seconds (core/v1 Probe).
-const (
-	defaultPeriod  = 10
-	defaultTimeout = 1
-)
+// defaultTimeout is the kubelet's, in seconds (core/v1 Probe).
+const defaultTimeout = 1
 
-// check turns a gRPC or TCP probe to httpGet, which the proxy answers from its
-// own checks of the app.
+func timeout(probe *corev1.Probe) int32 { return cmp.Or(probe.TimeoutSeconds, defaultTimeout) }
+
+// checkHeaders refuses what the API server would, if it saw the headers of a probe,
+// and what the kubelet cannot send, so that the probe would fail for ever.
+func checkHeaders(headers []corev1.HTTPHeader) error {
+	for _, h := range headers {
+		if problems := validation.IsHTTPHeaderName(h.Name); len(problems) > 0 {
+			return fmt.Errorf("%q is no name of a header: use letters, digits and -", h.Name)
+		}
+		if strings.ContainsFunc(h.Value, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }) {
+			return fmt.Errorf("the value of %s has a control character, and the kubelet sends no such request: remove it", h.Name)
+		}
+	}
+	return nil
+}
+
+// check turns a gRPC or TCP probe to httpGet, at which the proxy asks the app.
 func (r *rewritten) check(path, action string, c member, kind string, probe *corev1.Probe) error {
-	if probe.PeriodSeconds < 0 || probe.TimeoutSeconds < 0 {
-		return fmt.Errorf("%s: %sProbe: periodSeconds and timeoutSeconds are seconds, at least 1, or left out", c.title, kind)
-	}
 	field := fmt.Sprintf("%s: %sProbe.%s", c.title, kind, action)
-	route := ProbeRoute{
-		Container: c.Name, Kind: kind, Scheme: schemeTCP, Path: "/",
-		Period: cmp.Or(probe.PeriodSeconds, defaultPeriod), Timeout: cmp.Or(probe.TimeoutSeconds, defaultTimeout),
-	}
+	route := ProbeRoute{Container: c.Name, Kind: kind, Scheme: schemeTCP, Path: "/", Timeout: timeout(probe)}
 	if probe.GRPC != nil {
 		route.Scheme, route.Port = schemeGRPC, probe.GRPC.Port
+		if ptr.Deref(probe.GRPC.Mode, corev1.GRPCProbeModePlaintext) == corev1.GRPCProbeModeTLS {
+			route.Scheme = schemeGRPCS
+		}
 		if probe.GRPC.Service != nil {
 			route.Path += *probe.GRPC.Service
 		}
@@ -301,9 +290,9 @@ func (r ProbeRoute) plausible() bool {
 	case checkProbePort(r.Port) != nil:
 		return false
 	case r.Scheme == schemeTCP:
-		return r.Path == "/"
-	case r.Scheme == schemeGRPC:
-		return true
+		return r.Path == "/" && r.Headers == nil
+	case r.Scheme == schemeGRPC || r.Scheme == schemeGRPCS:
+		return r.Headers == nil
 	}
 	return r.Path == requestPath(r.Path)
 }

@@ -138,6 +138,14 @@ func TestRefusals(t *testing.T) {
 		{"a TCP probe without end", container(func(c *corev1.Container) {
 			c.ReadinessProbe = &corev1.Probe{ProbeHandler: corev1.ProbeHandler{TCPSocket: &corev1.TCPSocketAction{Port: intstr.FromInt32(80)}}, TimeoutSeconds: -1}
 		}), "container app: readinessProbe: periodSeconds and timeoutSeconds are seconds, at least 1, or left out"},
+		{"a header of a probe without a name", container(func(c *corev1.Container) {
+			c.ReadinessProbe = httpProbe(80)
+			c.ReadinessProbe.HTTPGet.HTTPHeaders = []corev1.HTTPHeader{{Name: "X Own"}}
+		}), `container app: readinessProbe.httpGet.httpHeaders: "X Own" is no name of a header: use letters, digits and -`},
+		{"a header of a probe that the kubelet cannot send", container(func(c *corev1.Container) {
+			c.ReadinessProbe = httpProbe(80)
+			c.ReadinessProbe.HTTPGet.HTTPHeaders = []corev1.HTTPHeader{{Name: "X-Own", Value: "a\r\nX-Admin: yes"}}
+		}), "container app: readinessProbe.httpGet.httpHeaders: the value of X-Own has a control character, and the kubelet sends no such request: remove it"},
 		{"a probe of two kinds", container(func(c *corev1.Container) {
 			c.ReadinessProbe = httpProbe(80)
 			c.ReadinessProbe.GRPC = &corev1.GRPCAction{Port: 9000}
@@ -356,7 +364,7 @@ func TestForgeriesAreReplaced(t *testing.T) {
 	}
 	t.Run("a probe's way to the proxy itself", func(t *testing.T) {
 		pod := apply(t, readPod(t, "testdata/probes.in.yaml"))
-		pod.Spec.InitContainers[1].Args[1] = "--probe=cache/startup=http:15090:/stats"
+		pod.Spec.InitContainers[1].Args[1] = `--probe={"container":"cache","kind":"startup","scheme":"http","port":15090,"path":"/stats","timeout":1}`
 		if result, err := Patch(pod, bookstore, settings); err == nil {
 			t.Errorf("admitted with %+v", result)
 		}

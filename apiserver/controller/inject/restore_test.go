@@ -85,7 +85,7 @@ func TestCopyThatKubectlDebugMakesGetsAProxy(t *testing.T) {
 	}
 	for _, c := range copied.Spec.InitContainers[:2] {
 		args := strings.Join(c.Args, " ")
-		for _, gone := range []string{"debug", "3306", "--concurrency 4", "--probe=app/"} {
+		for _, gone := range []string{"debug", "3306", "--concurrency 4", `--probe={"container":"app"`} {
 			if strings.Contains(args, gone) {
 				t.Errorf("%s still has %s: %s", c.Name, gone, args)
 			}
@@ -96,19 +96,27 @@ func TestCopyThatKubectlDebugMakesGetsAProxy(t *testing.T) {
 
 // TestBackupCannotSayMoreByARouteThanByAProbe edits where probes led before.
 func TestBackupCannotSayMoreByARouteThanByAProbe(t *testing.T) {
+	route := ProbeRoute{Container: "cache", Kind: "startup", Scheme: "http", Port: 80, Path: "/", Timeout: 1}
+	with := func(edit func(*ProbeRoute)) string {
+		forged := route
+		edit(&forged)
+		return forged.argument()
+	}
 	for name, forged := range map[string]string{
-		"to the proxy itself":          "--probe=cache/startup=http:15090:/stats",
-		"to no port":                   "--probe=cache/startup=http:0:/",
+		"to the proxy itself":          with(func(r *ProbeRoute) { r.Port = 15090 }),
+		"to no port":                   with(func(r *ProbeRoute) { r.Port = 0 }),
 		"of another shape":             "--probe=cache/startup",
-		"with a path that no URL has":  "--probe=cache/startup=http:80:/a b",
-		"with a line of its own":       "--probe=cache/startup=http:80:/\r\nHost: other",
-		"by TCP, with something to do": "--probe=cache/startup=tcp,1,1:80:/delete",
-		"of a container of the mesh":   "--probe=mesh-proxy/startup=http:80:/",
+		"with a path that no URL has":  with(func(r *ProbeRoute) { r.Path = "/a b" }),
+		"with a line of its own":       with(func(r *ProbeRoute) { r.Path = "/\r\nHost: other" }),
+		"with a line in a header":      with(func(r *ProbeRoute) { r.Headers = []corev1.HTTPHeader{{Name: "A", Value: "b\r\nHost: other"}} }),
+		"by TCP, with something to do": with(func(r *ProbeRoute) { r.Scheme, r.Path = "tcp", "/delete" }),
+		"by gRPC, with headers":        with(func(r *ProbeRoute) { r.Scheme, r.Headers = "grpc", []corev1.HTTPHeader{{Name: "A"}} }),
+		"of a container of the mesh":   with(func(r *ProbeRoute) { r.Container = "mesh-proxy" }),
 	} {
 		t.Run(name, func(t *testing.T) {
 			pod := apply(t, readPod(t, "testdata/probes.in.yaml"))
 			args := initContainerNamed(&pod.Spec, model.InitContainer).Args
-			at := slices.IndexFunc(args, func(arg string) bool { return strings.HasPrefix(arg, "--probe=cache/startup=") })
+			at := slices.IndexFunc(args, func(arg string) bool { return strings.HasPrefix(arg, `--probe={"container":"cache","kind":"startup"`) })
 			args[at] = forged
 			const want = "sidecar container cache: startupProbe.httpGet leads to the mesh's proxy, and no container mesh-init of the pod says where it led before: write the app's own port and path"
 			if result, err := Patch(pod, bookstore, settings); err == nil || err.Error() != want {
@@ -118,18 +126,18 @@ func TestBackupCannotSayMoreByARouteThanByAProbe(t *testing.T) {
 	}
 }
 
-func TestPeriodOfABackupsProbeIsItsOwn(t *testing.T) {
+func TestTimeoutOfABackupsProbeIsItsOwn(t *testing.T) {
 	pod := apply(t, readPod(t, "testdata/checks.in.yaml"))
 	var changed string
 	for i := range pod.Spec.Containers {
 		if probe := pod.Spec.Containers[i].LivenessProbe; probe != nil && probe.HTTPGet != nil {
-			probe.PeriodSeconds, probe.TimeoutSeconds = 77, 7
+			probe.TimeoutSeconds = 7
 			changed = pod.Spec.Containers[i].Name
 			break
 		}
 	}
 	args := strings.Join(initContainerNamed(&apply(t, pod).Spec, model.InitContainer).Args, " ")
-	if changed == "" || !strings.Contains(args, "--probe="+changed+"/liveness=") || !strings.Contains(args, ",77,7:") {
-		t.Errorf("mesh-init has %s, want a route of %s with a period of 77 s and a timeout of 7 s", args, changed)
+	if changed == "" || !strings.Contains(args, `--probe={"container":"`+changed+`","kind":"liveness"`) || !strings.Contains(args, `"timeout":7}`) {
+		t.Errorf("mesh-init has %s, want a route of %s with a timeout of 7 s", args, changed)
 	}
 }

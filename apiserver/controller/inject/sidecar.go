@@ -64,6 +64,8 @@ func proxyContainer(settings Settings, user int64, bootstrap string) corev1.Cont
 			"--drain-time-s", seconds(settings.DrainTime),
 			"--drain-strategy", "gradual",
 			"--log-level", settings.LogLevel,
+			// What a proxy refuses is in its log within a second; Envoy's own is 10.
+			"--file-flush-interval-msec", "1000",
 			// Else each address in a listener's matcher is a warning at each of its
 			// changes: the matcher's messages are marked as work in progress.
 			"--component-log-level", "misc:error",
@@ -113,7 +115,6 @@ func proxyEnv() []corev1.EnvVar {
 		downward("POD_NAMESPACE", "metadata.namespace"),
 		downward("POD_NAME", "metadata.name"),
 		downward("POD_UID", "metadata.uid"),
-		downward("POD_IP", "status.podIP"),
 		{Name: "PROXY_MEMORY", ValueFrom: &corev1.EnvVarSource{ResourceFieldRef: &corev1.ResourceFieldSelector{
 			Resource: "limits.memory",
 		}}},

@@ -33,7 +33,7 @@ func main() {
 		}
 	}
 	root.AddCommand(newStoreCommand(), newWarehouseCommand(), newVisitorCommand(),
-		newEchoCommand(), newAdmitCommand(), newReflectCommand(), newGetCommand(), newGRPCCommand(), newProbeCommand(), newHoldCommand(), newStreamCommand())
+		newEchoCommand(), newAdmitCommand(), newReflectCommand(), newRedirectCommand(), newGetCommand(), newGRPCCommand(), newProbeCommand(), newHoldCommand(), newStreamCommand())
 	if err := root.ExecuteContext(ctx); err != nil {
 		os.Exit(1)
 	}

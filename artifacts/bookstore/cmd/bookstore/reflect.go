@@ -33,6 +33,7 @@ type seen struct {
 // another port gRPC's health and reflection services.
 func newReflectCommand() *cobra.Command {
 	var listen, listenGRPC string
+	var delay time.Duration
 	cmd := &cobra.Command{
 		Use:   "reflect",
 		Short: "Serve HTTP, answering every request with what was seen of it, and gRPC health and reflection",
@@ -40,6 +41,7 @@ func newReflectCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx, cancel := context.WithCancel(cmd.Context())
 			defer cancel()
+			after(ctx, delay)
 			ended := make(chan error)
 			go func() { ended <- serveHTTP(ctx, listen, http.HandlerFunc(reflect)) }()
 			go func() { ended <- serveGRPC(ctx, listenGRPC) }()
@@ -50,6 +52,7 @@ func newReflectCommand() *cobra.Command {
 	}
 	cmd.Flags().StringVar(&listen, "listen", ":8080", "address to serve HTTP on")
 	cmd.Flags().StringVar(&listenGRPC, "grpc", ":8081", "address to serve gRPC on")
+	cmd.Flags().DurationVar(&delay, "after", 0, "serve this long after the start")
 	return cmd
 }
 
