@@ -63,7 +63,7 @@ func applicationCluster(protocol model.Protocol) (Resource, error) {
 	name := inboundCluster(protocol)
 	c := originalDst(name)
 	c.UpstreamBindConfig = inboundSource()
-	c.TypedExtensionProtocolOptions = protocolOptions(protocol)
+	c.TypedExtensionProtocolOptions = applicationOptions(protocol)
 	return Encode(name, "", c)
 }
 

@@ -10,6 +10,7 @@ import (
 	routerv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/router/v3"
 	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
 	preservev3 "github.com/envoyproxy/go-control-plane/envoy/extensions/http/header_formatters/preserve_case/v3"
+	matcherv3 "github.com/envoyproxy/go-control-plane/envoy/type/matcher/v3"
 
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
 )
@@ -17,8 +18,13 @@ import (
 // Limits of HTTP connections; the sizes and windows are those that Envoy's
 // "Configuring Envoy as an edge proxy" gives, but for the buffer.
 const (
+	// maxHeaders and maxHeadersKB bound a request as its caller's proxy takes it, and
+	// a response as the application's does. The other proxy takes more, since the
+	// first adds headers of its own, and HTTP/2 counts the parts of the request line.
 	maxHeaders            = 100
 	maxHeadersKB          = 60
+	maxForwardedHeaders   = 128
+	maxForwardedHeadersKB = 64
 	maxConcurrentStreams  = 1024
 	streamWindow          = 64 << 10
 	connectionWindow      = 1 << 20
@@ -29,6 +35,9 @@ const (
 	// ends by GOAWAY or "connection: close", so no request is lost.
 	maxHTTPConnection = minCertificateLifetime
 )
+
+// noHost is the host of a request that names none; no name ends in .invalid (RFC 6761).
+const noHost = "none.invalid"
 
 // connectionManager is what both directions have in common: routes by RDS, path
 // and headers of the application left as they are.
@@ -49,6 +58,9 @@ func connectionManager(statPrefix, routes string) *hcmv3.HttpConnectionManager {
 			AcceptHttp_10:   true,
 			EnableTrailers:  true,
 			HeaderKeyFormat: keepCase(),
+			// Without one Envoy answers 400 to a request of HTTP/1.0 that names no host.
+			DefaultHostForHttp_10: noHost,
+			IgnoreHttp_11Upgrade:  ignoredUpgrades(),
 		},
 		Http2ProtocolOptions:         http2Options(),
 		MaxRequestHeadersKb:          u32(maxHeadersKB),
@@ -60,7 +72,9 @@ func connectionManager(statPrefix, routes string) *hcmv3.HttpConnectionManager {
 		PreserveExternalRequestId:    true,
 		NormalizePath:                no(),
 		PathWithEscapedSlashesAction: hcmv3.HttpConnectionManager_KEEP_UNCHANGED,
-		UpgradeConfigs:               []*hcmv3.HttpConnectionManager_UpgradeConfig{{UpgradeType: "websocket"}},
+		// Whether the body is wanted is for the application to say.
+		Proxy_100Continue: true,
+		UpgradeConfigs:    []*hcmv3.HttpConnectionManager_UpgradeConfig{{UpgradeType: "websocket"}},
 	}
 }
 
@@ -76,6 +90,8 @@ func outboundManager(name string) *hcmv3.HttpConnectionManager {
 func inboundManager(m model.Mesh, statPrefix, routes string) *hcmv3.HttpConnectionManager {
 	manager := connectionManager(statPrefix, routes)
 	manager.CommonHttpProtocolOptions.MaxConnectionDuration = dur(maxHTTPConnection)
+	manager.CommonHttpProtocolOptions.MaxHeadersCount = u32(maxForwardedHeaders)
+	manager.MaxRequestHeadersKb = u32(maxForwardedHeadersKB)
 	if m.DecodeSlashes {
 		manager.PathWithEscapedSlashesAction = hcmv3.HttpConnectionManager_UNESCAPE_AND_FORWARD
 	}
@@ -102,11 +118,19 @@ func http2Options() *corev3.Http2ProtocolOptions {
 	}
 }
 
-// keepCase keeps the case of HTTP/1.1 header names.
+// ignoredUpgrades are all but to a WebSocket. An offer that a server does not take it
+// ignores (RFC 9110, 7.8), and so does the proxy, which would answer 403. No other
+// protocol that is registered begins with a w; to name websocket whole would cost
+// each listener 9 KB in place of 1.
+func ignoredUpgrades() []*matcherv3.StringMatcher {
+	return []*matcherv3.StringMatcher{wholly("[^Ww].*")}
+}
+
+// keepCase keeps the case of HTTP/1.1 header names, and the reason of a status.
 func keepCase() *corev3.Http1ProtocolOptions_HeaderKeyFormat {
 	return &corev3.Http1ProtocolOptions_HeaderKeyFormat{
 		HeaderFormat: &corev3.Http1ProtocolOptions_HeaderKeyFormat_StatefulFormatter{
-			StatefulFormatter: extension("envoy.http.stateful_header_formatters.preserve_case", &preservev3.PreserveCaseFormatterConfig{}),
+			StatefulFormatter: extension("envoy.http.stateful_header_formatters.preserve_case", &preservev3.PreserveCaseFormatterConfig{ForwardReasonPhrase: true}),
 		},
 	}
 }

@@ -91,7 +91,9 @@ func calleesProxy(t *testing.T, o pairOptions, port model.InboundPort, applicati
 	inspector := listenerFilter("envoy.filters.listener.tls_inspector", &tlsinspectorv3.TlsInspector{})
 	l := &listenerv3.Listener{Name: ListenerInbound, Address: socketAddress("127.0.0.1", port.Number), ListenerFilters: []*listenerv3.ListenerFilter{inspector}}
 	l.FilterChains = append(l.FilterChains, httpChain(o.mesh, w, port))
-	l.FilterChains = append(l.FilterChains, plaintextChains(o.mesh, w, port, "1")...)
+	if o.protocol.IsHTTP() {
+		l.FilterChains = append(l.FilterChains, plaintextChains(o.mesh, w, port, "1")...)
+	}
 	for _, c := range l.FilterChains {
 		identity.inline(t, c.TransportSocket)
 		withRoutes(t, c.Filters[0], routes)
@@ -117,13 +119,16 @@ func callersProxy(t *testing.T, o pairOptions, front, callee uint16, identity id
 	to.LoadAssignment = &endpointv3.ClusterLoadAssignment{}
 	decode(t, must(serviceEndpoints(s, port))(t), to.LoadAssignment)
 	identity.inline(t, to.TransportSocket)
-	filter := serviceFilter(s, port)
-	withRoutes(t, filter, routes)
-	return staticBootstrap(admin, to, &listenerv3.Listener{
-		Name: "out", Address: socketAddress("127.0.0.1", front),
-		PerConnectionBufferLimitBytes: u32(bufferLimit),
-		FilterChains:                  []*listenerv3.FilterChain{chain("out", filter)},
-	})
+	l := &listenerv3.Listener{Name: "out", Address: socketAddress("127.0.0.1", front), PerConnectionBufferLimitBytes: u32(bufferLimit)}
+	if o.protocol == model.ProtocolDetect {
+		detect(l, name)
+	} else {
+		l.FilterChains = []*listenerv3.FilterChain{chain("out", serviceFilter(s, port))}
+	}
+	for _, c := range l.FilterChains {
+		withRoutes(t, c.Filters[len(c.Filters)-1], routes)
+	}
+	return staticBootstrap(admin, to, l)
 }
 
 func staticBootstrap(admin string, to *clusterv3.Cluster, l *listenerv3.Listener) *bootstrapv3.Bootstrap {

@@ -13,24 +13,38 @@ import (
 
 const httpOptionsKey = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 
-// protocolOptions makes a cluster speak p to its endpoints; nil for TCP. What
-// was detected travels on as it came.
+// protocolOptions makes a cluster speak p to the endpoints of a Service; nil for TCP.
+// What was detected travels on as it came.
 func protocolOptions(p model.Protocol) map[string]*anypb.Any {
+	return limitedOptions(p, responseLimits(maxForwardedHeaders, maxForwardedHeadersKB))
+}
+
+// applicationOptions are protocolOptions for the proxy's own application.
+func applicationOptions(p model.Protocol) map[string]*anypb.Any {
+	return limitedOptions(p, responseLimits(maxHeaders, maxHeadersKB))
+}
+
+func responseLimits(headers, kb uint32) *corev3.HttpProtocolOptions {
+	return &corev3.HttpProtocolOptions{MaxHeadersCount: u32(headers), MaxResponseHeadersKb: u32(kb)}
+}
+
+func limitedOptions(p model.Protocol, limits *corev3.HttpProtocolOptions) map[string]*anypb.Any {
 	switch p {
 	case model.ProtocolHTTP1:
-		return http1Upstream(nil)
+		return http1Upstream(limits)
 	case model.ProtocolHTTP2, model.ProtocolGRPC:
-		return http2Upstream(http2Options())
+		return http2UpstreamWith(limits, http2Options())
 	case model.ProtocolDetect:
-		return downstreamProtocol()
+		return downstreamProtocol(limits)
 	default:
 		return nil
 	}
 }
 
-func downstreamProtocol() map[string]*anypb.Any {
+func downstreamProtocol(common *corev3.HttpProtocolOptions) map[string]*anypb.Any {
 	return map[string]*anypb.Any{
 		httpOptionsKey: pack(&httpv3.HttpProtocolOptions{
+			CommonHttpProtocolOptions: common,
 			UpstreamProtocolOptions: &httpv3.HttpProtocolOptions_UseDownstreamProtocolConfig{
 				UseDownstreamProtocolConfig: &httpv3.HttpProtocolOptions_UseDownstreamHttpConfig{
 					HttpProtocolOptions:  &corev3.Http1ProtocolOptions{EnableTrailers: true, HeaderKeyFormat: keepCase()},

@@ -48,14 +48,6 @@ func resourceYAML(r Resource) ([]byte, error) {
 	}{r.TypeURL, r.Name, r.View, body})
 }
 
-func messageYAML(m proto.Message) ([]byte, error) {
-	body, err := messageJSON(m)
-	if err != nil {
-		return nil, err
-	}
-	return yaml.JSONToYAML(body)
-}
-
 func messageJSON(m proto.Message) ([]byte, error) {
 	return protojson.MarshalOptions{UseProtoNames: true}.Marshal(m)
 }
