@@ -88,7 +88,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	memory := h.memory.enter(crowdOut)
 	defer memory.leave()
 	// A read that waits ends as well.
-	defer context.AfterFunc(ctx, func() { interrupt(w, r) })()
+	defer interruptAfter(ctx, w, r)()
 	body, release, err := h.readBody(ctx, w, r, memory)
 	defer release()
 	if err != nil {

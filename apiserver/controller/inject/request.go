@@ -77,6 +77,21 @@ func (h *Handler) readBody(ctx context.Context, w http.ResponseWriter, r *http.R
 	return read.Bytes(), leave, wrapRead(ctx, err)
 }
 
+// interruptAfter ends a read of a request's body when ctx ends. What it gives is called
+// before the request ends: afterwards net/http would panic, and the server end.
+func interruptAfter(ctx context.Context, w http.ResponseWriter, r *http.Request) (forget func()) {
+	done := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(done)
+		interrupt(w, r)
+	})
+	return func() {
+		if !stop() {
+			<-done
+		}
+	}
+}
+
 // interrupt ends a read of a request's body.
 func interrupt(w http.ResponseWriter, r *http.Request) {
 	if err := http.NewResponseController(w).SetReadDeadline(time.Unix(1, 0)); err != nil {
