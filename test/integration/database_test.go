@@ -240,17 +240,21 @@ func accept(t *testing.T, m *harness.Mesh) {
 	})
 }
 
-// inboundView is the view that a proxy's inbound resources are named by.
+// inboundView is the view that a proxy's inbound resources are named by, once it has
+// the routes of a port.
 func inboundView(t *testing.T, p *proxy) string {
 	t.Helper()
-	for name := range p.versions(routeType) {
-		if rest, ok := strings.CutPrefix(name, "in/"); ok {
-			view, _, _ := strings.Cut(rest, "/")
-			return view
+	var view string
+	eventually(t, soon, "inbound routes", func(context.Context) error {
+		for name := range p.versions(routeType) {
+			if rest, ok := strings.CutPrefix(name, "in/"); ok {
+				view, _, _ = strings.Cut(rest, "/")
+				return nil
+			}
 		}
-	}
-	t.Fatalf("no inbound routes among %v", p.versions(routeType))
-	return ""
+		return fmt.Errorf("none among %v", p.versions(routeType))
+	})
+	return view
 }
 
 // mentions tells whether a resource of a proxy has a word in it.
