@@ -1381,7 +1381,7 @@ func schema_mesh_apiserver_apis_mesh_v1alpha1_TrafficConfig(ref common.Reference
 					},
 					"escapedSlashes": {
 						SchemaProps: spec.SchemaProps{
-							Description: "escapedSlashes says what becomes of a request to a workload whose path has a slash or backslash in percent-encoding, which applications read differently: Reject answers 400 where a rule of a policy names paths, and leaves the path as it is elsewhere; Decode replaces it by the character itself, for the application too, before any rule is looked at. Default Reject.\n\n\nPossible enum values:\n - `\"Decode\"` makes a slash of it.\n - `\"Reject\"` answers such a request with 400.",
+							Description: "escapedSlashes says what becomes of a request to a workload whose path has a slash or backslash in percent-encoding, which applications read differently: Reject answers 400 where a rule of a policy names paths, and leaves the path as it is elsewhere; Decode replaces it by the character itself, for the application too, before any rule is looked at. Default Reject.\n\n\nPossible enum values:\n - `\"Decode\"` replaces it by the character itself.\n - `\"Reject\"` answers such a request with 400 where a rule names paths.",
 							Default:     "Reject",
 							Type:        []string{"string"},
 							Format:      "",
