@@ -44,13 +44,8 @@ func (s *session) newSidecar(ctx context.Context, pod *corev1.Pod) (*envoyProces
 
 // newSidecarIn is newSidecar in a network namespace, nil for this program's.
 func (s *session) newSidecarIn(ctx context.Context, ns *netns, pod *corev1.Pod) (*envoyProcess, error) {
-	podIP := "127.0.0.1"
-	if ns != nil {
-		podIP = ns.address
-	}
 	bootstrap, err := envoy.Bootstrap(envoy.BootstrapParams{
 		XDSHost: harness.MeshAddress, XDSPort: model.PortXDS, XDSServerName: harness.ServerName,
-		PodIP: podIP,
 	})
 	if err != nil {
 		return nil, err
