@@ -13,9 +13,17 @@ import (
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
 )
 
+// ownUser is the proxy's user in a pod with users of its own (hostUsers false),
+// which has those below 65536 alone: the kubelet gives each such pod a range of the
+// node's.
+const ownUser = int64(model.ProxyGID)
+
 // proxyUser is the user of the pod's proxy: the one that an earlier call has
 // chosen, else the one that was drawn.
 func proxyUser(spec *corev1.PodSpec, settings Settings) int64 {
+	if spec.HostUsers != nil && !*spec.HostUsers {
+		return ownUser
+	}
 	if c := initContainerNamed(spec, model.ProxyContainer); c != nil && c.SecurityContext != nil &&
 		c.SecurityContext.RunAsUser != nil && model.IsProxyUID(*c.SecurityContext.RunAsUser) {
 		return *c.SecurityContext.RunAsUser
