@@ -248,6 +248,10 @@ func TestLinuxPodsAreNotTakenForWindows(t *testing.T) {
 		"by nodeSelector": func(p *corev1.Pod, _ *Namespace, _ *Settings) {
 			p.Spec.NodeSelector = map[string]string{"kubernetes.io/os": "linux", "beta.kubernetes.io/os": "linux"}
 		},
+		"by nodeSelector, with options that Linux ignores": func(p *corev1.Pod, _ *Namespace, _ *Settings) {
+			p.Spec.NodeSelector = map[string]string{"kubernetes.io/os": "linux"}
+			p.Spec.SecurityContext = &corev1.PodSecurityContext{WindowsOptions: &corev1.WindowsSecurityContextOptions{RunAsUserName: ptr.To("ContainerUser")}}
+		},
 		"by one term of several": affine(term("kubernetes.io/os", corev1.NodeSelectorOpIn, "windows"), term("zone", corev1.NodeSelectorOpIn, "a")),
 		"by a term for both":     affine(term("kubernetes.io/os", corev1.NodeSelectorOpIn, "windows", "linux")),
 		"by a term for any":      affine(term("kubernetes.io/os", corev1.NodeSelectorOpExists)),
