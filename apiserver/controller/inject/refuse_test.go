@@ -6,6 +6,7 @@ package inject
 import (
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
@@ -238,6 +239,23 @@ func TestRefusalIsBounded(t *testing.T) {
 	pod.Annotations = map[string]string{model.ProxyCPU: strings.Repeat("ü", 100_000)}
 	if _, err := Patch(pod, bookstore, settings); err == nil || len(err.Error()) > 600 || !utf8.ValidString(err.Error()) {
 		t.Errorf("an annotation of 200 KB is refused with %v", err)
+	}
+}
+
+// TestPodsOfManyPartsAreDecidedSoon: whoever reaches the webhook's port may send 3 MiB
+// of whatever costs most, and all share its processors. By each group for each
+// container this one took a minute.
+func TestPodsOfManyPartsAreDecidedSoon(t *testing.T) {
+	pod := readPod(t, "testdata/nothing-there.in.yaml")
+	pod.Spec.SecurityContext = &corev1.PodSecurityContext{SupplementalGroups: make([]int64, 700_000)}
+	pod.Spec.Containers = make([]corev1.Container, 100_000)
+	pod.Annotations = map[string]string{model.Prefix + strings.Repeat("x", 1<<20): ""}
+	start := time.Now()
+	if _, err := Patch(pod, bookstore, settings); err != nil {
+		t.Fatal(err)
+	}
+	if took := time.Since(start); took > 20*time.Second {
+		t.Errorf("took %s", took)
 	}
 }
 

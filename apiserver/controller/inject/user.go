@@ -31,6 +31,8 @@ func proxyUser(spec *corev1.PodSpec, settings Settings) int64 {
 	return model.ProxyUID(settings.Drawn)
 }
 
+const uncaptured = "whose traffic the mesh does not capture"
+
 // asProxy says as whom of the proxy's a container runs, and what to change, or
 // nothing. The redirection leaves the proxy's group alone; an image may give the
 // user of the same number that group (/etc/passwd). A user of the range would take
@@ -38,7 +40,6 @@ func proxyUser(spec *corev1.PodSpec, settings Settings) int64 {
 func asProxy(pod *corev1.Pod, c *corev1.Container) (who, remedy string) {
 	ofPod := cmp.Or(pod.Spec.SecurityContext, &corev1.PodSecurityContext{})
 	own := cmp.Or(c.SecurityContext, &corev1.SecurityContext{})
-	const uncaptured = "whose traffic the mesh does not capture"
 	user, group := cmp.Or(own.RunAsUser, ofPod.RunAsUser), cmp.Or(own.RunAsGroup, ofPod.RunAsGroup)
 	switch {
 	case user != nil && *user == model.ProxyGID:
@@ -47,6 +48,14 @@ func asProxy(pod *corev1.Pod, c *corev1.Container) (who, remedy string) {
 		return fmt.Sprintf("uid %d, which the mesh keeps for its proxies", *user), "choose another runAsUser"
 	case group != nil && *group == model.ProxyGID:
 		return fmt.Sprintf("gid %d, %s", *group, uncaptured), "choose another runAsGroup"
+	}
+	return "", ""
+}
+
+// allAsProxy is asProxy for what all containers of the pod have.
+func allAsProxy(pod *corev1.Pod) (who, remedy string) {
+	ofPod := cmp.Or(pod.Spec.SecurityContext, &corev1.PodSecurityContext{})
+	switch {
 	case slices.Contains(ofPod.SupplementalGroups, model.ProxyGID):
 		return fmt.Sprintf("gid %d, %s", model.ProxyGID, uncaptured), "remove it from supplementalGroups"
 	case ofPod.FSGroup != nil && *ofPod.FSGroup == model.ProxyGID:
