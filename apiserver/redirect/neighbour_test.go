@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/nftables"
+	"github.com/google/nftables/expr"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 )
@@ -64,6 +66,46 @@ func TestANeighbourReachesNoAddressThatIsNotThePods(t *testing.T) {
 	}
 }
 
+// TestASegmentThatComesBeforeASYNLeadsItPastNoProxy sends an ACK first. The kernel's
+// tracking takes that for a connection that is not redirected, until the pod's RST
+// ends it; a SYN on another processor may come before. Here no RST leaves the pod, so
+// that the SYN always does.
+func TestASegmentThatComesBeforeASYNLeadsItPastNoProxy(t *testing.T) {
+	world := newWorld(t)
+	must(t, world.pod.do(install))
+	must(t, world.pod.do(dropResets))
+	for _, port := range []string{"15006", "8080"} {
+		world.pod.listen(t, port)
+	}
+	link := newWire(t, world)
+	for _, ip := range []struct{ from, to string }{{peerIPv4, podIPv4}, {peerIPv6, podIPv6}} {
+		from, to := netip.MustParseAddr(ip.from), netip.MustParseAddr(ip.to)
+		link.wantNext(t, ip.to, link.send(t, from, to, 8080))
+		link.port++
+		link.sendAgain(t, from, to, 8080, flagACK)
+		link.sendAgain(t, from, to, 8080, flagSYN)
+		link.wantNext(t, ip.to, link.send(t, from, to, 8080))
+	}
+}
+
+// dropResets keeps what the kernel says of unknown connections in the pod.
+func dropResets() error {
+	conn, err := nftables.New()
+	if err != nil {
+		return err
+	}
+	table := conn.AddTable(&nftables.Table{Family: nftables.TableFamilyINet, Name: "resets"})
+	chain := conn.AddChain(&nftables.Chain{
+		Table: table, Name: "output", Type: nftables.ChainTypeFilter, Hooknum: nftables.ChainHookOutput, Priority: nftables.ChainPriorityRaw,
+	})
+	conn.AddRule(&nftables.Rule{Table: table, Chain: chain, Exprs: match(tcp(), rule{
+		&expr.Payload{DestRegister: 1, Base: expr.PayloadBaseTransportHeader, Offset: 13, Len: 1},
+		&expr.Bitwise{SourceRegister: 1, DestRegister: 1, Len: 1, Mask: []byte{flagRST}, Xor: []byte{0}},
+		&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: []byte{flagRST}},
+	}).then(drop())})
+	return conn.Flush()
+}
+
 // wire is the peer's end of the cable, for frames as they are.
 type wire struct {
 	fd       int
@@ -114,10 +156,20 @@ func (w *wire) wantNext(t *testing.T, from string, port uint16) {
 func (w *wire) send(t *testing.T, from, to netip.Addr, port uint16) uint16 {
 	t.Helper()
 	w.port++
+	w.sendAgain(t, from, to, port, flagSYN)
+	return w.port
+}
+
+// Flags of a TCP segment (RFC 9293, 3.1).
+const flagSYN, flagRST, flagACK = 0x02, 0x04, 0x10
+
+// sendAgain sends a segment from the port of the last one.
+func (w *wire) sendAgain(t *testing.T, from, to netip.Addr, port uint16, flags byte) {
+	t.Helper()
 	segment := make([]byte, 20)
 	binary.BigEndian.PutUint16(segment[0:], w.port)
 	binary.BigEndian.PutUint16(segment[2:], port)
-	segment[12], segment[13] = 5<<4, 0x02 // 20 bytes; SYN
+	segment[12], segment[13] = 5<<4, flags // 20 bytes
 	binary.BigEndian.PutUint16(segment[14:], 64240)
 	binary.BigEndian.PutUint16(segment[16:], checksum(pseudoHeader(from, to, len(segment)), segment))
 
@@ -130,7 +182,6 @@ func (w *wire) send(t *testing.T, from, to netip.Addr, port uint16) uint16 {
 	frame = binary.BigEndian.AppendUint16(frame, protocol)
 	frame = append(append(frame, packet...), segment...)
 	must(t, unix.Sendto(w.fd, frame, 0, &unix.SockaddrLinklayer{Ifindex: w.device, Protocol: networkOrder(protocol), Halen: 6, Addr: [8]byte(append(append([]byte{}, w.pod...), 0, 0))}))
-	return w.port
 }
 
 // answer gives where the next TCP segment that the pod sends comes from, and the

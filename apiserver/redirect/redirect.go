@@ -12,6 +12,7 @@ import (
 	"io/fs"
 	"net/netip"
 	"os"
+	"slices"
 	"syscall"
 
 	"github.com/google/nftables"
@@ -73,6 +74,7 @@ func (f family) install(except Exclusions) error {
 		// -100; some kernels' output hook knows no name for it.
 		{nftables.Chain{Name: "outbound", Type: nftables.ChainTypeNAT, Hooknum: nftables.ChainHookOutput, Priority: nftables.ChainPriorityNATDest}, f.outbound(except)},
 		{nftables.Chain{Name: "inbound", Type: nftables.ChainTypeNAT, Hooknum: nftables.ChainHookPrerouting, Priority: nftables.ChainPriorityNATDest}, f.inbound(except)},
+		{nftables.Chain{Name: "unled", Type: nftables.ChainTypeFilter, Hooknum: nftables.ChainHookInput, Priority: nftables.ChainPriorityFilter}, f.unled(except)},
 	} {
 		c.chain.Table, c.chain.Policy = table, &accepting
 		chain := conn.AddChain(&c.chain)
@@ -157,6 +159,25 @@ func (f family) inbound(except Exclusions) []rule {
 		rules = append(rules, match(tcp(), port(number)).then(accept()))
 	}
 	return append(rules, match(tcp()).then(redirectTo(model.PortInbound)...))
+}
+
+// unled are the rules that drop a connection which the inbound chain has not led
+// anywhere. That chain sees only what begins a connection for the kernel's tracking,
+// and a segment without SYN may begin one there (nf_conntrack_tcp_loose): a SYN with
+// the same ports that follows fast enough is then of a known connection, and would go
+// straight to the application.
+func (f family) unled(except Exclusions) []rule {
+	rules := []rule{
+		match(comesIn("lo")).then(accept()),
+		match(tcp(), port(model.PortInbound)).then(accept()),
+	}
+	for _, number := range slices.Concat(openPorts, except.InboundPorts) {
+		rules = append(rules, match(tcp(), port(number)).then(accept()))
+	}
+	for _, device := range except.Interfaces {
+		rules = append(rules, match(comesIn(device)).then(accept()))
+	}
+	return append(rules, match(tcp(), opensConnection()).then(drop()))
 }
 
 // explain adds the remedy to what the kernel says in one word.

@@ -72,13 +72,18 @@ func tcp() rule {
 	}
 }
 
-// opensNoConnection matches all but a SYN alone; tcp comes before it.
-func opensNoConnection() rule {
+// opensConnection matches a SYN alone, and opensNoConnection all else; tcp comes
+// before either.
+func opensConnection() rule   { return flags(expr.CmpOpEq) }
+func opensNoConnection() rule { return flags(expr.CmpOpNeq) }
+
+// flags compares those of TCP with a SYN alone.
+func flags(op expr.CmpOp) rule {
 	const fin, syn, rst, ack = 0x01, 0x02, 0x04, 0x10 // RFC 9293, 3.1
 	return rule{
 		&expr.Payload{DestRegister: 1, Base: expr.PayloadBaseTransportHeader, Offset: 13, Len: 1},
 		&expr.Bitwise{SourceRegister: 1, DestRegister: 1, Len: 1, Mask: []byte{fin | syn | rst | ack}, Xor: []byte{0}},
-		&expr.Cmp{Op: expr.CmpOpNeq, Register: 1, Data: []byte{syn}},
+		&expr.Cmp{Op: op, Register: 1, Data: []byte{syn}},
 	}
 }
 
