@@ -72,9 +72,11 @@ func (c *Cluster) Shop(t *testing.T) *Shop {
 }
 
 // Another starts one more pod behind the Services of a Shop, with an account of its own.
+// It ends as pods do by default: with time for its endpoints to leave first.
 func (s *Shop) Another(ctx context.Context, name string) (*Pod, error) {
 	manifest := shopManifest(s.Namespace, name)
 	manifest.Labels["app"] = "shop"
+	manifest.Spec.TerminationGracePeriodSeconds = ptr.To[int64](30)
 	return s.cluster.Start(ctx, manifest)
 }
 
