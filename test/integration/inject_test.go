@@ -140,7 +140,7 @@ func TestWebhookThatDemandsACertificateIsForTheAPIServerAlone(t *testing.T) {
 	ask9443(t, &tls.Config{InsecureSkipVerify: true, Certificates: []tls.Certificate{certificate}}, namespace)
 }
 
-// ask9443 sends a review about a pod, as anybody may, and gives what was decided.
+// ask9443 sends a review about a pod, as any client may, and gives what was decided.
 func ask9443(t *testing.T, config *tls.Config, namespace string) *admissionv1.AdmissionResponse {
 	t.Helper()
 	response, err := post9443(t.Context(), config, namespace)
