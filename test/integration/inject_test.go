@@ -53,7 +53,7 @@ func TestLargePodsAreMadeAtOnceWhileManySendLargeReviewsSlowly(t *testing.T) {
 		<-sending
 	}
 	made := 0
-	bestOfThree(t, 2*time.Second, "a pod of 128 KiB", func() time.Duration {
+	bestOfThree(t, 3*time.Second, "a pod of 128 KiB", func() time.Duration {
 		made++
 		begin := time.Now()
 		pod := newPod(t, namespace, fmt.Sprintf("large-%d", made), "app", func(pod *corev1.Pod) {
