@@ -72,7 +72,8 @@ func (c *Cluster) Shop(t *testing.T) *Shop {
 }
 
 // Another starts one more pod behind the Services of a Shop, with an account of its own.
-// It ends as pods do by default: with time for its endpoints to leave first.
+// When it is deleted its containers sleep for MeshConfig's 5 s first, half of a grace
+// period being longer: until its callers have heard of it, on a busy machine as well.
 func (s *Shop) Another(ctx context.Context, name string) (*Pod, error) {
 	manifest := shopManifest(s.Namespace, name)
 	manifest.Labels["app"] = "shop"
