@@ -55,7 +55,7 @@ func TestPodOfTheMeshStaysWhatTheWebhookMade(t *testing.T) {
 		{"the mesh's label", "cannot be changed", func(p *corev1.Pod) { p.Labels = map[string]string{"mesh.openservicemesh.io/inject": "disabled"} }},
 		{"another annotation", "", func(p *corev1.Pod) { p.Annotations["tier"] = "front" }},
 		{"whose certificate the proxy shows", "files of its proxy and cannot be changed", func(p *corev1.Pod) { p.Annotations["mesh.openservicemesh.io/identity-sds"] = "{}" }},
-		{"whom the proxy obeys", "files of its proxy and cannot be changed", func(p *corev1.Pod) {
+		{"which control plane the proxy obeys", "files of its proxy and cannot be changed", func(p *corev1.Pod) {
 			delete(p.Annotations, "mesh.openservicemesh.io/control-plane-roots-sds")
 		}},
 		{"the proxy's image", "images of mesh-init and mesh-proxy cannot be changed", func(p *corev1.Pod) { p.Spec.InitContainers[1].Image = "mine" }},

@@ -43,9 +43,9 @@ func TestEnvoyHandsOnAPathAsItWasSent(t *testing.T) {
 // TestEnvoyRefusesAPathThatIsNotInNormalForm where a rule names paths: by 400,
 // whatever the rule says, and the log tells why.
 func TestEnvoyRefusesAPathThatIsNotInNormalForm(t *testing.T) {
-	anybody := []model.Source{{Anonymous: true}, {Authenticated: true}}
+	anyCaller := []model.Source{{Anonymous: true}, {Authenticated: true}}
 	rule := func(m model.Match) []model.Rule {
-		return []model.Rule{{Name: "shop/p/0", From: anybody, To: []model.Match{m}}}
+		return []model.Rule{{Name: "shop/p/0", From: anyCaller, To: []model.Match{m}}}
 	}
 	everything := model.Match{Kind: model.MatchHTTP, Paths: []model.PathMatch{{Type: model.ValuePathPrefix, Value: "/"}}}
 	method := model.Match{Kind: model.MatchGRPC, GRPCMethods: []model.GRPCMethod{{Service: "shop.Books"}}}

@@ -22,11 +22,9 @@ const maxBootstrap = 120 << 10
 // many are refused before the bootstrap is made of them.
 const leastOfProbe = 256
 
-// What the kubelet fills in where the bootstrap says $(NAME). The memory is a
-// number, for which someMemory stands.
-const (
-	someMemory = 1
-)
+// someMemory stands in the bootstrap, where a number has to be, for what the kubelet
+// fills in.
+const someMemory = 1
 
 // bootstrapArgument is the bootstrap as an argument of the proxy. It is there
 // before the proxy starts, so the proxy need not wait for another container.

@@ -33,8 +33,8 @@ func proxyUser(spec *corev1.PodSpec, settings Settings) int64 {
 
 const uncaptured = "whose traffic the mesh does not capture"
 
-// asProxy says as whom of the proxy's a container runs, and what to change, or
-// nothing. The redirection leaves the proxy's group alone; an image may give the
+// asProxy says which user or group of proxies a container runs as, and what to change,
+// or nothing. The redirection leaves the proxy's group alone; an image may give the
 // user of the same number that group (/etc/passwd). A user of the range would take
 // inotify instances from the proxy that has it.
 func asProxy(pod *corev1.Pod, c *corev1.Container) (who, remedy string) {
