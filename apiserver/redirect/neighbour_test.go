@@ -16,6 +16,8 @@ import (
 	"github.com/google/nftables/expr"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
+
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
 )
 
 // TestANeighbourReachesNoAddressThatIsNotThePods sends frames as a pod of the
@@ -81,10 +83,35 @@ func TestASegmentThatComesBeforeASYNLeadsItPastNoProxy(t *testing.T) {
 	for _, ip := range []struct{ from, to string }{{peerIPv4, podIPv4}, {peerIPv6, podIPv6}} {
 		from, to := netip.MustParseAddr(ip.from), netip.MustParseAddr(ip.to)
 		link.wantNext(t, ip.to, link.send(t, from, to, 8080))
-		link.port++
+		next := link.port
+		// What comes from another port is redirected, whatever it is.
+		link.port = model.PortXDS
 		link.sendAgain(t, from, to, 8080, flagACK)
 		link.sendAgain(t, from, to, 8080, flagSYN)
+		link.port = next
 		link.wantNext(t, ip.to, link.send(t, from, to, 8080))
+	}
+}
+
+// TestASegmentOfANeighbourKeepsNoCallerAway sends an ACK in the name of a caller. To
+// one that is signed (RFC 2385) the kernel gives no answer, so that the connection is
+// one to its tracking for days, and no SYN from that port would be redirected.
+func TestASegmentOfANeighbourKeepsNoCallerAway(t *testing.T) {
+	world := newWorld(t)
+	must(t, world.pod.do(install))
+	for _, port := range []string{"15006", "8080"} {
+		world.pod.listen(t, port)
+	}
+	link := newWire(t, world)
+	signature := append([]byte{19, 18}, make([]byte, 18)...)
+	for _, ip := range []struct{ from, to string }{{peerIPv4, podIPv4}, {peerIPv6, podIPv6}} {
+		from, to := netip.MustParseAddr(ip.from), netip.MustParseAddr(ip.to)
+		link.port++
+		link.sendAgain(t, from, to, 8080, flagACK, signature...)
+		got := world.peer.callFrom(t, netip.AddrPortFrom(from, link.port), at(ip.to, "8080"))
+		if want := "15006 for " + at(ip.to, "8080"); got != want {
+			t.Errorf("a call to %s was answered by %q, want %q", ip.to, got, want)
+		}
 	}
 }
 
@@ -164,12 +191,12 @@ func (w *wire) send(t *testing.T, from, to netip.Addr, port uint16) uint16 {
 const flagSYN, flagRST, flagACK = 0x02, 0x04, 0x10
 
 // sendAgain sends a segment from the port of the last one.
-func (w *wire) sendAgain(t *testing.T, from, to netip.Addr, port uint16, flags byte) {
+func (w *wire) sendAgain(t *testing.T, from, to netip.Addr, port uint16, flags byte, options ...byte) {
 	t.Helper()
-	segment := make([]byte, 20)
+	segment := append(make([]byte, 20), options...)
 	binary.BigEndian.PutUint16(segment[0:], w.port)
 	binary.BigEndian.PutUint16(segment[2:], port)
-	segment[12], segment[13] = 5<<4, flags // 20 bytes
+	segment[12], segment[13] = byte(len(segment)/4)<<4, flags
 	binary.BigEndian.PutUint16(segment[14:], 64240)
 	binary.BigEndian.PutUint16(segment[16:], checksum(pseudoHeader(from, to, len(segment)), segment))
 

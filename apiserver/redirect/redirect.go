@@ -143,8 +143,10 @@ func (f family) inbound(except Exclusions) []rule {
 	rules := []rule{
 		match(comesIn("lo")).then(accept()),
 		// The proxy has opened its connection to the control plane before these rules
-		// are there; to the kernel the first packet that they see would begin one.
-		match(tcp(), opensNoConnection()).then(accept()),
+		// are there; to the kernel the first packet that they see would begin one. From
+		// other ports a neighbour could begin one in the name of any caller, whose SYN
+		// would then be dropped.
+		match(tcp(), fromPort(model.PortXDS), opensNoConnection()).then(accept()),
 		// What is not for the pod's own addresses is none of the proxy's.
 		match(f.destinationIs(f.loopback)).then(accept()),
 		match(elsewhere()).then(accept()),

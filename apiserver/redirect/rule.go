@@ -95,6 +95,14 @@ func port(number uint16) rule {
 	}
 }
 
+// fromPort matches the source port; tcp comes before it.
+func fromPort(number uint16) rule {
+	return rule{
+		&expr.Payload{DestRegister: 1, Base: expr.PayloadBaseTransportHeader, Offset: 0, Len: 2},
+		&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: binaryutil.BigEndian.PutUint16(number)},
+	}
+}
+
 // group matches the group of the process that made the socket.
 func group(gid uint32) rule {
 	return rule{
