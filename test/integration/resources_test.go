@@ -49,6 +49,12 @@ func TestMeshedPodsFitTheQuotasAndLimitRangesOfTheirNamespace(t *testing.T) {
 			own:   bounded("100m", "200m", "64Mi", "64Mi"), cpu: "100m/200m", memory: "200Mi/200Mi", quality: corev1.PodQOSBurstable,
 		},
 		{
+			name:  "a quota on limits, and a ratio of the pod",
+			quota: corev1.ResourceList{"limits.cpu": resource.MustParse("4")},
+			limit: &corev1.LimitRangeItem{Type: corev1.LimitTypePod, MaxLimitRequestRatio: quantities("2", "")},
+			own:   bounded("100m", "200m", "64Mi", "128Mi"), cpu: "125m/250m", memory: "96Mi/0", quality: corev1.PodQOSBurstable,
+		},
+		{
 			name: "a Guaranteed pod",
 			own:  bounded("100m", "100m", "64Mi", "64Mi"), cpu: "250m/250m", memory: "256Mi/256Mi", quality: corev1.PodQOSGuaranteed,
 		},

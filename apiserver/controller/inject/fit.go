@@ -131,7 +131,13 @@ func (s *share) state(bounds Bounds, demanded corev1.ResourceRequirements, guara
 // clamp fits the share to an item of a LimitRange. A maximum below the request is
 // none to obey: with less a proxy does not work.
 func (s *share) clamp(item *corev1.LimitRangeItem) {
-	if item.Type != corev1.LimitTypeContainer {
+	switch item.Type {
+	case corev1.LimitTypePod:
+		// Where no container is above the ratio, the pod is not.
+		s.relate(item)
+		return
+	case corev1.LimitTypeContainer:
+	default:
 		return
 	}
 	if least, ok := item.Min[s.name]; ok {
@@ -145,6 +151,11 @@ func (s *share) clamp(item *corev1.LimitRangeItem) {
 	if most, ok := item.Max[s.name]; ok && s.limit.Cmp(most) > 0 {
 		s.limit = larger(most, s.request)
 	}
+	s.relate(item)
+}
+
+// relate raises the request to what the limit's ratio to it demands.
+func (s *share) relate(item *corev1.LimitRangeItem) {
 	if ratio, ok := item.MaxLimitRequestRatio[s.name]; ok && ratio.Sign() > 0 && !s.limit.IsZero() {
 		least := resource.NewMilliQuantity(int64(math.Ceil(1000*s.limit.AsApproximateFloat64()/ratio.AsApproximateFloat64())), s.limit.Format)
 		if s.name == corev1.ResourceMemory {

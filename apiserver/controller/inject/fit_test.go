@@ -46,6 +46,11 @@ func TestProxyFitsItsNamespace(t *testing.T) {
 			Quotas:      quota("limits.cpu", "limits.memory").Quotas,
 			LimitRanges: ranged(corev1.LimitRangeItem{Type: corev1.LimitTypePod, Max: list("300m", "400Mi")}).LimitRanges,
 		}, change: resources("50m", "100m", "64Mi", "128Mi"), want: "50m/200m 96Mi/256Mi", init: "10m/100m 16Mi/64Mi"},
+		{name: "a ratio of the pod", bounds: Bounds{
+			Quotas:      quota("limits.cpu", "limits.memory").Quotas,
+			LimitRanges: ranged(corev1.LimitRangeItem{Type: corev1.LimitTypePod, MaxLimitRequestRatio: list("2", "2")}).LimitRanges,
+		}, change: resources("100m", "200m", "64Mi", "128Mi"), want: "125m/250m 128Mi/256Mi", init: "125m/250m 32Mi/64Mi"},
+		{name: "a ratio of the pod, without a limit", bounds: ranged(corev1.LimitRangeItem{Type: corev1.LimitTypePod, MaxLimitRequestRatio: list("2", "2")}), want: "50m/- 96Mi/-"},
 		{name: "the annotations' words are kept", bounds: quota("limits.cpu", "limits.memory"), change: func(p *corev1.Pod) {
 			p.Annotations = map[string]string{model.ProxyCPULimit: "2", model.ProxyMemory: "300Mi"}
 		}, want: "50m/2 300Mi/300Mi", init: "10m/250m 16Mi/64Mi"},
