@@ -12,6 +12,7 @@ import (
 	"io/fs"
 	"net/netip"
 	"os"
+	"slices"
 	"syscall"
 
 	"github.com/google/nftables"
@@ -73,7 +74,7 @@ func (f family) install(except Exclusions) error {
 		// -100; some kernels' output hook knows no name for it.
 		{nftables.Chain{Name: "outbound", Type: nftables.ChainTypeNAT, Hooknum: nftables.ChainHookOutput, Priority: nftables.ChainPriorityNATDest}, f.outbound(except)},
 		{nftables.Chain{Name: "inbound", Type: nftables.ChainTypeNAT, Hooknum: nftables.ChainHookPrerouting, Priority: nftables.ChainPriorityNATDest}, f.inbound(except)},
-		{nftables.Chain{Name: "past", Type: nftables.ChainTypeFilter, Hooknum: nftables.ChainHookInput, Priority: nftables.ChainPriorityFilter}, past(except)},
+		{nftables.Chain{Name: "unled", Type: nftables.ChainTypeFilter, Hooknum: nftables.ChainHookInput, Priority: nftables.ChainPriorityFilter}, f.unled(except)},
 	} {
 		c.chain.Table, c.chain.Policy = table, &accepting
 		chain := conn.AddChain(&c.chain)
@@ -142,19 +143,14 @@ func (f family) inbound(except Exclusions) []rule {
 	rules := []rule{
 		match(comesIn("lo")).then(accept()),
 		// The proxy has opened its connection to the control plane before these rules
-		// are there; to the kernel the first packet that they see would begin one.
+		// are there; to the kernel the first packet that they see would begin one. From
+		// other ports a neighbour could begin one in the name of any caller, whose SYN
+		// would then be dropped.
 		match(tcp(), fromPort(model.PortXDS), opensNoConnection()).then(accept()),
 		// What is not for the pod's own addresses is none of the proxy's.
 		match(f.destinationIs(f.loopback)).then(accept()),
 		match(elsewhere()).then(accept()),
 	}
-	rules = append(rules, unguarded(except)...)
-	return append(rules, match(tcp()).then(redirectTo(model.PortInbound)...))
-}
-
-// unguarded are the rules that let in what no policy guards.
-func unguarded(except Exclusions) []rule {
-	var rules []rule
 	for _, number := range openPorts {
 		rules = append(rules, match(tcp(), port(number)).then(accept()))
 	}
@@ -164,20 +160,26 @@ func unguarded(except Exclusions) []rule {
 	for _, number := range except.InboundPorts {
 		rules = append(rules, match(tcp(), port(number)).then(accept()))
 	}
-	return rules
+	return append(rules, match(tcp()).then(redirectTo(model.PortInbound)...))
 }
 
-// past are the rules that drop a SYN which would reach an application past its
-// proxy. The kernel asks for a redirection once for all that it takes for one
-// connection, and it takes for one what follows from the same port: a caller may
-// send something else first, that was not redirected.
-func past(except Exclusions) []rule {
-	rules := []rule{match(comesIn("lo")).then(accept())}
-	rules = append(rules, unguarded(except)...)
-	return append(rules,
+// unled are the rules that drop a connection which the inbound chain has not led
+// anywhere. That chain sees only what begins a connection for the kernel's tracking,
+// and a segment without SYN may begin one there (nf_conntrack_tcp_loose): a SYN with
+// the same ports that follows fast enough is then of a known connection, and would go
+// straight to the application.
+func (f family) unled(except Exclusions) []rule {
+	rules := []rule{
+		match(comesIn("lo")).then(accept()),
 		match(tcp(), port(model.PortInbound)).then(accept()),
-		match(tcp(), opensNoConnection()).then(accept()),
-		match(tcp(), notRedirected()).then(drop()))
+	}
+	for _, number := range slices.Concat(openPorts, except.InboundPorts) {
+		rules = append(rules, match(tcp(), port(number)).then(accept()))
+	}
+	for _, device := range except.Interfaces {
+		rules = append(rules, match(comesIn(device)).then(accept()))
+	}
+	return append(rules, match(tcp(), opensConnection()).then(drop()))
 }
 
 // explain adds the remedy to what the kernel says in one word.
@@ -186,7 +188,7 @@ func explain(err error) error {
 	case errors.Is(err, syscall.EPERM), errors.Is(err, syscall.EACCES):
 		return fmt.Errorf("%w: give the container the capability NET_ADMIN", err)
 	case errors.Is(err, syscall.EOPNOTSUPP), errors.Is(err, syscall.ENOENT), errors.Is(err, syscall.EPROTONOSUPPORT):
-		return fmt.Errorf("%w: the node's kernel needs nf_tables, nft_chain_nat, nft_redir, nft_fib and nft_ct", err)
+		return fmt.Errorf("%w: the node's kernel needs nf_tables, nft_chain_nat, nft_redir and nft_fib", err)
 	}
 	return err
 }

@@ -134,7 +134,7 @@ func TestInstallTwiceIsInstallOnce(t *testing.T) {
 		if len(chains) != 8 {
 			t.Errorf("%d chains, want 4 in each family", len(chains))
 		}
-		want := map[string]int{"foreign": 6, "inbound": 8, "outbound": 8, "past": 7}
+		want := map[string]int{"foreign": 6, "inbound": 8, "outbound": 8, "unled": 6}
 		for _, chain := range chains {
 			rules, err := conn.GetRules(chain.Table, chain)
 			if err != nil {

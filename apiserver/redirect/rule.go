@@ -103,17 +103,6 @@ func fromPort(number uint16) rule {
 	}
 }
 
-// notRedirected matches what belongs to a connection whose destination is as its
-// caller wrote it.
-func notRedirected() rule {
-	const destinationChanged = 1 << 5 // IPS_DST_NAT, linux/netfilter/nf_conntrack_common.h
-	return rule{
-		&expr.Ct{Register: 1, Key: expr.CtKeySTATUS},
-		&expr.Bitwise{SourceRegister: 1, DestRegister: 1, Len: 4, Mask: binaryutil.NativeEndian.PutUint32(destinationChanged), Xor: make([]byte, 4)},
-		&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: make([]byte, 4)},
-	}
-}
-
 // group matches the group of the process that made the socket.
 func group(gid uint32) rule {
 	return rule{

@@ -176,8 +176,7 @@ func (n *namespace) call(t *testing.T, owner owner, source, to string) string {
 // the call does not arrive.
 func (n *namespace) callFrom(t *testing.T, from netip.AddrPort, to string) string {
 	t.Helper()
-	// A SYN that is dropped has no answer.
-	dialer := net.Dialer{Timeout: 5 * time.Second, LocalAddr: net.TCPAddrFromAddrPort(from)}
+	dialer := net.Dialer{Timeout: patience, LocalAddr: net.TCPAddrFromAddrPort(from)}
 	var conn net.Conn
 	if err := n.do(func() (err error) { conn, err = dialer.Dial("tcp", to); return err }); err != nil {
 		return ""
