@@ -192,7 +192,7 @@ func TestEnvoyLetsTheApplicationSayWhetherItWantsTheBody(t *testing.T) {
 	}
 }
 
-// TestEnvoyServesHTTP10WithoutAHost: the application gets a name that is nobody's.
+// TestEnvoyServesHTTP10WithoutAHost: the application gets a name that no host has.
 func TestEnvoyServesHTTP10WithoutAHost(t *testing.T) {
 	app := startRecorder(t)
 	p := startPair(t, app.port, pairOptions{})

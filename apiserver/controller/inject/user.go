@@ -23,7 +23,7 @@ func proxyUser(spec *corev1.PodSpec, settings Settings) int64 {
 	return model.ProxyUID(settings.Drawn)
 }
 
-// asProxy says as whom of the proxy's a container runs, and what to change, or
+// asProxy says which of the proxy's users a container runs as, and what to change, or
 // nothing. The redirection leaves the proxy's group alone; an image may give the
 // user of the same number that group (/etc/passwd). A user of the range would take
 // inotify instances from the proxy that has it.
