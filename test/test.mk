@@ -30,7 +30,7 @@ fuzz: ## Fuzz what goes from an object's bytes to Envoy's resources, FUZZTIME (1
 test-integration: ## Test the server on a real kube-apiserver, proxies' configuration on Envoy, redirection on nftables (root).
 	$(GO) test -count=1 ./apiserver/redirect ./apiserver/cmd/mesh-helper
 	MESH_ENVOY=$$(hack/images/envoy.sh) && export MESH_ENVOY && \
-	  $(GO) test -count=1 -tags envoy -run Envoy ./apiserver/controller ./apiserver/controller/envoy ./apiserver/controller/xds
+	  $(GO) test -count=1 -timeout 20m -tags envoy -run Envoy ./apiserver/controller ./apiserver/controller/envoy ./apiserver/controller/xds
 	hack/cluster/build.sh
 	$(GO) -C test test -count=1 -timeout 20m -v ./integration
 

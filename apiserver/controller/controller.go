@@ -200,8 +200,8 @@ func (c *Controller) Run(ctx context.Context) error {
 // does not wait.
 func (c *Controller) LookAgain() { c.inbox.poke() }
 
-// holdLook is how often a database is asked about that may not be used, and tells
-// nobody when it may.
+// holdLook is how often a database is asked about that may not be used: it does not
+// tell when it may.
 const holdLook = time.Second
 
 // hold leaves the proxies with what they have. What changes meanwhile is known, and

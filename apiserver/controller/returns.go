@@ -29,10 +29,12 @@ type returns struct {
 	// held has nil for one that was deleted again meanwhile.
 	held    map[world.Key]*corev1.ServiceAccount
 	budgets map[string]*rate.Limiter
+
+	now func() time.Time
 }
 
 func newReturns() returns {
-	return returns{gone: map[world.Key]struct{}{}, held: map[world.Key]*corev1.ServiceAccount{}, budgets: map[string]*rate.Limiter{}}
+	return returns{gone: map[world.Key]struct{}{}, held: map[world.Key]*corev1.ServiceAccount{}, budgets: map[string]*rate.Limiter{}, now: time.Now}
 }
 
 // wait is how long the next account of a namespace has to wait.
@@ -42,7 +44,8 @@ func (r *returns) wait(namespace string) time.Duration {
 		budget = rate.NewLimiter(rate.Every(returnEvery), returnsAtOnce)
 		r.budgets[namespace] = budget
 	}
-	return budget.Reserve().Delay()
+	now := r.now()
+	return budget.ReserveN(now, 1).DelayFrom(now)
 }
 
 // accountHandler feeds the world with accounts.

@@ -28,7 +28,7 @@ const (
 	// shutdownDelay is how long /readyz fails before requests are refused:
 	// longer than the readiness probe (2 s) and the EndpointSlice that follows it take.
 	shutdownDelay = 5 * time.Second
-	// openCheck is a check whose reason is for everybody, as /readyz is: it has the
+	// openCheck is a check whose reason every caller may read, as /readyz is: it has the
 	// command that an operator is to run, who comes by kube-apiserver's proxy of pods.
 	openCheck = "/readyz/mesh-database"
 	// watchGrace is how long watches have to end at shutdown.

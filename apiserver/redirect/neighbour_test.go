@@ -64,6 +64,45 @@ func TestANeighbourReachesNoAddressThatIsNotThePods(t *testing.T) {
 	}
 }
 
+// TestNoSegmentBeforeItsSYNLeadsACallerPastTheProxy: connection tracking takes any
+// ACK for a connection, and what was decided about that holds for a SYN that comes
+// from the same port later. An answer by RST would end it; a segment with a signature
+// (RFC 2385) or an unknown option gets none.
+func TestNoSegmentBeforeItsSYNLeadsACallerPastTheProxy(t *testing.T) {
+	world := newWorld(t)
+	must(t, world.pod.do(install))
+	for _, port := range []string{"15006", "8080"} {
+		world.pod.listen(t, port)
+	}
+	link := newWire(t, world)
+	for _, ip := range []struct{ from, to string }{{peerIPv4, podIPv4}, {peerIPv6, podIPv6}} {
+		link.wantNext(t, ip.to, link.send(t, netip.MustParseAddr(ip.from), netip.MustParseAddr(ip.to), 8080))
+	}
+	signature := append([]byte{19, 18}, make([]byte, 18)...)
+	for _, odd := range []struct {
+		name, from, to string
+		segment        segment
+	}{
+		{"an ACK", peerIPv4, podIPv4, segment{flags: ack}},
+		{"an ACK", peerIPv6, podIPv6, segment{flags: ack}},
+		{"a FIN", peerIPv4, podIPv4, segment{flags: fin | ack}},
+		{"a RST", peerIPv4, podIPv4, segment{flags: rst}},
+		{"a signed ACK", peerIPv4, podIPv4, segment{flags: ack, options: signature}},
+		{"a signed ACK", peerIPv6, podIPv6, segment{flags: ack, options: signature}},
+		{"an ACK with an option that is to be discarded", peerIPv6, podIPv6, segment{flags: ack, discarded: true}},
+		{"a signed ACK from the control plane's port", peerIPv4, podIPv4, segment{from: 15012, flags: ack, options: signature}},
+		{"a signed ACK from the control plane's port", peerIPv6, podIPv6, segment{from: 15012, flags: ack, options: signature}},
+	} {
+		odd.segment.port = 8080
+		from := netip.MustParseAddr(odd.from)
+		source := link.sendSegment(t, from, netip.MustParseAddr(odd.to), odd.segment)
+		want := "15006 for " + at(odd.to, "8080")
+		if got := world.peer.callFrom(t, netip.AddrPortFrom(from, source), at(odd.to, "8080")); got != want && got != "" {
+			t.Errorf("to %s, after %s, a call was answered by %q, want %q or none", odd.to, odd.name, got, want)
+		}
+	}
+}
+
 // wire is the peer's end of the cable, for frames as they are.
 type wire struct {
 	fd       int
@@ -110,27 +149,59 @@ func (w *wire) wantNext(t *testing.T, from string, port uint16) {
 	}
 }
 
+// The flags of a segment (RFC 9293, 3.1).
+const (
+	fin, syn, rst, ack = 0x01, 0x02, 0x04, 0x10
+)
+
 // send sends a SYN, from the port that it gives, each time another.
 func (w *wire) send(t *testing.T, from, to netip.Addr, port uint16) uint16 {
 	t.Helper()
-	w.port++
-	segment := make([]byte, 20)
-	binary.BigEndian.PutUint16(segment[0:], w.port)
-	binary.BigEndian.PutUint16(segment[2:], port)
-	segment[12], segment[13] = 5<<4, 0x02 // 20 bytes; SYN
+	return w.sendSegment(t, from, to, segment{port: port, flags: syn})
+}
+
+// segment is one without data.
+type segment struct {
+	// from is the next of the link's ports if it is 0.
+	from    uint16
+	port    uint16
+	flags   byte
+	options []byte
+	// discarded gives it a destination option before it, of IPv6, which the receiver
+	// does not know and discards in silence (RFC 8200, 4.2).
+	discarded bool
+}
+
+// sendSegment sends it, and gives the port that it comes from.
+func (w *wire) sendSegment(t *testing.T, from, to netip.Addr, s segment) uint16 {
+	t.Helper()
+	if s.from == 0 {
+		w.port++
+		s.from = w.port
+	}
+	segment := append(make([]byte, 20), s.options...)
+	binary.BigEndian.PutUint16(segment[0:], s.from)
+	binary.BigEndian.PutUint16(segment[2:], s.port)
+	segment[12], segment[13] = byte(len(segment)/4)<<4, s.flags
 	binary.BigEndian.PutUint16(segment[14:], 64240)
 	binary.BigEndian.PutUint16(segment[16:], checksum(pseudoHeader(from, to, len(segment)), segment))
-
-	packet := ipHeader(from, to, len(segment))
+	var before []byte
+	if s.discarded {
+		before = []byte{unix.IPPROTO_TCP, 0, 0x7e, 4, 0, 0, 0, 0}
+	}
+	packet := ipHeader(from, to, len(before)+len(segment))
+	if s.discarded {
+		packet[6] = unix.IPPROTO_DSTOPTS
+	}
 	protocol := uint16(unix.ETH_P_IP)
 	if to.Is6() {
 		protocol = unix.ETH_P_IPV6
 	}
 	frame := append(append([]byte{}, w.pod...), w.own...)
 	frame = binary.BigEndian.AppendUint16(frame, protocol)
-	frame = append(append(frame, packet...), segment...)
+	frame = append(append(append(frame, packet...), before...), segment...)
 	must(t, unix.Sendto(w.fd, frame, 0, &unix.SockaddrLinklayer{Ifindex: w.device, Protocol: networkOrder(protocol), Halen: 6, Addr: [8]byte(append(append([]byte{}, w.pod...), 0, 0))}))
-	return w.port
+	return s.from
 }
 
 // answer gives where the next TCP segment that the pod sends comes from, and the

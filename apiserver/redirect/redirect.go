@@ -73,6 +73,7 @@ func (f family) install(except Exclusions) error {
 		// -100; some kernels' output hook knows no name for it.
 		{nftables.Chain{Name: "outbound", Type: nftables.ChainTypeNAT, Hooknum: nftables.ChainHookOutput, Priority: nftables.ChainPriorityNATDest}, f.outbound(except)},
 		{nftables.Chain{Name: "inbound", Type: nftables.ChainTypeNAT, Hooknum: nftables.ChainHookPrerouting, Priority: nftables.ChainPriorityNATDest}, f.inbound(except)},
+		{nftables.Chain{Name: "past", Type: nftables.ChainTypeFilter, Hooknum: nftables.ChainHookInput, Priority: nftables.ChainPriorityFilter}, past(except)},
 	} {
 		c.chain.Table, c.chain.Policy = table, &accepting
 		chain := conn.AddChain(&c.chain)
@@ -142,11 +143,18 @@ func (f family) inbound(except Exclusions) []rule {
 		match(comesIn("lo")).then(accept()),
 		// The proxy has opened its connection to the control plane before these rules
 		// are there; to the kernel the first packet that they see would begin one.
-		match(tcp(), opensNoConnection()).then(accept()),
+		match(tcp(), fromPort(model.PortXDS), opensNoConnection()).then(accept()),
 		// What is not for the pod's own addresses is none of the proxy's.
 		match(f.destinationIs(f.loopback)).then(accept()),
 		match(elsewhere()).then(accept()),
 	}
+	rules = append(rules, unguarded(except)...)
+	return append(rules, match(tcp()).then(redirectTo(model.PortInbound)...))
+}
+
+// unguarded are the rules that let in what no policy guards.
+func unguarded(except Exclusions) []rule {
+	var rules []rule
 	for _, number := range openPorts {
 		rules = append(rules, match(tcp(), port(number)).then(accept()))
 	}
@@ -156,7 +164,20 @@ func (f family) inbound(except Exclusions) []rule {
 	for _, number := range except.InboundPorts {
 		rules = append(rules, match(tcp(), port(number)).then(accept()))
 	}
-	return append(rules, match(tcp()).then(redirectTo(model.PortInbound)...))
+	return rules
+}
+
+// past are the rules that drop a SYN which would reach an application past its
+// proxy. The kernel asks for a redirection once for all that it takes for one
+// connection, and it takes for one what follows from the same port: a caller may
+// send something else first, that was not redirected.
+func past(except Exclusions) []rule {
+	rules := []rule{match(comesIn("lo")).then(accept())}
+	rules = append(rules, unguarded(except)...)
+	return append(rules,
+		match(tcp(), port(model.PortInbound)).then(accept()),
+		match(tcp(), opensNoConnection()).then(accept()),
+		match(tcp(), notRedirected()).then(drop()))
 }
 
 // explain adds the remedy to what the kernel says in one word.
@@ -165,7 +186,7 @@ func explain(err error) error {
 	case errors.Is(err, syscall.EPERM), errors.Is(err, syscall.EACCES):
 		return fmt.Errorf("%w: give the container the capability NET_ADMIN", err)
 	case errors.Is(err, syscall.EOPNOTSUPP), errors.Is(err, syscall.ENOENT), errors.Is(err, syscall.EPROTONOSUPPORT):
-		return fmt.Errorf("%w: the node's kernel needs nf_tables, nft_chain_nat, nft_redir and nft_fib", err)
+		return fmt.Errorf("%w: the node's kernel needs nf_tables, nft_chain_nat, nft_redir, nft_fib and nft_ct", err)
 	}
 	return err
 }

@@ -131,10 +131,10 @@ func TestInstallTwiceIsInstallOnce(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		if len(chains) != 6 {
-			t.Errorf("%d chains, want 3 in each family", len(chains))
+		if len(chains) != 8 {
+			t.Errorf("%d chains, want 4 in each family", len(chains))
 		}
-		want := map[string]int{"foreign": 6, "inbound": 8, "outbound": 8}
+		want := map[string]int{"foreign": 6, "inbound": 8, "outbound": 8, "past": 7}
 		for _, chain := range chains {
 			rules, err := conn.GetRules(chain.Table, chain)
 			if err != nil {

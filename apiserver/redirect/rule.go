@@ -72,13 +72,18 @@ func tcp() rule {
 	}
 }
 
-// opensNoConnection matches all but a SYN alone; tcp comes before it.
-func opensNoConnection() rule {
+// opensConnection matches a SYN alone, and opensNoConnection all else; tcp comes
+// before either.
+func opensConnection() rule   { return flags(expr.CmpOpEq) }
+func opensNoConnection() rule { return flags(expr.CmpOpNeq) }
+
+// flags compares those of TCP with a SYN alone.
+func flags(op expr.CmpOp) rule {
 	const fin, syn, rst, ack = 0x01, 0x02, 0x04, 0x10 // RFC 9293, 3.1
 	return rule{
 		&expr.Payload{DestRegister: 1, Base: expr.PayloadBaseTransportHeader, Offset: 13, Len: 1},
 		&expr.Bitwise{SourceRegister: 1, DestRegister: 1, Len: 1, Mask: []byte{fin | syn | rst | ack}, Xor: []byte{0}},
-		&expr.Cmp{Op: expr.CmpOpNeq, Register: 1, Data: []byte{syn}},
+		&expr.Cmp{Op: op, Register: 1, Data: []byte{syn}},
 	}
 }
 
@@ -87,6 +92,25 @@ func port(number uint16) rule {
 	return rule{
 		&expr.Payload{DestRegister: 1, Base: expr.PayloadBaseTransportHeader, Offset: 2, Len: 2},
 		&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: binaryutil.BigEndian.PutUint16(number)},
+	}
+}
+
+// fromPort matches the source port; tcp comes before it.
+func fromPort(number uint16) rule {
+	return rule{
+		&expr.Payload{DestRegister: 1, Base: expr.PayloadBaseTransportHeader, Offset: 0, Len: 2},
+		&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: binaryutil.BigEndian.PutUint16(number)},
+	}
+}
+
+// notRedirected matches what belongs to a connection whose destination is as its
+// caller wrote it.
+func notRedirected() rule {
+	const destinationChanged = 1 << 5 // IPS_DST_NAT, linux/netfilter/nf_conntrack_common.h
+	return rule{
+		&expr.Ct{Register: 1, Key: expr.CtKeySTATUS},
+		&expr.Bitwise{SourceRegister: 1, DestRegister: 1, Len: 4, Mask: binaryutil.NativeEndian.PutUint32(destinationChanged), Xor: make([]byte, 4)},
+		&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: make([]byte, 4)},
 	}
 }
 

@@ -172,6 +172,22 @@ func (n *namespace) call(t *testing.T, owner owner, source, to string) string {
 	return string(answer)
 }
 
+// callFrom dials from an address and port, and gives the answer, which is empty where
+// the call does not arrive.
+func (n *namespace) callFrom(t *testing.T, from netip.AddrPort, to string) string {
+	t.Helper()
+	// A SYN that is dropped has no answer.
+	dialer := net.Dialer{Timeout: 5 * time.Second, LocalAddr: net.TCPAddrFromAddrPort(from)}
+	var conn net.Conn
+	if err := n.do(func() (err error) { conn, err = dialer.Dial("tcp", to); return err }); err != nil {
+		return ""
+	}
+	defer conn.Close()
+	conn.SetDeadline(time.Now().Add(patience))
+	answer, _ := io.ReadAll(conn)
+	return string(answer)
+}
+
 func (n *namespace) echoUDP(t *testing.T, port string) {
 	t.Helper()
 	var conn net.PacketConn

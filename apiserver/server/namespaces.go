@@ -43,6 +43,8 @@ type namespaces struct {
 	lister corelisters.NamespaceLister
 	live   func(ctx context.Context, name string) (*corev1.Namespace, error)
 	limit  *rate.Limiter
+	// patience is a constant but in tests.
+	patience time.Duration
 
 	mu sync.Mutex
 	// reads are the last live reads, by name. The limit bounds them: older ones than
@@ -65,8 +67,9 @@ func newNamespaces(c *clients, systemNamespace string) *namespaces {
 		live: func(ctx context.Context, name string) (*corev1.Namespace, error) {
 			return c.host.CoreV1().Namespaces().Get(ctx, name, metav1.GetOptions{})
 		},
-		limit: rate.NewLimiter(liveNamespacesRate, liveNamespacesBurst),
-		reads: map[string]*liveRead{},
+		limit:    rate.NewLimiter(liveNamespacesRate, liveNamespacesBurst),
+		patience: namespacePatience,
+		reads:    map[string]*liveRead{},
 	}
 }
 
@@ -78,7 +81,7 @@ func (n *namespaces) labels(ctx context.Context, name string, pod map[string]str
 	if len(validation.IsDNS1123Label(name)) > 0 {
 		return nil, errNoNamespace(name)
 	}
-	ctx, cancel := context.WithTimeout(ctx, namespacePatience)
+	ctx, cancel := context.WithTimeout(ctx, n.patience)
 	defer cancel()
 	asked := time.Now()
 	for {

@@ -29,7 +29,7 @@ type cluster struct {
 	mu    sync.Mutex
 	there map[string]*corev1.Namespace
 	reads int
-	// read, if set, is called during each live read.
+	// read, if set, is called once, in a live read that has its answer.
 	read func()
 }
 
@@ -40,22 +40,26 @@ func newCluster(reads int) *cluster {
 		lister: corelisters.NewNamespaceLister(c.seen),
 		live:   c.live,
 		limit:  rate.NewLimiter(0, reads),
-		reads:  map[string]*liveRead{},
+		// A test waits for what has to come, not for the time to be over.
+		patience: time.Minute,
+		reads:    map[string]*liveRead{},
 	}
 	return c
 }
 
 func (c *cluster) live(_ context.Context, name string) (*corev1.Namespace, error) {
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	c.reads++
-	if c.read != nil {
-		c.read()
+	found, read := c.there[name], c.read
+	c.read = nil
+	c.mu.Unlock()
+	if read != nil {
+		read()
 	}
-	if c.there[name] == nil {
+	if found == nil {
 		return nil, apierrors.NewNotFound(corev1.Resource("namespaces"), name)
 	}
-	return c.there[name], nil
+	return found, nil
 }
 
 func (c *cluster) make(name string, labels map[string]string) {
@@ -78,6 +82,7 @@ var meshed = map[string]string{model.InjectLabel: model.InjectEnabled}
 
 func TestNamesThatAreNotThereCostFewLiveReads(t *testing.T) {
 	c := newCluster(3)
+	c.patience = namespacePatience // who finds no read left waits for as long
 	c.make("old", meshed)
 	c.see(t, "old")
 	c.make("new", meshed)
@@ -139,7 +144,7 @@ func TestOneAnswerForAllThatTakesNoSuchPod(t *testing.T) {
 	}
 }
 
-// Somebody has asked for the name before it was there.
+// The name has been asked for before it was there.
 func TestPodRightAfterItsNamespaceIsTakenThoughItsNameWasAbsentJustNow(t *testing.T) {
 	c := newCluster(100)
 	if _, err := c.labels(t.Context(), "new", nil); err == nil {
@@ -166,7 +171,6 @@ func TestNamespaceThatIsMadeDuringAnothersReadIsFound(t *testing.T) {
 	c := newCluster(100)
 	reading, made := make(chan struct{}), make(chan struct{})
 	c.read = func() {
-		c.read = nil
 		close(reading)
 		<-made
 	}
@@ -181,11 +185,12 @@ func TestNamespaceThatIsMadeDuringAnothersReadIsFound(t *testing.T) {
 		_, err := c.labels(t.Context(), "new", nil)
 		second <- err
 	}()
+	c.make("new", meshed)
+	// The second has asked by then, or the test shows less.
 	time.AfterFunc(5*namespaceLook, func() { close(made) })
 	if err := <-first; err == nil {
 		t.Error("the first found it before it was there")
 	}
-	c.make("new", meshed)
 	if err := <-second; err != nil {
 		t.Errorf("the second: %v", err)
 	}

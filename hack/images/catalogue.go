@@ -5,11 +5,8 @@ package main
 
 import "path/filepath"
 
-// nobody is the user of images that need none.
+// nobody is the user of images that need none. Injected proxies are given another.
 const nobody = "65532"
-
-// envoyUser is the user of proxies that nobody gave another.
-const envoyUser = nobody
 
 // catalogue lists every image.
 func catalogue(from sources) []spec {
@@ -19,7 +16,7 @@ func catalogue(from sources) []spec {
 		program("coredns", filepath.Join(from.cluster, "coredns")),
 		program("pause", filepath.Join(from.cluster, "pause")),
 		{
-			name: "envoy", tag: "1.40.0", user: envoyUser,
+			name: "envoy", tag: "1.40.0", user: nobody,
 			path: "/usr/local/bin/envoy", source: from.envoy, linked: true,
 		},
 	}

@@ -65,8 +65,9 @@ rules: [{name: drafts, to: [{http: {paths: [{type: PathPrefix, value: /books/dra
 	}
 }
 
-// A line is written each second. Were it each 10 s, as Envoy does by itself, then one
-// of several refusals would wait longer than this.
+// A line is written each second. Were it each 10 s, as Envoy does by itself, then each
+// refusal but the first would wait for nearly as long, since it comes right after the
+// line before it was written.
 func TestARefusalIsInTheLogWithinSeconds(t *testing.T) {
 	t.Parallel()
 	shop := live.Shop(t)
@@ -88,8 +89,8 @@ rules: [{to: [{http: {paths: [{type: PathPrefix, value: /till}]}}]}]
 			slow++
 		}
 	}
-	// One may have met a machine that does something else.
-	if slow > 1 {
+	// Some may have met a machine that does something else.
+	if slow > 3 {
 		t.Errorf("%d of 5 refusals came later than %s", slow, within)
 	}
 }

@@ -47,7 +47,8 @@ spec: {ports: [{port: 15012}]}
 		}
 	}
 	for _, name := range []string{"late", "never"} {
-		cluster.Eventually(t, soon, func() (string, bool) {
+		// Between two lines of mesh-init up to a minute passes.
+		cluster.Eventually(t, 2*soon, func() (string, bool) {
 			said, err := pods.GetLogs(name, &corev1.PodLogOptions{Container: "mesh-init"}).DoRaw(t.Context())
 			return fmt.Sprintf("mesh-init says %q (%v)", said, err), strings.Contains(string(said), "the application waits: it has not heard from the control plane")
 		})
@@ -77,7 +78,8 @@ addressType: IPv4
 ports: [{name: "", port: 15012, protocol: TCP}]
 endpoints: [{addresses: ["`+server.Status.PodIP+`"]}]
 `)
-	cluster.Eventually(t, soon, func() (string, bool) {
+	// Envoy asks again after 30 s at the latest.
+	cluster.Eventually(t, 2*soon, func() (string, bool) {
 		return "the app has not started", appStatus(t, shop.Namespace, "late").State.Running != nil
 	})
 	wantNetAdminGone(t, shop.Namespace, "late")

@@ -206,8 +206,9 @@ func TestAdmissionIsOffWithoutItsRights(t *testing.T) {
 	}
 	for plugin, enabled := range map[string]string{
 		"NamespaceLifecycle": "1", "ResourceQuota": "0",
-		"MutatingAdmissionPolicy": "0", "MutatingAdmissionWebhook": "0",
-		"ValidatingAdmissionPolicy": "0", "ValidatingAdmissionWebhook": "0",
+		"MutatingAdmissionPolicy": "0", "ValidatingAdmissionPolicy": "0",
+		// The controller reads their configurations as well.
+		"MutatingAdmissionWebhook": "1", "ValidatingAdmissionWebhook": "1",
 	} {
 		metrics, err := harness.Get(t.Context(), "http://"+sibling.Address+":9090/metrics")
 		if err != nil {
@@ -237,7 +238,7 @@ func TestDemandedPluginWithoutItsRightsIsNoStart(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := "--enable-admission-plugins demands ResourceQuota, but this server may not list v1 resourcequotas"; code == 0 || !strings.Contains(sibling.Log(), want) {
+	if want := "--enable-admission-plugins demands ResourceQuota, but this server may not update v1 resourcequotas/status"; code == 0 || !strings.Contains(sibling.Log(), want) {
 		t.Errorf("got exit code %d, want another than 0 and %q in\n%s", code, want, sibling.Log())
 	}
 }

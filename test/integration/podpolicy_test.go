@@ -10,6 +10,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/ptr"
 )
 
@@ -54,7 +55,7 @@ func TestPodOfTheMeshStaysWhatTheWebhookMade(t *testing.T) {
 		{"the mesh's label", "cannot be changed", func(p *corev1.Pod) { p.Labels = map[string]string{"mesh.openservicemesh.io/inject": "disabled"} }},
 		{"another annotation", "", func(p *corev1.Pod) { p.Annotations["tier"] = "front" }},
 		{"whose certificate the proxy shows", "files of its proxy and cannot be changed", func(p *corev1.Pod) { p.Annotations["mesh.openservicemesh.io/identity-sds"] = "{}" }},
-		{"whom the proxy obeys", "files of its proxy and cannot be changed", func(p *corev1.Pod) {
+		{"which control plane the proxy obeys", "files of its proxy and cannot be changed", func(p *corev1.Pod) {
 			delete(p.Annotations, "mesh.openservicemesh.io/control-plane-roots-sds")
 		}},
 		{"the proxy's image", "images of mesh-init and mesh-proxy cannot be changed", func(p *corev1.Pod) { p.Spec.InitContainers[1].Image = "mine" }},
@@ -67,6 +68,34 @@ func TestPodOfTheMeshStaysWhatTheWebhookMade(t *testing.T) {
 			test.change(live)
 			_, err = pods.Update(t.Context(), live, metav1.UpdateOptions{})
 			wantRefused(t, err, test.want)
+		})
+	}
+	for _, change := range []string{
+		`{"metadata":{"annotations":{"mesh.openservicemesh.io/identity-sds":"{}"}}}`,
+		`{"metadata":{"labels":{"mesh.openservicemesh.io/inject":"disabled"}}}`,
+	} {
+		t.Run("by its status: "+change, func(t *testing.T) {
+			_, err := pods.Patch(t.Context(), pod.Name, types.MergePatchType, []byte(change), metav1.PatchOptions{}, "status")
+			wantRefused(t, err, "cannot be changed")
+		})
+	}
+	if _, err := pods.Patch(t.Context(), pod.Name, types.MergePatchType, []byte(`{"metadata":{"annotations":{"tier":"back"}},"status":{"message":"m"}}`), metav1.PatchOptions{}, "status"); err != nil {
+		t.Errorf("another change of its status: %v", err)
+	}
+	for name, labels := range map[string]map[string]string{
+		"annotations": {"mesh.openservicemesh.io/identity-sds": "{}"},
+		"labels":      {"mesh.openservicemesh.io/inject": "disabled"},
+	} {
+		t.Run("by a Binding's "+name, func(t *testing.T) {
+			binding := &corev1.Binding{ObjectMeta: metav1.ObjectMeta{Name: pod.Name}, Target: corev1.ObjectReference{Kind: "Node", Name: "node"}}
+			if name == "labels" {
+				binding.Labels = labels
+			} else {
+				binding.Annotations = labels
+			}
+			if err := pods.Bind(t.Context(), binding, metav1.CreateOptions{}); err == nil || !strings.Contains(err.Error(), "mesh-bindings") {
+				t.Errorf("got %v, want a refusal by mesh-bindings", err)
+			}
 		})
 	}
 	as := func(uid, gid *int64) func(*corev1.EphemeralContainer) {

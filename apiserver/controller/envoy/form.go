@@ -29,14 +29,14 @@ const hostForm = `(?:[-0-9A-Za-z._~]*|\[[0-9A-Fa-f:.]+\])(?::[0-9]*)?`
 // Normal form of a path (RFC 3986, 6.2.2), its query left out. Hexadecimal digits
 // are capitals; octets that need no percent-encoding are written plainly; no element
 // is empty but the last, and none is "." or "..", alone or before parameters, which
-// some servers drop (3.3). Slash and backslash are written in no other way. Of what
+// some servers drop (3.3): "/;x/a" is "/a" to them. Slash and backslash are written in no other way. Of what
 // RFC 3986 has no place for, []^| stand plainly, as browsers write them.
 const (
 	// char is what stands in an element, but for dot and semicolon: as it is, or an
 	// encoded octet that is not NUL, unreserved, a slash or a backslash.
 	char     = `(?:[-0-9A-Za-z_~!$&'()*+,=:@\[\]^|]|%(?:0[1-9A-F]|1[0-9A-F]|2[0-9A-C]|3[A-F]|40|5[BDE]|60|7[BCDF]|[89A-F][0-9A-F]))`
-	element  = `(?:\.{0,2}` + char + `|\.{3}|;)(?:` + char + `|[.;])*`
-	pathForm = `(?:/` + element + `)*/?`
+	element  = `(?:\.{0,2}` + char + `|\.{3})(?:` + char + `|[.;])*`
+	pathForm = `(?:/` + element + `)*(?:/(?:;(?:` + char + `|[.;])*)?)?`
 	// anyQuery is whatever follows: no rule looks at it.
 	anyQuery = `(?s:\?.*)?`
 )

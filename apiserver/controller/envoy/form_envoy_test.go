@@ -43,9 +43,9 @@ func TestEnvoyHandsOnAPathAsItWasSent(t *testing.T) {
 // TestEnvoyRefusesAPathThatIsNotInNormalForm where a rule names paths: by 400,
 // whatever the rule says, and the log tells why.
 func TestEnvoyRefusesAPathThatIsNotInNormalForm(t *testing.T) {
-	anybody := []model.Source{{Anonymous: true}, {Authenticated: true}}
+	anyCaller := []model.Source{{Anonymous: true}, {Authenticated: true}}
 	rule := func(m model.Match) []model.Rule {
-		return []model.Rule{{Name: "shop/p/0", From: anybody, To: []model.Match{m}}}
+		return []model.Rule{{Name: "shop/p/0", From: anyCaller, To: []model.Match{m}}}
 	}
 	everything := model.Match{Kind: model.MatchHTTP, Paths: []model.PathMatch{{Type: model.ValuePathPrefix, Value: "/"}}}
 	method := model.Match{Kind: model.MatchGRPC, GRPCMethods: []model.GRPCMethod{{Service: "shop.Books"}}}
@@ -81,7 +81,7 @@ var spellings = []string{
 	`/admin\keys`, `\admin\keys`, `/x/..\admin/keys`, `/x/..%5cadmin/keys`, "/%61dmin/keys", "/admi%6e/keys", "/%61%64%6d%69%6e/keys", "/admin/%6b%65%79%73", "/admin/keys?x", "/admin/keys#x", "/admin/keys/.", "/admin/keys/x/..",
 	"/admin/keys//", "/admin/keys/./", "/admin%00/keys", "/admin/keys%00", "http://shop/admin/keys", "http://shop//admin/keys", "http://shop/x/../admin/keys", "HTTP://shop/admin/keys", "http://shop:80/admin/keys",
 	"/x/%252e%252e/../admin/keys", "/%2e/admin/keys", "/%2f/admin/keys", "/%2fadmin/keys", "/%5cadmin/keys", "/x//../admin/keys", "/x/..//admin/keys", "/x/../../admin/keys", "/x/y/../../admin/keys", "/%c0%af/../admin/keys",
-	"/admin/keys?/../x", "/admin/keys?#", "/admin/keys%3f", "/x%2f%2e%2e%2fadmin%2fkeys",
+	"/;/admin/keys", "/;x=1/admin/keys", "/admin/;x/keys", "/admin/keys?/../x", "/admin/keys?#", "/admin/keys%3f", "/x%2f%2e%2e%2fadmin%2fkeys",
 }
 
 // TestEnvoyLetsNoSpellingOfADeniedPathPass sends each spelling by each method, in

@@ -208,9 +208,9 @@ func TestEnvoyServesHTTP10WithoutAHost(t *testing.T) {
 	}
 }
 
-// TestWhatDiffersFromAServiceWithoutTheMesh holds docs/compatibility.md to what is
-// true: each request is answered as it says, and does not come to the application.
-func TestWhatDiffersFromAServiceWithoutTheMesh(t *testing.T) {
+// TestEnvoyDiffersFromAServiceWithoutTheMeshAsTheDocsSay is about docs/compatibility.md:
+// each request is answered as it says, and does not come to the application.
+func TestEnvoyDiffersFromAServiceWithoutTheMeshAsTheDocsSay(t *testing.T) {
 	app := startRecorder(t)
 	p := startPair(t, app.port, pairOptions{})
 	for name, c := range map[string]struct{ request, want string }{

@@ -112,7 +112,7 @@ func TestEnvoyTellsOfTLSOnAPortOfHTTP(t *testing.T) {
 			}
 			answer.Body.Close()
 			if err := tls.Client(e.dial(t, e.port), &tls.Config{ServerName: "web.shop"}).Handshake(); err == nil {
-				t.Error("the handshake is answered, by whom?")
+				t.Error("the handshake is answered")
 			}
 			want := model.Mishap{Kind: model.MishapNotHTTP, Service: model.ServiceKey{Namespace: "shop", Name: "web"}, Port: e.port}
 			eventually(t, "the one of TLS is told, and no request", func() bool { return e.mishaps()[want] == 1 })
@@ -141,7 +141,7 @@ func TestEnvoyLosesNoConnectionSilentlyAtAPermissivePort(t *testing.T) {
 
 	conn := e.dial(t, e.web)
 	if err := tls.Client(conn, &tls.Config{ServerName: "web.shop"}).Handshake(); err == nil {
-		t.Error("the handshake at a port of HTTP is answered, by whom?")
+		t.Error("the handshake at a port of HTTP is answered")
 	}
 	// In plaintext a Strict port has no chain either, which is no matter of TLS.
 	if answer, err := io.ReadAll(e.writeTo(t, e.strict, "hello, who is there?")); len(answer) > 0 {

@@ -47,7 +47,7 @@ type pair struct {
 }
 
 // pairOptions are what the Service declares and who may call; by default
-// HTTP/1.1 and everybody.
+// HTTP/1.1 and any caller.
 type pairOptions struct {
 	mesh     model.Mesh
 	protocol model.Protocol
@@ -212,8 +212,8 @@ func newIdentity(t *testing.T, id string) identityPEM {
 	}
 }
 
-// inline puts certificate, key and roots where TLS would ask for them; whom it
-// accepts stays. A transport without TLS stays as well.
+// inline puts certificate, key and roots where TLS would ask for them; the
+// names that it accepts stay. A transport without TLS stays as well.
 func (i identityPEM) inline(t *testing.T, socket *corev3.TransportSocket) {
 	t.Helper()
 	if socket == nil {

@@ -24,6 +24,8 @@ import (
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
+
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/envoy/envoytest"
 )
 
 // TestEnvoyAsksByGRPCAndTCPWhenTheKubeletAsks holds that an answer is that of the
@@ -167,9 +169,8 @@ type port struct {
 }
 
 func reserved(t *testing.T) *port {
-	l := listen(t)
-	defer l.Close()
-	return &port{port: portOf(l)}
+	t.Helper()
+	return &port{port: envoytest.FreePort(t)}
 }
 
 func (p *port) listen(t *testing.T) {
@@ -197,7 +198,7 @@ func (p *port) open(t *testing.T) <-chan string {
 			go func() {
 				all, _ := io.ReadAll(c)
 				sent <- string(all)
-				time.Sleep(time.Minute)
+				<-t.Context().Done()
 				c.Close()
 			}()
 		}

@@ -122,7 +122,7 @@ func (r *recorder) take() []string {
 	return heads
 }
 
-// path is what a request line asks for.
+// pathIn is what a request line asks for.
 func pathIn(head string) string {
 	_, rest, _ := strings.Cut(head, " ")
 	path, _, _ := strings.Cut(rest, " HTTP/")

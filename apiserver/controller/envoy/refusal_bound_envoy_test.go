@@ -52,9 +52,9 @@ func TestEnvoyLogsNoFieldOfARefusalWithoutABound(t *testing.T) {
 		many = append(many, spiffe(fmt.Sprintf("/%d/%s", i, long[:100])))
 	}
 	for name, caller := range map[string]tls.Certificate{
-		"vouched for by nobody, with one long name":    newAuthority(t).issue(t, spiffe("/"+long)),
-		"vouched for by nobody, with many names":       newAuthority(t).issue(t, many...),
-		"vouched for by nobody, with what is escaped":  newAuthority(t).issue(t, &url.URL{Opaque: "spiffe://" + strings.Repeat("%01\"", 15<<10)}),
+		"vouched for by none, with one long name":      newAuthority(t).issue(t, spiffe("/"+long)),
+		"vouched for by none, with many names":         newAuthority(t).issue(t, many...),
+		"vouched for by none, with what is escaped":    newAuthority(t).issue(t, &url.URL{Opaque: "spiffe://" + strings.Repeat("%01\"", 15<<10)}),
 		"of the mesh, with one long name, refused":     ca.issue(t, spiffe("/"+long)),
 		"of the mesh, with many names, refused":        ca.issue(t, many...),
 		"of the mesh, with the name of a pod, refused": ca.issue(t, spiffe("/ns/shop/sa/web")),

@@ -18,15 +18,20 @@ import (
 // (MAX_ARG_STRLEN), and the kubelet fills in a few.
 const maxBootstrap = 120 << 10
 
-// What the kubelet fills in where the bootstrap says $(NAME). The memory is a
-// number, for which someMemory stands.
-const (
-	someMemory = 1
-)
+// leastOfProbe is less than any probe takes of the bootstrap, in bytes. By it far too
+// many are refused before the bootstrap is made of them.
+const leastOfProbe = 256
+
+// someMemory stands in the bootstrap, where a number has to be, for what the kubelet
+// fills in.
+const someMemory = 1
 
 // bootstrapArgument is the bootstrap as an argument of the proxy. It is there
 // before the proxy starts, so the proxy need not wait for another container.
 func bootstrapArgument(settings Settings, routes []ProbeRoute) (string, error) {
+	if size := len(routes) * leastOfProbe; size > maxBootstrap {
+		return "", errTooManyProbes(size)
+	}
 	params := envoy.BootstrapParams{
 		XDSHost:       controlPlaneHost(settings),
 		XDSPort:       model.PortXDS,
@@ -42,9 +47,13 @@ func bootstrapArgument(settings Settings, routes []ProbeRoute) (string, error) {
 	}
 	config = filledIn(config)
 	if len(config) > maxBootstrap {
-		return "", fmt.Errorf("the pod's probes make a proxy's configuration of %d bytes, more than %d: shorten their paths and headers, or have fewer", len(config), maxBootstrap)
+		return "", errTooManyProbes(len(config))
 	}
 	return config, nil
+}
+
+func errTooManyProbes(size int) error {
+	return fmt.Errorf("the pod's probes make a proxy's configuration of %d bytes or more, and %d is the most: shorten their paths and headers, or have fewer", size, maxBootstrap)
 }
 
 // asked is how the proxy asks in the kubelet's place.

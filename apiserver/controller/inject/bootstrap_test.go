@@ -6,6 +6,7 @@ package inject
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -13,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
+	"k8s.io/utils/ptr"
 
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/envoy"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
@@ -115,6 +117,18 @@ func TestPodsGetUsersOfTheirOwn(t *testing.T) {
 			t.Errorf("%d gives the user %d, which is not the proxies'", drawn, user(drawn))
 		}
 	}
+	t.Run("but one that the pod has where it has users of its own", func(t *testing.T) {
+		const usersOfAPod = 1 << 16 // userNamespaces.idsPerPod of the kubelet, by default
+		pod := readPod(t, "testdata/plain.in.yaml")
+		pod.Spec.HostUsers = ptr.To(false)
+		containers := apply(t, pod).Spec.InitContainers
+		if user := *containers[0].SecurityContext.RunAsUser; user >= usersOfAPod {
+			t.Errorf("%s runs as user %d", containers[0].Name, user)
+		}
+		if init := containers[1]; !slices.Contains(init.Args, "--proxy-uid=1337") {
+			t.Errorf("%s is told %v", init.Name, init.Args)
+		}
+	})
 	t.Run("and keep it when the webhook is called again", func(t *testing.T) {
 		pod := apply(t, readPod(t, "testdata/plain.in.yaml"))
 		changed := settings

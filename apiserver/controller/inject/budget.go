@@ -19,7 +19,7 @@ var errCrowdedOut = errors.New("others need the memory of this review, which tak
 // budget bounds the memory of all reviews that are under way. Nothing waits for it:
 // who needs more than there is gets that of the review which has been under way for
 // longest. The API server sends a review in milliseconds, so that is never its own
-// while another caller sends slowly.
+// while others send slowly.
 type budget struct {
 	most int
 

@@ -111,12 +111,14 @@ func TestReviewThatIsCrowdedOutIsToldToComeAgain(t *testing.T) {
 			// What was written may not have been read yet.
 			for crowded := false; !crowded; {
 				other, err := client.Post(server.URL, "application/json", strings.NewReader(body+strings.Repeat(" ", small/4)))
-				if err != nil {
-					t.Fatal(err)
-				}
-				other.Body.Close()
-				if other.StatusCode != http.StatusOK && other.StatusCode != http.StatusServiceUnavailable {
+				switch {
+				case err != nil:
+					// Whichever has come first is crowded out, and its connection may end.
+					t.Log(err)
+				case other.StatusCode != http.StatusOK && other.StatusCode != http.StatusServiceUnavailable:
 					t.Fatalf("the younger review was answered %d", other.StatusCode)
+				default:
+					other.Body.Close()
 				}
 				select {
 				case response := <-answered:

@@ -46,8 +46,8 @@ type Handler struct {
 
 	sources, largeSources *lines
 	memory                *budget
-	// inFlight has a place for each review that is worked at. A review that has one waits for
-	// no other.
+	// inFlight has a place for each review that is worked at. What has one waits for
+	// nothing.
 	inFlight   chan struct{}
 	complaints *rate.Limiter
 	// patience is a constant but in tests.
@@ -108,8 +108,8 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // answer decides about what was read. It takes a place to read what was sent and to
-// patch it, and none while it waits: neither for the caller, who may be slow, nor for
-// the namespace, whose name any caller may have made up.
+// patch it, and none while it waits: neither for the caller, which may be slow, nor
+// for the namespace, whose name any caller may have made up.
 func (h *Handler) answer(ctx context.Context, body []byte) (admissionv1.AdmissionReview, outcome, error) {
 	var review admissionv1.AdmissionReview
 	var pod corev1.Pod

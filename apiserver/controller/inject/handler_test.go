@@ -159,6 +159,7 @@ func TestHandlerServesOthersWhileOneSourceTakesAllItCan(t *testing.T) {
 func TestReviewsThatWaitForANamespaceTakeNoPlaceOfOthers(t *testing.T) {
 	entered, leave := make(chan struct{}), make(chan struct{})
 	handler := blocked(entered, leave)
+	handler.patience = time.Minute // at the end all want to go on at once
 	body := review(t, request(t, readPod(t, "testdata/plain.in.yaml")))
 	var underWay sync.WaitGroup
 	for i := range 2 * maxInFlight {

@@ -38,8 +38,15 @@ func refuse(pod *corev1.Pod, namespace Namespace, settings Settings) reasons {
 	if !namespace.privileged() {
 		found = append(found, refusePrivileged(pod)...)
 	}
+	// Looked at once: whoever reaches the webhook chooses how many groups and
+	// containers there are.
+	whoAll, remedyOfAll := allAsProxy(pod)
 	for _, c := range others(&pod.Spec) {
-		if who, remedy := asProxy(pod, c.Container); who != "" && !namespace.privileged() {
+		who, remedy := asProxy(pod, c.Container)
+		if who == "" {
+			who, remedy = whoAll, remedyOfAll
+		}
+		if who != "" && !namespace.privileged() {
 			found.add(c.title+" runs as "+who, remedy, askAdministrator, optOut)
 		}
 		for _, port := range c.Ports {

@@ -6,6 +6,7 @@ package inject
 import (
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
@@ -241,12 +242,33 @@ func TestRefusalIsBounded(t *testing.T) {
 	}
 }
 
+// TestPodsOfManyPartsAreDecidedSoon: whoever reaches the webhook's port may send 3 MiB
+// of whatever costs most, and all share its processors. By each group for each
+// container this one took a minute.
+func TestPodsOfManyPartsAreDecidedSoon(t *testing.T) {
+	pod := readPod(t, "testdata/nothing-there.in.yaml")
+	pod.Spec.SecurityContext = &corev1.PodSecurityContext{SupplementalGroups: make([]int64, 700_000)}
+	pod.Spec.Containers = make([]corev1.Container, 100_000)
+	pod.Annotations = map[string]string{model.Prefix + strings.Repeat("x", 1<<20): ""}
+	start := time.Now()
+	if _, err := Patch(pod, bookstore, settings); err != nil {
+		t.Fatal(err)
+	}
+	if took := time.Since(start); took > 20*time.Second {
+		t.Errorf("took %s", took)
+	}
+}
+
 // TestLinuxPodsAreNotTakenForWindows holds what looks like it.
 func TestLinuxPodsAreNotTakenForWindows(t *testing.T) {
 	for name, change := range map[string]func(*corev1.Pod, *Namespace, *Settings){
 		"by os.name": func(p *corev1.Pod, _ *Namespace, _ *Settings) { p.Spec.OS = &corev1.PodOS{Name: corev1.Linux} },
 		"by nodeSelector": func(p *corev1.Pod, _ *Namespace, _ *Settings) {
 			p.Spec.NodeSelector = map[string]string{"kubernetes.io/os": "linux", "beta.kubernetes.io/os": "linux"}
+		},
+		"by nodeSelector, with options that Linux ignores": func(p *corev1.Pod, _ *Namespace, _ *Settings) {
+			p.Spec.NodeSelector = map[string]string{"kubernetes.io/os": "linux"}
+			p.Spec.SecurityContext = &corev1.PodSecurityContext{WindowsOptions: &corev1.WindowsSecurityContextOptions{RunAsUserName: ptr.To("ContainerUser")}}
 		},
 		"by one term of several": affine(term("kubernetes.io/os", corev1.NodeSelectorOpIn, "windows"), term("zone", corev1.NodeSelectorOpIn, "a")),
 		"by a term for both":     affine(term("kubernetes.io/os", corev1.NodeSelectorOpIn, "windows", "linux")),

@@ -13,9 +13,17 @@ import (
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
 )
 
+// ownUser is the proxy's user in a pod with users of its own (hostUsers false),
+// which has those below 65536 alone: the kubelet gives each such pod a range of the
+// node's.
+const ownUser = int64(model.ProxyGID)
+
 // proxyUser is the user of the pod's proxy: the one that an earlier call has
 // chosen, else the one that was drawn.
 func proxyUser(spec *corev1.PodSpec, settings Settings) int64 {
+	if spec.HostUsers != nil && !*spec.HostUsers {
+		return ownUser
+	}
 	if c := initContainerNamed(spec, model.ProxyContainer); c != nil && c.SecurityContext != nil &&
 		c.SecurityContext.RunAsUser != nil && model.IsProxyUID(*c.SecurityContext.RunAsUser) {
 		return *c.SecurityContext.RunAsUser
@@ -23,14 +31,15 @@ func proxyUser(spec *corev1.PodSpec, settings Settings) int64 {
 	return model.ProxyUID(settings.Drawn)
 }
 
-// asProxy says which of the proxy's users a container runs as, and what to change, or
-// nothing. The redirection leaves the proxy's group alone; an image may give the
+const uncaptured = "whose traffic the mesh does not capture"
+
+// asProxy says which user or group of proxies a container runs as, and what to change,
+// or nothing. The redirection leaves the proxy's group alone; an image may give the
 // user of the same number that group (/etc/passwd). A user of the range would take
 // inotify instances from the proxy that has it.
 func asProxy(pod *corev1.Pod, c *corev1.Container) (who, remedy string) {
 	ofPod := cmp.Or(pod.Spec.SecurityContext, &corev1.PodSecurityContext{})
 	own := cmp.Or(c.SecurityContext, &corev1.SecurityContext{})
-	const uncaptured = "whose traffic the mesh does not capture"
 	user, group := cmp.Or(own.RunAsUser, ofPod.RunAsUser), cmp.Or(own.RunAsGroup, ofPod.RunAsGroup)
 	switch {
 	case user != nil && *user == model.ProxyGID:
@@ -39,6 +48,14 @@ func asProxy(pod *corev1.Pod, c *corev1.Container) (who, remedy string) {
 		return fmt.Sprintf("uid %d, which the mesh keeps for its proxies", *user), "choose another runAsUser"
 	case group != nil && *group == model.ProxyGID:
 		return fmt.Sprintf("gid %d, %s", *group, uncaptured), "choose another runAsGroup"
+	}
+	return "", ""
+}
+
+// allAsProxy is asProxy for what all containers of the pod have.
+func allAsProxy(pod *corev1.Pod) (who, remedy string) {
+	ofPod := cmp.Or(pod.Spec.SecurityContext, &corev1.PodSecurityContext{})
+	switch {
 	case slices.Contains(ofPod.SupplementalGroups, model.ProxyGID):
 		return fmt.Sprintf("gid %d, %s", model.ProxyGID, uncaptured), "remove it from supplementalGroups"
 	case ofPod.FSGroup != nil && *ofPod.FSGroup == model.ProxyGID:

@@ -25,7 +25,10 @@ func notLinux(pod *corev1.Pod) string {
 		return "os.name"
 	}
 	for _, label := range osLabels {
-		if os, ok := pod.Spec.NodeSelector[label]; ok && os != string(corev1.Linux) {
+		switch os, ok := pod.Spec.NodeSelector[label]; {
+		case ok && os == string(corev1.Linux):
+			return ""
+		case ok:
 			return fmt.Sprintf("nodeSelector[%s]", label)
 		}
 	}

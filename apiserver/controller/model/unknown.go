@@ -65,6 +65,9 @@ func (m metadata) unknown(elsewhere metadata, labels, annotations map[string]str
 				found = append(found, fmt.Sprintf("%s %s does nothing: it is %s", s.sort, name, s.other))
 			case slices.Contains(s.elsewhere, name):
 				found = append(found, fmt.Sprintf("%s %s does nothing: it acts on a %s", s.sort, name, elsewhere.kind))
+			case len(found) >= maxUnknown:
+				// To look for what was meant takes long, and it is not shown.
+				found = append(found, "")
 			default:
 				found = append(found, fmt.Sprintf("%s %s does nothing: %s", s.sort, name, meant(name, s.known)))
 			}
@@ -82,8 +85,15 @@ func ours(written map[string]string) []string {
 	return slices.DeleteFunc(slices.Sorted(maps.Keys(written)), func(name string) bool { return !strings.HasPrefix(name, Prefix) })
 }
 
+// longestName is the most that the API server takes (prefix, slash and name). Whoever
+// reaches the webhook may send others.
+const longestName = 253 + 1 + 63
+
 // meant names what is most like a name, unless a third of it would be another.
 func meant(name string, known []string) string {
+	if len(name) > longestName {
+		return "the mesh has none of that name"
+	}
 	nearest, least := "", len(name)
 	for _, k := range known {
 		if d := distance(name, k); d < least {

@@ -25,7 +25,7 @@ type Dirty struct {
 	Notices map[Key]struct{}
 	// Scraped are the views of pods that ask Prometheus to come and are others now.
 	Scraped map[string]struct{}
-	// Makers of pods about which there may be something else to say.
+	// Makers of pods of which there may be something else to say.
 	Makers map[Maker]struct{}
 	// Namespaces whose own annotations about traffic have changed.
 	Namespaces map[string]struct{}

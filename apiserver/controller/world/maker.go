@@ -6,8 +6,6 @@ package world
 import (
 	"maps"
 	"slices"
-	"strconv"
-	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -50,16 +48,13 @@ func leftOut(pod *corev1.Pod) bool {
 
 // hostPorts are the TCP ports of the node that lead to the pod's proxy, sorted.
 func hostPorts(pod *corev1.Pod) []HostPort {
-	var excluded []string
-	for port := range strings.SplitSeq(pod.Annotations[model.ExcludeInboundPorts], ",") {
-		excluded = append(excluded, strings.TrimSpace(port))
-	}
+	excluded := excludedPorts(pod)
 	var found []HostPort
 	for _, containers := range [][]corev1.Container{pod.Spec.InitContainers, pod.Spec.Containers} {
 		for i := range containers {
 			for _, p := range containers[i].Ports {
 				tcp := p.Protocol == corev1.ProtocolTCP || p.Protocol == ""
-				if p.HostPort > 0 && tcp && !slices.Contains(excluded, strconv.Itoa(int(p.ContainerPort))) {
+				if p.HostPort > 0 && tcp && !slices.Contains(excluded, uint16(p.ContainerPort)) {
 					found = append(found, HostPort{uint16(p.HostPort), uint16(p.ContainerPort)})
 				}
 			}

@@ -161,7 +161,7 @@ func (w *World) touchCalled(namespace string) {
 }
 
 // Reaches tells whether a pod of a view takes a port through its proxy: one
-// that excludes the port takes it from everybody.
+// that excludes the port takes it from all callers.
 func (w *World) Reaches(view string, port uint16) bool {
 	for key := range w.podsByView[view] {
 		if !slices.Contains(w.pods[key].Excluded, port) {

@@ -117,7 +117,8 @@ func (w *World) viewsFor(policy *v1alpha1.MeshPolicy) []*View {
 }
 
 // Derived gives what build gave for a policy before, or calls it. It is forgotten
-// when the policy changes, or a caller that it admits comes or goes. fits says whether what was built is still right.
+// when the policy changes, or a caller that it admits comes or
+// goes. fits says whether what was built is still right.
 func Derived[T any](w *World, policy *v1alpha1.MeshPolicy, fits func(T) bool, build func() T) T {
 	if before, ok := w.derived[policy].(T); ok && fits(before) {
 		return before
@@ -136,7 +137,7 @@ func (w *World) touchPoliciesNaming(reference Reference) {
 }
 
 // touchPoliciesAdmitting is touchPoliciesNaming for a caller that has come to exist,
-// or does no more: which callers an Allow admits hangs on that, and so do the workloads that
+// or does no more: which callers an Allow admits depends on that, and so do the workloads that
 // it may speak of.
 func (w *World) touchPoliciesAdmitting(reference Reference) {
 	for key := range w.policiesByReference[reference] {

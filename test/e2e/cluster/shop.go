@@ -72,9 +72,12 @@ func (c *Cluster) Shop(t *testing.T) *Shop {
 }
 
 // Another starts one more pod behind the Services of a Shop, with an account of its own.
+// When it is deleted its containers sleep for MeshConfig's 5 s first, half of a grace
+// period being longer: until its callers have heard of it, on a busy machine as well.
 func (s *Shop) Another(ctx context.Context, name string) (*Pod, error) {
 	manifest := shopManifest(s.Namespace, name)
 	manifest.Labels["app"] = "shop"
+	manifest.Spec.TerminationGracePeriodSeconds = ptr.To[int64](30)
 	return s.cluster.Start(ctx, manifest)
 }
 

@@ -50,7 +50,7 @@ func checkPodsPolicy(spec admissionregistrationv1.ValidatingAdmissionPolicySpec)
 		return err
 	}
 	if spec.MatchConstraints == nil || !slices.ContainsFunc(spec.MatchConstraints.ResourceRules, coversPods) {
-		return errors.New("does not match CREATE and UPDATE of pods and pods/ephemeralcontainers in every version")
+		return errors.New("does not match CREATE and UPDATE of pods, pods/ephemeralcontainers and pods/status in every version")
 	}
 	says := func(v admissionregistrationv1.Validation) bool { return v.Expression == seenByTheWebhook }
 	if !slices.ContainsFunc(spec.Validations, says) {
@@ -67,5 +67,6 @@ func coversPods(r admissionregistrationv1.NamedRuleWithOperations) bool {
 		slices.Contains(r.APIVersions, "*") &&
 		slices.Contains(r.Resources, "pods") &&
 		slices.Contains(r.Resources, "pods/ephemeralcontainers") &&
+		slices.Contains(r.Resources, "pods/status") &&
 		(r.Scope == nil || *r.Scope != admissionregistrationv1.ClusterScope)
 }

@@ -26,6 +26,9 @@ func TestCheckPodsRefuses(t *testing.T) {
 	}{
 		"failure to pass":         {func(s *policySpec) { s.FailurePolicy = &ignore }, "failurePolicy"},
 		"no ephemeral containers": {func(s *policySpec) { s.MatchConstraints.ResourceRules[0].Resources = []string{"pods"} }, "does not match"},
+		"no updates of the status": {func(s *policySpec) {
+			s.MatchConstraints.ResourceRules[0].Resources = []string{"pods", "pods/ephemeralcontainers"}
+		}, "does not match"},
 		"no updates": {func(s *policySpec) {
 			s.MatchConstraints.ResourceRules[0].Operations = []admissionregistrationv1.OperationType{"CREATE"}
 		}, "does not match"},
