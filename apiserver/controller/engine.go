@@ -260,7 +260,7 @@ func (e *engine) workload(ctx context.Context, view string, policies map[world.K
 		})
 	}
 	if err := build(compile.Workload); err != nil {
-		failed(ctx, u, err, "it admits nobody")
+		failed(ctx, u, err, "it admits no caller")
 		if err := build(compile.ClosedWorkload); err != nil {
 			failed(ctx, u, err, "what was sent before stays")
 		}
@@ -312,13 +312,13 @@ func (e *engine) report(ctx context.Context, reports *compile.Reports, key world
 	if err == nil {
 		return out
 	}
-	failed(ctx, unit{kindPolicy, key.String()}, err, "its workloads admit nobody")
+	failed(ctx, unit{kindPolicy, key.String()}, err, "its workloads admit no caller")
 	policy := e.world.Policy(key)
 	return &compile.Report{
 		UID:        policy.UID,
 		Generation: policy.Generation,
 		Reason:     compile.ReasonInvalid,
-		Message:    "the policy cannot be compiled; the workloads that it may speak of admit nobody",
+		Message:    "the policy cannot be compiled; the workloads that it may speak of admit no caller",
 	}
 }
 

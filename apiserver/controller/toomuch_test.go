@@ -55,7 +55,7 @@ func TestAWorkloadWithTooManyRulesAdmitsNobodyAndHurtsNoOther(t *testing.T) {
 		closed bool
 		says   string
 	}{
-		{"too much", func() { e.world.SetPolicy(hugePolicy(v1alpha1.PolicyModeEnforce, 1)) }, true, "more than 8 MiB of rules at all their ports: they admit nobody, or leave policies in audit out; shop/huge has most of them"},
+		{"too much", func() { e.world.SetPolicy(hugePolicy(v1alpha1.PolicyModeEnforce, 1)) }, true, "more than 8 MiB of rules at all their ports: they admit no caller, or leave policies in audit out; shop/huge has most of them"},
 		{"less", func() {
 			small := policyFor(0, 2)
 			small.Name, small.UID = "huge", "huge"

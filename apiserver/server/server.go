@@ -68,6 +68,7 @@ func newServer(ctx context.Context, o *options.Options, fail func(error)) (*Serv
 	}
 	config.SecureServing.Cert = s.serving
 	config.SecureServing.Listener = bounded(config.SecureServing.Listener, "https", apiConnections)
+	config.BuildHandlerChainFunc = withTodaysModels
 
 	if s.generic, err = config.Complete().New("mesh-apiserver", genericapiserver.NewEmptyDelegate()); err != nil {
 		return nil, fmt.Errorf("make the API server: %w", err)

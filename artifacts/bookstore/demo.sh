@@ -118,7 +118,7 @@ kill "$holder" 2>/dev/null || true
 
 title "Policies are ordinary Kubernetes objects"
 show kubectl get meshpolicies -A
-show kubectl explain meshpolicy.spec.rules
+must '^FIELD: rules' kubectl explain meshpolicy.spec.rules
 
 title "Identity and key agreement of a live sidecar"
 _output/bin/demo identity

@@ -90,6 +90,23 @@ func TestOpenAPINamesHaveNoSlash(t *testing.T) {
 	})
 }
 
+// After an upgrade the aggregator names the models by the hash of the version
+// before for a minute, and it passes no redirect to today's on.
+func TestModelsAreServedUnderTheHashOfAnotherVersion(t *testing.T) {
+	eventually(t, 2*soon, "the models", func(ctx context.Context) error {
+		var models struct {
+			Components struct{ Schemas map[string]any }
+		}
+		if err := raw(ctx, "/openapi/v3/apis/mesh.openservicemesh.io/v1alpha1?hash=00", &models); err != nil {
+			return err
+		}
+		if len(models.Components.Schemas) == 0 {
+			return errors.New("there are no models")
+		}
+		return nil
+	})
+}
+
 // raw reads JSON from a path of kube-apiserver.
 func raw(ctx context.Context, path string, into any) error {
 	out, err := kube.Kubectl(ctx, "", "get", "--raw", path)

@@ -32,7 +32,7 @@ func (rs *Reports) firstByte(policy *v1alpha1.MeshPolicy, affected []reach) stri
 			if port.open {
 				return portName(port.number) + " is open and not HTTP: a caller that is denied there hears a server that speaks first until it sends a byte itself; an Allow would close the port"
 			}
-			return portName(port.number) + " is not HTTP, and an Allow admits callers there of whom only some are denied: these hear a server that speaks first until they send a byte themselves; name in the Allow those alone who may call"
+			return portName(port.number) + " is not HTTP, and an Allow admits callers there of which only some are denied: these hear a server that speaks first until they send a byte themselves; name in the Allow those alone who may call"
 		}
 	}
 	return ""
@@ -176,7 +176,7 @@ func (h handshake) hasAbove(p model.Principal, denied handshake) bool {
 	return false
 }
 
-// hasOf tells whether p itself is there, or one of those whom it means, and is not
+// hasOf tells whether p itself is there, or one of those that it means, and is not
 // among those who are denied.
 func (h handshake) hasOf(p model.Principal, denied handshake) bool {
 	for i, _ := h.find(p); i < len(h) && (h[i] == p || covers(p, h[i])); i++ {

@@ -117,7 +117,7 @@ func affectedBy(w *world.World, policy *v1alpha1.MeshPolicy) ([]reach, []string)
 }
 
 func invalidRules(w *world.World, policy *v1alpha1.MeshPolicy) []string {
-	effect := "it admits nobody"
+	effect := "it admits no caller"
 	if policy.Spec.Action == v1alpha1.PolicyActionDeny {
 		effect = "it denies every call to the ports that it names"
 	}

@@ -92,10 +92,10 @@ func (rs *Reports) tooLarge(affected []reach) []string {
 	}
 	var notes []string
 	if crowded {
-		notes = append(notes, fmt.Sprintf("some workloads have more than %d ports, declared or named by policies: they admit nobody", maxPorts))
+		notes = append(notes, fmt.Sprintf("some workloads have more than %d ports, declared or named by policies: they admit no caller", maxPorts))
 	}
 	if most != "" {
-		notes = append(notes, fmt.Sprintf("some workloads have more than %d MiB of rules at all their ports: they admit nobody, or leave policies in audit out; %s has most of them",
+		notes = append(notes, fmt.Sprintf("some workloads have more than %d MiB of rules at all their ports: they admit no caller, or leave policies in audit out; %s has most of them",
 			maxRuleBytes>>20, most))
 	}
 	return notes

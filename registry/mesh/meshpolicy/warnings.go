@@ -82,10 +82,10 @@ func surprisingSources(policy *mesh.MeshPolicy) []string {
 	var all []string
 	eachSource(policy, func(path *field.Path, source mesh.PolicySource) {
 		if policy.Spec.Action == mesh.PolicyActionAllow && onlyIPBlocks(source) {
-			all = append(all, fmt.Sprintf("%s: ipBlocks alone admit no caller from outside the mesh: who calls must have an identity as well", path))
+			all = append(all, fmt.Sprintf("%s: ipBlocks alone admit no caller from outside the mesh: add anonymous: {} for callers in plaintext", path))
 		}
 		if neverBoth(policy, source) {
-			all = append(all, fmt.Sprintf("%s: matches nobody: none of serviceAccounts is in one of namespaces, and both must match; use two items to mean either", path))
+			all = append(all, fmt.Sprintf("%s: matches no caller: none of serviceAccounts is in one of namespaces, and both must match; use two items to mean either", path))
 		}
 	})
 	return all
@@ -121,7 +121,7 @@ func dodgedPaths(policy *mesh.MeshPolicy) []string {
 	eachHTTP(policy, func(path *field.Path, match mesh.HTTPMatch) {
 		for i, one := range match.Paths {
 			if one.Type != mesh.PathMatchRegularExpression && strings.ContainsAny(one.Value, "%!$&'()*+,;=:@") {
-				all = append(all, fmt.Sprintf("%s: %q can be written in other ways, such as %%3b for %%3B or \";\", which this Deny does not match",
+				all = append(all, fmt.Sprintf("%s: %q can be written in other ways, such as %%3B for \";\", which this Deny does not match",
 					path.Child("paths").Index(i).Child("value"), one.Value))
 			}
 		}
@@ -129,9 +129,10 @@ func dodgedPaths(policy *mesh.MeshPolicy) []string {
 	return all
 }
 
+// onlyIPBlocks tells an item that demands an identity, though it names none.
 func onlyIPBlocks(source mesh.PolicySource) bool {
 	return len(source.IPBlocks) > 0 && len(source.ServiceAccounts) == 0 && len(source.Namespaces) == 0 &&
-		len(source.Principals) == 0 && source.Authenticated == nil
+		len(source.Principals) == 0 && source.Authenticated == nil && source.Anonymous == nil
 }
 
 func neverBoth(policy *mesh.MeshPolicy, source mesh.PolicySource) bool {

@@ -98,15 +98,18 @@ func TestWarnings(t *testing.T) {
 		"an Allow by address alone": {
 			policy: policyWith(nil, mesh.PolicySource{IPBlocks: []mesh.IPBlock{{CIDR: "192.0.2.0/24"}}}),
 			want: []string{
-				"spec.rules[0].from[0]: ipBlocks alone admit no caller from outside the mesh: who calls must have an identity as well",
+				"spec.rules[0].from[0]: ipBlocks alone admit no caller from outside the mesh: add anonymous: {} for callers in plaintext",
 			},
+		},
+		"an Allow of callers without an identity, by address": {
+			policy: policyWith(nil, mesh.PolicySource{Anonymous: &mesh.Anonymous{}, IPBlocks: []mesh.IPBlock{{CIDR: "192.0.2.0/24"}}}),
 		},
 		"accounts and namespaces that exclude each other": {
 			policy: policyWith(nil, mesh.PolicySource{
 				ServiceAccounts: []mesh.ServiceAccountReference{{Name: "own"}}, Namespaces: []string{"bookbuyer"},
 			}),
 			want: []string{
-				"spec.rules[0].from[0]: matches nobody: none of serviceAccounts is in one of namespaces, and both must match; use two items to mean either",
+				"spec.rules[0].from[0]: matches no caller: none of serviceAccounts is in one of namespaces, and both must match; use two items to mean either",
 			},
 		},
 		"an account in one of the namespaces": {
@@ -134,7 +137,7 @@ func TestDenyWarnsOfPathsWithOtherSpellings(t *testing.T) {
 		t.Errorf("an Allow warns: %q", got)
 	}
 	policy.Spec.Action = mesh.PolicyActionDeny
-	want := []string{`spec.rules[0].to[0].http.paths[1].value: "/a;b" can be written in other ways, such as %3b for %3B or ";", which this Deny does not match`}
+	want := []string{`spec.rules[0].to[0].http.paths[1].value: "/a;b" can be written in other ways, such as %3B for ";", which this Deny does not match`}
 	if diff := cmp.Diff(want, warnings(policy, nil)); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
