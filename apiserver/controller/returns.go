@@ -14,11 +14,13 @@ import (
 )
 
 // Accounts of one namespace that were deleted may come back so many at once, and then
-// one each returnEvery. An account that goes ends the TCP connections of all callers
-// to the ports that admit it, and those ports are other tenants'.
+// one each returnEvery; none waits longer than longestReturn, so that a namespace with
+// many accounts is soon restored. An account that goes ends the TCP connections of all
+// callers to the ports that admit it, and those ports are other tenants'.
 const (
 	returnsAtOnce = 30
 	returnEvery   = 10 * time.Second
+	longestReturn = time.Minute
 )
 
 // returns are accounts that policies admit, and that were deleted while this server
@@ -45,7 +47,13 @@ func (r *returns) wait(namespace string) time.Duration {
 		r.budgets[namespace] = budget
 	}
 	now := r.now()
-	return budget.ReserveN(now, 1).DelayFrom(now)
+	turn := budget.ReserveN(now, 1)
+	wait := turn.DelayFrom(now)
+	if wait > longestReturn {
+		turn.CancelAt(now)
+		return longestReturn
+	}
+	return wait
 }
 
 // accountHandler feeds the world with accounts.

@@ -65,6 +65,18 @@ func TestAnAccountThatComesAndGoesWithoutEndIsHeld(t *testing.T) {
 	}
 }
 
+// A namespace that is restored with all its accounts is whole within a minute.
+func TestNoAccountWaitsLongToComeBack(t *testing.T) {
+	r := newReturns()
+	now := time.Now()
+	r.now = func() time.Time { return now }
+	for i := range 1000 {
+		if wait := r.wait("restored"); wait > longestReturn {
+			t.Fatalf("account %d waits %v", i, wait)
+		}
+	}
+}
+
 func TestAnAccountThatNoPolicyAdmitsIsNeverHeld(t *testing.T) {
 	e := loaded(worldtest.Load(t, "compile/testdata/allow-service.in.yaml"))
 	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: "bookbuyer", Name: "other"}}
