@@ -217,8 +217,10 @@ func (h *harness) startEnvoy(p model.Proxy) func(path string) string {
 	}
 }
 
+// bootstrapYAML has the injected proxy's bound on the size of expressions.
 const bootstrapYAML = `
 admin: {address: {pipe: {path: %q}}}
+layered_runtime: {layers: [{name: static, static_layer: {re2.max_program_size.error_level: 1048576}}]}
 dynamic_resources:
   ads_config:
     api_type: DELTA_GRPC
