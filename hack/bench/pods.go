@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -17,7 +18,12 @@ import (
 )
 
 // podRounds is how many pods of each kind are made.
-const podRounds = 15
+const podRounds = 25
+
+// relist is how often the kubelet looks for containers that have ended (its
+// GenericPLEG). A pod that is made as soon as the last one was ready would always
+// meet the same part of that period, so each is made at a random one.
+const relist = time.Second
 
 // bookstoreImage is the demo's application; as a visitor it only waits.
 const bookstoreImage = "docker.io/local/bookstore:dev"
@@ -90,6 +96,7 @@ func podStart(ctx context.Context, client kubernetes.Interface, namespace, name 
 		return 0, err
 	}
 	defer watch.Stop()
+	time.Sleep(rand.N(relist))
 	start := time.Now()
 	if _, err := pods.Create(ctx, &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{Name: name},

@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"sync"
 
 	discoveryv3 "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
 	"google.golang.org/protobuf/proto"
@@ -20,8 +21,10 @@ type Files struct {
 	Identity, ControlPlaneRoots, RefusalBudget string
 }
 
-// BootstrapFiles makes them.
-func BootstrapFiles() (Files, error) {
+// BootstrapFiles gives them. They are constant, so they are made once.
+func BootstrapFiles() (Files, error) { return bootstrapFiles() }
+
+var bootstrapFiles = sync.OnceValues(func() (Files, error) {
 	var files Files
 	for _, f := range []struct {
 		to       *string
@@ -38,7 +41,7 @@ func BootstrapFiles() (Files, error) {
 		}
 	}
 	return files, nil
-}
+})
 
 // compactJSON renders the same message always the same: protojson varies white
 // space on purpose.

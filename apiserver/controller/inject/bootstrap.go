@@ -9,6 +9,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/utils/lru"
 
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/envoy"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
@@ -26,9 +27,35 @@ const leastOfProbe = 256
 // fills in.
 const someMemory = 1
 
-// bootstrapArgument is the bootstrap as an argument of the proxy. It is there
-// before the proxy starts, so the proxy need not wait for another container.
-func bootstrapArgument(settings Settings, routes []ProbeRoute) (string, error) {
+// maxBootstraps is how many bootstraps a handler keeps: at most 12 MiB.
+const maxBootstraps = 100
+
+// bootstraps keeps the arguments made last. The replicas of a workload have the same
+// probes, so they have the same bootstrap, and making one takes most of a review.
+type bootstraps struct{ byParams *lru.Cache }
+
+func newBootstraps() *bootstraps { return &bootstraps{byParams: lru.New(maxBootstraps)} }
+
+// argument gives what is kept, or makes it. On no bootstraps it always makes it.
+func (b *bootstraps) argument(params envoy.BootstrapParams) (string, error) {
+	if b == nil {
+		return bootstrapArgument(params)
+	}
+	key := fmt.Sprintf("%#v", params)
+	if made, ok := b.byParams.Get(key); ok {
+		return made.(string), nil
+	}
+	made, err := bootstrapArgument(params)
+	if err == nil {
+		b.byParams.Add(key, made)
+	}
+	return made, err
+}
+
+// bootstrapOf gives the bootstrap of a pod with these probes as an argument of its
+// proxy. It is there before the proxy starts, so the proxy need not wait for another
+// container.
+func bootstrapOf(settings Settings, routes []ProbeRoute) (string, error) {
 	if size := len(routes) * leastOfProbe; size > maxBootstrap {
 		return "", errTooManyProbes(size)
 	}
@@ -41,6 +68,10 @@ func bootstrapArgument(settings Settings, routes []ProbeRoute) (string, error) {
 	for _, r := range routes {
 		params.Probes = append(params.Probes, r.asked())
 	}
+	return settings.bootstraps.argument(params)
+}
+
+func bootstrapArgument(params envoy.BootstrapParams) (string, error) {
 	config, err := envoy.Bootstrap(params)
 	if err != nil {
 		return "", err

@@ -149,3 +149,29 @@ func TestFilesOfTheProxyAreTheMeshs(t *testing.T) {
 		t.Errorf("annotations are %v", got)
 	}
 }
+
+// TestKeptBootstrapsAreThoseOfThePod makes the pods by turns, so that each one's
+// bootstrap is kept while the others are made.
+func TestKeptBootstrapsAreThoseOfThePod(t *testing.T) {
+	kept := newBootstraps()
+	ports := []int32{8080, 8081}
+	for range 2 {
+		for _, port := range ports {
+			for _, namespace := range []string{"mesh-system", "other-system"} {
+				settings := Settings{SystemNamespace: namespace, ClusterDomain: "cluster.local"}
+				routes := []ProbeRoute{{Container: "app", Kind: "readiness", Port: port, Path: "/ok", Timeout: 1}}
+				want, err := bootstrapOf(settings, routes)
+				if err != nil {
+					t.Fatal(err)
+				}
+				settings.bootstraps = kept
+				if got, err := bootstrapOf(settings, routes); err != nil || got != want {
+					t.Errorf("port %d, namespace %s: %v, %s, want %s", port, namespace, err, got, want)
+				}
+			}
+		}
+	}
+	if got := kept.byParams.Len(); got != 4 {
+		t.Errorf("%d bootstraps are kept of 4 that differ", got)
+	}
+}

@@ -24,7 +24,7 @@ func ourContainer(name string) bool {
 // an earlier call, a backup or its author, are replaced unless they are the same,
 // and moved to the front. replaced names them.
 func addContainers(spec *corev1.PodSpec, settings Settings, resources fitted, routes []ProbeRoute, excluded []string) (operations []Operation, replaced []string, err error) {
-	bootstrap, err := bootstrapArgument(settings, routes)
+	bootstrap, err := bootstrapOf(settings, routes)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -50,6 +50,7 @@ type Handler struct {
 	// nothing.
 	inFlight   chan struct{}
 	complaints *rate.Limiter
+	bootstraps *bootstraps
 	// patience is a constant but in tests.
 	patience time.Duration
 }
@@ -65,6 +66,7 @@ func NewHandler(settings SettingsFunc, namespaces NamespaceFunc, bounds BoundsFu
 		memory:       newBudget(maxMemory),
 		inFlight:     make(chan struct{}, maxInFlight),
 		complaints:   rate.NewLimiter(complaintsRate, complaintsBurst),
+		bootstraps:   newBootstraps(),
 		patience:     patience,
 	}
 }
@@ -175,7 +177,7 @@ func (h *Handler) admit(ctx context.Context, request *admissionv1.AdmissionReque
 		response, result := h.fail(ctx, request, err)
 		return response, result, nil
 	}
-	settings.Drawn = draw(request.UID)
+	settings.Drawn, settings.bootstraps = draw(request.UID), h.bootstraps
 	bounds, err := h.bounds(request.Namespace)
 	if err != nil {
 		response, result := h.fail(ctx, request, fmt.Errorf("read what namespace %s demands of containers: %w", request.Namespace, err))

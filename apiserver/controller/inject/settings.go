@@ -50,6 +50,9 @@ type Settings struct {
 	// PodIdentity is true if the host serves PodCertificateRequest in
 	// certificates.k8s.io/v1 (on by default from Kubernetes 1.37).
 	PodIdentity bool
+
+	// bootstraps are those that the handler keeps; nil keeps none.
+	bootstraps *bootstraps
 }
 
 // Namespace is what Patch knows of the pod's namespace.
