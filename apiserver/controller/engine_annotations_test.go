@@ -13,7 +13,7 @@ import (
 	"k8s.io/client-go/tools/events"
 
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/envoy"
-	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/metadata"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/world/worldtest"
 )
 
@@ -40,7 +40,7 @@ func TestAnAnnotationThatDoesNotParseIsWarnedOfOnce(t *testing.T) {
 	if again := e.step(t.Context()).warnings; len(again) != 0 {
 		t.Errorf("warned again: %v", again)
 	}
-	worldtest.Set(e.world, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "shop", UID: "u", Annotations: map[string]string{model.AccessAnnotation: "closed"}}})
+	worldtest.Set(e.world, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "shop", UID: "u", Annotations: map[string]string{metadata.AccessAnnotation: "closed"}}})
 	again := e.step(t.Context()).warnings
 	if len(again) != 1 || again[0].about != (annotated{Namespace: "shop", UID: "u"}) {
 		t.Errorf("another wrong value: warned of %v", again)
@@ -81,12 +81,12 @@ func TestNamesThatDoNothingAreWarnedOf(t *testing.T) {
 		switch o := o.(type) {
 		case *corev1.Pod:
 			pod := o.DeepCopy()
-			metav1.SetMetaDataAnnotation(&pod.ObjectMeta, model.Prefix+"exclude-inbound-port", "9090")
+			metav1.SetMetaDataAnnotation(&pod.ObjectMeta, metadata.Prefix+"exclude-inbound-port", "9090")
 			worldtest.Set(e.world, pod)
 			pods++
 		case *corev1.Namespace:
 			namespace := o.DeepCopy()
-			metav1.SetMetaDataAnnotation(&namespace.ObjectMeta, model.Prefix+"acess", "DefaultDeny")
+			metav1.SetMetaDataAnnotation(&namespace.ObjectMeta, metadata.Prefix+"acess", "DefaultDeny")
 			worldtest.Set(e.world, namespace)
 		}
 	}
@@ -125,7 +125,7 @@ func TestAnEditedAnnotationOfAPodChangesItsListenerAlone(t *testing.T) {
 	for _, o := range objects {
 		if pod, ok := o.(*corev1.Pod); ok && pod.Name == "as-the-namespace" {
 			pod = pod.DeepCopy()
-			pod.Annotations = map[string]string{model.MTLSPortsAnnotation: "8080=Permissive"}
+			pod.Annotations = map[string]string{metadata.MTLSPortsAnnotation: "8080=Permissive"}
 			worldtest.Set(e.world, pod)
 		}
 	}

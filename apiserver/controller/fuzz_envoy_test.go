@@ -19,7 +19,7 @@ import (
 	"github.com/openservicemesh/mesh-apiserver/apis/scheme"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/envoy"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/envoy/envoytest"
-	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/sidecar"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/world/worldtest"
 )
 
@@ -27,7 +27,7 @@ import (
 // to, many at once, to the real Envoy.
 func TestEnvoyAcceptsASampleOfTheFuzzedPolicies(t *testing.T) {
 	bootstrap, err := envoy.Bootstrap(envoy.BootstrapParams{
-		XDSHost: "127.0.0.1", XDSPort: model.PortXDS, XDSServerName: model.ControlPlaneName("mesh-system"),
+		XDSHost: "127.0.0.1", XDSPort: sidecar.PortXDS, XDSServerName: sidecar.ControlPlaneName("mesh-system"),
 	})
 	if err != nil {
 		t.Fatal(err)

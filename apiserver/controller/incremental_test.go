@@ -24,7 +24,9 @@ import (
 	"github.com/openservicemesh/mesh-apiserver/apis/mesh/v1alpha1"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/compile"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/envoy"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/metadata"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/sidecar"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/world"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/world/worldtest"
 )
@@ -182,12 +184,12 @@ func (c chance) address() string {
 
 func (c chance) namespace() *corev1.Namespace {
 	n := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: pick(c, "a", "b")}}
-	n.Labels = map[string]string{model.InjectLabel: pick(c, model.InjectEnabled, model.InjectDisabled)}
+	n.Labels = map[string]string{metadata.InjectLabel: pick(c, metadata.InjectEnabled, metadata.InjectDisabled)}
 	if c.IntN(2) == 0 {
-		n.Annotations = map[string]string{model.VisibilityAnnotation: pick(c, "Mesh", "Namespace", "a", "a, b", "?")}
+		n.Annotations = map[string]string{metadata.VisibilityAnnotation: pick(c, "Mesh", "Namespace", "a", "a, b", "?")}
 	}
 	if c.IntN(2) == 0 {
-		metav1.SetMetaDataAnnotation(&n.ObjectMeta, model.MTLSPortsAnnotation, pick(c, "8080=Permissive", "8080=Permissive,9090=Strict", "7777=Permissive", "?"))
+		metav1.SetMetaDataAnnotation(&n.ObjectMeta, metadata.MTLSPortsAnnotation, pick(c, "8080=Permissive", "8080=Permissive,9090=Strict", "7777=Permissive", "?"))
 	}
 	return n
 }
@@ -204,7 +206,7 @@ func (c chance) service() *corev1.Service {
 	}
 	s.Spec.Type = pick(c, corev1.ServiceTypeClusterIP, corev1.ServiceTypeNodePort)
 	if c.IntN(3) == 0 {
-		s.Annotations = map[string]string{model.ScrapeAnnotation: "true", model.ScrapePortAnnotation: pick(c, "8080", "9090")}
+		s.Annotations = map[string]string{metadata.ScrapeAnnotation: "true", metadata.ScrapePortAnnotation: pick(c, "8080", "9090")}
 	}
 	s.Spec.Selector = pick(c, map[string]string{"app": "web"}, map[string]string{"tier": "x"}, nil)
 	s.Spec.Ports = []corev1.ServicePort{
@@ -236,16 +238,16 @@ func (c chance) slice() *discoveryv1.EndpointSlice {
 func (c chance) pod() *corev1.Pod {
 	p := &corev1.Pod{ObjectMeta: c.meta("p", "q", "r")}
 	p.Labels = c.labels()
-	p.Annotations = pick(c, nil, map[string]string{model.ScrapeAnnotation: "true", model.ScrapePortAnnotation: "8080"},
-		map[string]string{model.ExcludeInboundPorts: "8080"}, map[string]string{model.MTLSPortsAnnotation: "8080=Strict,9090=Permissive"})
+	p.Annotations = pick(c, nil, map[string]string{metadata.ScrapeAnnotation: "true", metadata.ScrapePortAnnotation: "8080"},
+		map[string]string{metadata.ExcludeInboundPorts: "8080"}, map[string]string{metadata.MTLSPortsAnnotation: "8080=Strict,9090=Permissive"})
 	p.Spec.ServiceAccountName = pick(c, "web", "api")
 	p.Spec.HostNetwork = c.IntN(8) == 0
 	p.Spec.Containers = []corev1.Container{{Name: "app", Ports: []corev1.ContainerPort{{Name: "web", ContainerPort: pick[int32](c, 8080, 8081)}}}}
 	if c.IntN(4) > 0 {
 		always := corev1.ContainerRestartPolicyAlways
-		p.Spec.InitContainers = []corev1.Container{{Name: model.ProxyContainer, RestartPolicy: &always}}
-		p.Spec.Volumes = []corev1.Volume{{Name: model.VolumeIdentity, VolumeSource: corev1.VolumeSource{Projected: &corev1.ProjectedVolumeSource{
-			Sources: []corev1.VolumeProjection{{PodCertificate: &corev1.PodCertificateProjection{SignerName: model.Signer}}},
+		p.Spec.InitContainers = []corev1.Container{{Name: sidecar.ProxyContainer, RestartPolicy: &always}}
+		p.Spec.Volumes = []corev1.Volume{{Name: sidecar.VolumeIdentity, VolumeSource: corev1.VolumeSource{Projected: &corev1.ProjectedVolumeSource{
+			Sources: []corev1.VolumeProjection{{PodCertificate: &corev1.PodCertificateProjection{SignerName: sidecar.Signer}}},
 		}}}}
 	}
 	p.Status.Phase = pick(c, corev1.PodRunning, corev1.PodRunning, corev1.PodRunning, corev1.PodSucceeded)

@@ -15,7 +15,7 @@ import (
 	apiregistrationv1 "k8s.io/kube-aggregator/pkg/apis/apiregistration/v1"
 
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/compile"
-	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/metadata"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/world"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/world/worldtest"
 )
@@ -60,9 +60,9 @@ func TestAServiceIsToldOnceOfCallersThatStrictRefuses(t *testing.T) {
 			pod.Spec.Containers[0].Ports = []corev1.ContainerPort{{Name: "https", ContainerPort: 8443}}
 			worldtest.Set(e.world, pod)
 		}, 0, "8443"},
-		{"one of the ports is opened by the Namespace", namespace(model.MTLSPortsAnnotation, "8443=Permissive"), 1, `"8000=Permissive"`},
-		{"all are", namespace(model.MTLSPortsAnnotation, "8443=Permissive,8000=Permissive"), 0, ""},
-		{"the Namespace says Strict of one of them: that is meant", namespace(model.MTLSPortsAnnotation, "8443=Permissive,8000=Strict"), 0, ""},
+		{"one of the ports is opened by the Namespace", namespace(metadata.MTLSPortsAnnotation, "8443=Permissive"), 1, `"8000=Permissive"`},
+		{"all are", namespace(metadata.MTLSPortsAnnotation, "8443=Permissive,8000=Permissive"), 0, ""},
+		{"the Namespace says Strict of one of them: that is meant", namespace(metadata.MTLSPortsAnnotation, "8443=Permissive,8000=Strict"), 0, ""},
 		{"it says nothing any more", namespace("example.org/a", "b"), 1, `"8000=Permissive,8443=Permissive"`},
 		{"a webhook configuration goes", func() {
 			e.world.DeleteMutatingWebhooks(world.Key{Name: "changes"})
@@ -83,7 +83,7 @@ func TestAServiceIsToldOnceOfCallersThatStrictRefuses(t *testing.T) {
 				e.world.DeletePod(world.Key{Namespace: "shop", Name: name})
 			}
 			pod = pod.DeepCopy()
-			pod.Annotations = map[string]string{model.ExcludeInboundPorts: "8443"}
+			pod.Annotations = map[string]string{metadata.ExcludeInboundPorts: "8443"}
 			worldtest.Set(e.world, pod)
 		}, 0, ""},
 		{"one does not", func() {
@@ -118,7 +118,7 @@ func TestOneOfThePodsThatAreAlikeIsToldThatPrometheusIsRefused(t *testing.T) {
 		pod.Name, pod.UID, pod.Annotations = name, types.UID("uid-"+name), annotations
 		worldtest.Set(e.world, pod)
 	}
-	asks := map[string]string{model.ScrapeAnnotation: "true", model.ScrapePortAnnotation: "9090"}
+	asks := map[string]string{metadata.ScrapeAnnotation: "true", metadata.ScrapePortAnnotation: "9090"}
 	scraped("silent", nil)
 	if got := news(); len(got) > 0 {
 		t.Errorf("nothing is asked of Prometheus: told %q", got)
@@ -134,7 +134,7 @@ func TestOneOfThePodsThatAreAlikeIsToldThatPrometheusIsRefused(t *testing.T) {
 	if got := news(); len(got) > 0 {
 		t.Errorf("one is replaced: told %q", got)
 	}
-	worldtest.Set(e.world, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "shop", Annotations: map[string]string{model.MTLSPortsAnnotation: "9090=Permissive"}}})
+	worldtest.Set(e.world, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "shop", Annotations: map[string]string{metadata.MTLSPortsAnnotation: "9090=Permissive"}}})
 	if got := news(); len(got) > 0 || len(e.scraped) > 0 {
 		t.Errorf("the port is open: told %q, and remembers %v", got, e.scraped)
 	}

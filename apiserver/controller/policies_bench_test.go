@@ -12,7 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/openservicemesh/mesh-apiserver/apis/mesh/v1alpha1"
-	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/sidecar"
 )
 
 // BenchmarkPolicyEdit has 1,000 workloads and 1,000 policies in a namespace,
@@ -50,9 +50,9 @@ func meshedPod(i int) *corev1.Pod {
 		ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: fmt.Sprint("pod-", i), UID: types.UID(fmt.Sprint(i)), Labels: map[string]string{"app": fmt.Sprint("app-", i)}},
 		Spec: corev1.PodSpec{
 			ServiceAccountName: "shop",
-			InitContainers:     []corev1.Container{{Name: model.ProxyContainer, RestartPolicy: &always}},
-			Volumes: []corev1.Volume{{Name: model.VolumeIdentity, VolumeSource: corev1.VolumeSource{Projected: &corev1.ProjectedVolumeSource{
-				Sources: []corev1.VolumeProjection{{PodCertificate: &corev1.PodCertificateProjection{SignerName: model.Signer}}},
+			InitContainers:     []corev1.Container{{Name: sidecar.ProxyContainer, RestartPolicy: &always}},
+			Volumes: []corev1.Volume{{Name: sidecar.VolumeIdentity, VolumeSource: corev1.VolumeSource{Projected: &corev1.ProjectedVolumeSource{
+				Sources: []corev1.VolumeProjection{{PodCertificate: &corev1.PodCertificateProjection{SignerName: sidecar.Signer}}},
 			}}}},
 			Containers: []corev1.Container{{Name: "app", Ports: []corev1.ContainerPort{{ContainerPort: 8080}}}},
 		},

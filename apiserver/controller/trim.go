@@ -14,7 +14,8 @@ import (
 	"k8s.io/client-go/tools/cache"
 	apiregistrationv1 "k8s.io/kube-aggregator/pkg/apis/apiregistration/v1"
 
-	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/metadata"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/sidecar"
 )
 
 // Trim is the transform for the informers that feed the controller and the webhook:
@@ -85,7 +86,7 @@ func trimPod(pod *corev1.Pod) {
 func meshAnnotations(annotations map[string]string) map[string]string {
 	var kept map[string]string
 	for name, value := range annotations {
-		if strings.HasPrefix(name, model.Prefix) && !slices.Contains(model.FileAnnotations, name) {
+		if strings.HasPrefix(name, metadata.Prefix) && !slices.Contains(metadata.FileAnnotations, name) {
 			if kept == nil {
 				kept = map[string]string{}
 			}
@@ -97,13 +98,13 @@ func meshAnnotations(annotations map[string]string) map[string]string {
 
 // scrapeAnnotations adds those that ask Prometheus to come, if it is asked.
 func scrapeAnnotations(annotations, kept map[string]string) map[string]string {
-	if annotations[model.ScrapeAnnotation] != "true" {
+	if annotations[metadata.ScrapeAnnotation] != "true" {
 		return kept
 	}
 	if kept == nil {
 		kept = map[string]string{}
 	}
-	for _, name := range []string{model.ScrapeAnnotation, model.ScrapePortAnnotation} {
+	for _, name := range []string{metadata.ScrapeAnnotation, metadata.ScrapePortAnnotation} {
 		if value, ok := annotations[name]; ok {
 			kept[name] = value
 		}
@@ -122,7 +123,7 @@ func trimContainers(containers []corev1.Container) []corev1.Container {
 
 func identityVolume(volumes []corev1.Volume) []corev1.Volume {
 	for _, v := range volumes {
-		if v.Name == model.VolumeIdentity {
+		if v.Name == sidecar.VolumeIdentity {
 			return []corev1.Volume{v}
 		}
 	}

@@ -15,7 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	apiregistrationv1 "k8s.io/kube-aggregator/pkg/apis/apiregistration/v1"
 
-	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/metadata"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/world/worldtest"
 )
 
@@ -56,7 +56,7 @@ func TestTrimTakesWhatIsNeverRead(t *testing.T) {
 	pod := &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{
 			Name:          "p",
-			Annotations:   map[string]string{"a": "b", model.MTLSAnnotation: "Permissive"},
+			Annotations:   map[string]string{"a": "b", metadata.MTLSAnnotation: "Permissive"},
 			ManagedFields: []metav1.ManagedFieldsEntry{{Manager: "kubelet"}},
 		},
 		Spec: corev1.PodSpec{
@@ -67,7 +67,7 @@ func TestTrimTakesWhatIsNeverRead(t *testing.T) {
 		Status: corev1.PodStatus{Phase: corev1.PodRunning, Message: "m"},
 	}
 	want := &corev1.Pod{
-		ObjectMeta: metav1.ObjectMeta{Name: "p", Annotations: map[string]string{model.MTLSAnnotation: "Permissive"}},
+		ObjectMeta: metav1.ObjectMeta{Name: "p", Annotations: map[string]string{metadata.MTLSAnnotation: "Permissive"}},
 		Spec:       corev1.PodSpec{NodeName: "n", Containers: []corev1.Container{{Name: "app"}}},
 		Status:     corev1.PodStatus{Phase: corev1.PodRunning},
 	}

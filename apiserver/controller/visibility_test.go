@@ -11,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/envoy"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/metadata"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/world/worldtest"
 )
@@ -32,8 +33,8 @@ func TestProxyIsSentWhatItsNamespaceSees(t *testing.T) {
 	}
 	annotate := func(namespace, value string) {
 		n := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}
-		n.Labels = map[string]string{model.InjectLabel: model.InjectEnabled}
-		n.Annotations = map[string]string{model.VisibilityAnnotation: value}
+		n.Labels = map[string]string{metadata.InjectLabel: metadata.InjectEnabled}
+		n.Annotations = map[string]string{metadata.VisibilityAnnotation: value}
 		e.world.SetNamespace(n)
 	}
 	expect := func(when string, want map[string]bool) {

@@ -12,7 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/identity/root"
-	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/sidecar"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/etcd"
 )
 
@@ -52,7 +52,7 @@ func newMeshOptions() *MeshOptions {
 		EtcdQuotaBytes:  etcd.DefaultQuotaBytes,
 		EtcdMaintenance: etcd.Maintenance{SnapshotInterval: time.Hour, SnapshotsKept: 6},
 		WebhookPort:     9443,
-		XDSPort:         model.PortXDS,
+		XDSPort:         sidecar.PortXDS,
 		MetricsPort:     9090,
 		Image:           "docker.io/local/mesh-apiserver:dev",
 		ProxyImage:      "docker.io/local/envoy:1.40.0",

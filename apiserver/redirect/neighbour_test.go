@@ -17,7 +17,7 @@ import (
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
-	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/sidecar"
 )
 
 // TestANeighbourReachesNoAddressThatIsNotThePods sends frames as a pod of the
@@ -85,7 +85,7 @@ func TestASegmentThatComesBeforeASYNLeadsItPastNoProxy(t *testing.T) {
 		link.wantNext(t, ip.to, link.send(t, from, to, 8080))
 		next := link.port
 		// What comes from another port is redirected, whatever it is.
-		link.port = model.PortXDS
+		link.port = sidecar.PortXDS
 		link.sendAgain(t, from, to, 8080, flagACK)
 		link.sendAgain(t, from, to, 8080, flagSYN)
 		link.port = next

@@ -17,7 +17,7 @@ import (
 
 	"github.com/google/nftables"
 
-	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/sidecar"
 )
 
 // Table is the name of the nftables table, in the families ip and ip6.
@@ -112,8 +112,8 @@ func (f family) outbound(except Exclusions) []rule {
 		match(goesOut("lo"), f.sourceIs(f.inboundSource)).then(accept()),
 		// The proxy calls the pod itself, as a client: take the way that other
 		// clients' calls take.
-		match(tcp(), goesOut("lo"), group(model.ProxyGID), f.destinationIsNot(f.loopback)).then(redirectTo(model.PortInbound)...),
-		match(group(model.ProxyGID)).then(accept()),
+		match(tcp(), goesOut("lo"), group(sidecar.ProxyGID), f.destinationIsNot(f.loopback)).then(redirectTo(sidecar.PortInbound)...),
+		match(group(sidecar.ProxyGID)).then(accept()),
 		match(f.destinationIs(f.loopback)).then(accept()),
 	}
 	for _, device := range except.Interfaces {
@@ -130,13 +130,13 @@ func (f family) outbound(except Exclusions) []rule {
 	// The proxy has listeners of its own on these ports, to which its outbound
 	// listener would hand over a call to another pod's. The inbound one closes it.
 	for _, number := range openPorts {
-		rules = append(rules, match(tcp(), port(number), elsewhere()).then(redirectTo(model.PortInbound)...))
+		rules = append(rules, match(tcp(), port(number), elsewhere()).then(redirectTo(sidecar.PortInbound)...))
 	}
-	return append(rules, match(tcp()).then(redirectTo(model.PortOutbound)...))
+	return append(rules, match(tcp()).then(redirectTo(sidecar.PortOutbound)...))
 }
 
 // openPorts are those of the proxy that take calls as they come.
-var openPorts = []uint16{model.PortProbes, model.PortReadiness, model.PortPrometheus}
+var openPorts = []uint16{sidecar.PortProbes, sidecar.PortReadiness, sidecar.PortPrometheus}
 
 // inbound are the rules for what reaches the pod from elsewhere.
 func (f family) inbound(except Exclusions) []rule {
@@ -146,7 +146,7 @@ func (f family) inbound(except Exclusions) []rule {
 		// are there; to the kernel the first packet that they see would begin one. From
 		// other ports a neighbour could begin one in the name of any caller, whose SYN
 		// would then be dropped.
-		match(tcp(), fromPort(model.PortXDS), opensNoConnection()).then(accept()),
+		match(tcp(), fromPort(sidecar.PortXDS), opensNoConnection()).then(accept()),
 		// What is not for the pod's own addresses is none of the proxy's.
 		match(f.destinationIs(f.loopback)).then(accept()),
 		match(elsewhere()).then(accept()),
@@ -160,7 +160,7 @@ func (f family) inbound(except Exclusions) []rule {
 	for _, number := range except.InboundPorts {
 		rules = append(rules, match(tcp(), port(number)).then(accept()))
 	}
-	return append(rules, match(tcp()).then(redirectTo(model.PortInbound)...))
+	return append(rules, match(tcp()).then(redirectTo(sidecar.PortInbound)...))
 }
 
 // unled are the rules that drop a connection which the inbound chain has not led
@@ -171,7 +171,7 @@ func (f family) inbound(except Exclusions) []rule {
 func (f family) unled(except Exclusions) []rule {
 	rules := []rule{
 		match(comesIn("lo")).then(accept()),
-		match(tcp(), port(model.PortInbound)).then(accept()),
+		match(tcp(), port(sidecar.PortInbound)).then(accept()),
 	}
 	for _, number := range slices.Concat(openPorts, except.InboundPorts) {
 		rules = append(rules, match(tcp(), port(number)).then(accept()))

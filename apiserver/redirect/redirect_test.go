@@ -14,13 +14,13 @@ import (
 
 	"github.com/google/nftables"
 
-	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/sidecar"
 )
 
 var (
 	root  = owner{0, 0}
 	app   = owner{1000, 1000}
-	proxy = owner{model.FirstProxyUID, model.ProxyGID}
+	proxy = owner{sidecar.FirstProxyUID, sidecar.ProxyGID}
 )
 
 // TestTCP dials through the rules, with real sockets, in both families.
@@ -49,7 +49,7 @@ func TestTCP(t *testing.T) {
 		}{
 			{"app calls out", world.pod, app, "", at(family.peer, "8080"), "15001 for " + at(family.peer, "8080")},
 			{"root calls out", world.pod, root, "", at(family.peer, "8080"), "15001 for " + at(family.peer, "8080")},
-			{"app with the proxy's user calls out", world.pod, owner{model.FirstProxyUID, 1000}, "", at(family.peer, "8080"), "15001 for " + at(family.peer, "8080")},
+			{"app with the proxy's user calls out", world.pod, owner{sidecar.FirstProxyUID, 1000}, "", at(family.peer, "8080"), "15001 for " + at(family.peer, "8080")},
 			{"app calls another pod's proxy", world.pod, app, "", at(family.peer, "15020"), "15006 for " + at(family.peer, "15020")},
 			{"app calls another pod's metrics", world.pod, app, "", at(family.peer, "15090"), "15006 for " + at(family.peer, "15090")},
 			{"app calls its own pod's metrics", world.pod, app, "", at(family.pod, "15090"), "15001 for " + at(family.pod, "15090")},

@@ -18,7 +18,7 @@ import (
 	corelisters "k8s.io/client-go/listers/core/v1"
 	"k8s.io/client-go/tools/cache"
 
-	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/metadata"
 )
 
 // cluster is what the informer has seen of Namespaces, and what there is.
@@ -78,7 +78,7 @@ func (c *cluster) see(t *testing.T, name string) {
 	}
 }
 
-var meshed = map[string]string{model.InjectLabel: model.InjectEnabled}
+var meshed = map[string]string{metadata.InjectLabel: metadata.InjectEnabled}
 
 func TestNamesThatAreNotThereCostFewLiveReads(t *testing.T) {
 	c := newCluster(3)
@@ -86,7 +86,7 @@ func TestNamesThatAreNotThereCostFewLiveReads(t *testing.T) {
 	c.make("old", meshed)
 	c.see(t, "old")
 	c.make("new", meshed)
-	if labels, err := c.labels(t.Context(), "new", nil); err != nil || labels[model.InjectLabel] == "" {
+	if labels, err := c.labels(t.Context(), "new", nil); err != nil || labels[metadata.InjectLabel] == "" {
 		t.Errorf("a namespace that the informer has not seen: %v, %v", labels, err)
 	}
 	var asking sync.WaitGroup
@@ -106,7 +106,7 @@ func TestNamesThatAreNotThereCostFewLiveReads(t *testing.T) {
 			t.Errorf("%q has labels", name)
 		}
 	}
-	if labels, err := c.labels(t.Context(), "old", nil); err != nil || labels[model.InjectLabel] == "" {
+	if labels, err := c.labels(t.Context(), "old", nil); err != nil || labels[metadata.InjectLabel] == "" {
 		t.Errorf("beyond the limit, a namespace that the informer has seen: %v, %v", labels, err)
 	}
 }
@@ -117,8 +117,8 @@ func TestOneAnswerForAllThatTakesNoSuchPod(t *testing.T) {
 	c.see(t, "plain")
 	c.make("kube-system", nil)
 	c.see(t, "kube-system")
-	enabled := map[string]string{model.InjectLabel: model.InjectEnabled}
-	disabled := map[string]string{model.InjectLabel: model.InjectDisabled}
+	enabled := map[string]string{metadata.InjectLabel: metadata.InjectEnabled}
+	disabled := map[string]string{metadata.InjectLabel: metadata.InjectDisabled}
 	answer := func(name string, pod map[string]string) string {
 		_, err := c.labels(t.Context(), name, pod)
 		if err == nil {

@@ -19,6 +19,7 @@ import (
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/envoy"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/identity/leaf"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/sidecar"
 	"github.com/openservicemesh/mesh-apiserver/test/integration/harness"
 )
 
@@ -45,7 +46,7 @@ func (s *session) newSidecar(ctx context.Context, pod *corev1.Pod) (*envoyProces
 // newSidecarIn is newSidecar in a network namespace, nil for this program's.
 func (s *session) newSidecarIn(ctx context.Context, ns *netns, pod *corev1.Pod) (*envoyProcess, error) {
 	bootstrap, err := envoy.Bootstrap(envoy.BootstrapParams{
-		XDSHost: harness.MeshAddress, XDSPort: model.PortXDS, XDSServerName: harness.ServerName,
+		XDSHost: harness.MeshAddress, XDSPort: sidecar.PortXDS, XDSServerName: harness.ServerName,
 	})
 	if err != nil {
 		return nil, err

@@ -20,7 +20,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/utils/ptr"
 
-	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/sidecar"
 )
 
 // measureIssue compares request to verified chain with what the standard
@@ -174,7 +174,7 @@ func (s *session) certificateRequests(ctx context.Context, pod *corev1.Pod, n in
 		requests[i] = &certificatesv1.PodCertificateRequest{
 			ObjectMeta: metav1.ObjectMeta{GenerateName: "bench-", Namespace: manyNamespace},
 			Spec: certificatesv1.PodCertificateRequestSpec{
-				SignerName: model.Signer, PodName: pod.Name, PodUID: pod.UID,
+				SignerName: sidecar.Signer, PodName: pod.Name, PodUID: pod.UID,
 				ServiceAccountName: account.Name, ServiceAccountUID: account.UID,
 				NodeName: nodeName, NodeUID: node.UID,
 				MaxExpirationSeconds: ptr.To(int32(86400)), StubPKCS10Request: stub,

@@ -21,7 +21,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
 
-	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/sidecar"
 )
 
 // request is a certificate request as the kubelet makes it, with the key it is for.
@@ -48,7 +48,7 @@ func newRequest(t *testing.T, pod *corev1.Pod, csr *x509.CertificateRequest) req
 	return request{key: key, PodCertificateRequest: &certificatesv1.PodCertificateRequest{
 		ObjectMeta: metav1.ObjectMeta{GenerateName: "req-", Namespace: pod.Namespace},
 		Spec: certificatesv1.PodCertificateRequestSpec{
-			SignerName:           model.Signer,
+			SignerName:           sidecar.Signer,
 			PodName:              pod.Name,
 			PodUID:               pod.UID,
 			ServiceAccountName:   account.Name,
@@ -103,7 +103,7 @@ func identify(t *testing.T, pod *corev1.Pod) tls.Certificate {
 // meshRoots are the roots as they are published.
 func meshRoots(t *testing.T) (*x509.CertPool, string) {
 	t.Helper()
-	bundle, err := host.CertificatesV1().ClusterTrustBundles().Get(t.Context(), model.TrustBundle, metav1.GetOptions{})
+	bundle, err := host.CertificatesV1().ClusterTrustBundles().Get(t.Context(), sidecar.TrustBundle, metav1.GetOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}

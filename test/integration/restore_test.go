@@ -33,7 +33,7 @@ func TestPodRestoredFromABackupGetsTodaysProxy(t *testing.T) {
 	newPod(t, namespace, "books", "books", probed)
 	backup := kubectl(t, "", "get", "pod", "books", "-n", namespace, "-o", "yaml")
 	kubectl(t, "", "delete", "pod", "books", "-n", namespace, "--force", "--grace-period=0")
-	sidecar(t, `{"image":"docker.io/local/envoy:next","logLevel":"info","drainTime":"77s"}`)
+	setSidecar(t, `{"image":"docker.io/local/envoy:next","logLevel":"info","drainTime":"77s"}`)
 	defer kubectl(t, "", "patch", "meshconfig", "default", "--type=merge", "-p", `{"spec":{"sidecar":null}}`)
 
 	var restored *corev1.Pod
@@ -92,8 +92,8 @@ func TestKubectlDebugCopiesAMeshedPod(t *testing.T) {
 	}
 }
 
-// sidecar changes MeshConfig's settings of proxies.
-func sidecar(t *testing.T, settings string) {
+// setSidecar changes MeshConfig's settings of proxies.
+func setSidecar(t *testing.T, settings string) {
 	t.Helper()
 	kubectl(t, "", "patch", "meshconfig", "default", "--type=merge", "-p", `{"spec":{"sidecar":`+settings+`}}`)
 }

@@ -17,7 +17,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 
-	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/sidecar"
 	"github.com/openservicemesh/mesh-apiserver/test/integration/harness"
 )
 
@@ -266,7 +266,7 @@ func TestServersThatStartTogetherMakeOneRoot(t *testing.T) {
 		}
 	})
 	kubectl(t, "", "delete", "secret", "-n", harness.SystemNamespace, harness.RootSecret)
-	kubectl(t, "", "delete", "clustertrustbundle", model.TrustBundle)
+	kubectl(t, "", "delete", "clustertrustbundle", sidecar.TrustBundle)
 	racers := []*harness.Mesh{
 		server.Sibling("racer-one", harness.SecondAddress),
 		server.Sibling("racer-two", harness.ThirdAddress),

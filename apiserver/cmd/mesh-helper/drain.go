@@ -13,7 +13,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/sidecar"
 )
 
 // drainPoll is how often the proxy is asked whether it is idle.
@@ -27,7 +27,7 @@ func runDrain(ctx context.Context, args []string) error {
 	if err := set.Parse(args); err != nil {
 		return err
 	}
-	return drain(ctx, model.AdminSocket, *timeout)
+	return drain(ctx, sidecar.AdminSocket, *timeout)
 }
 
 // drain returns nil when the proxy is idle and when the time is over: what is
@@ -63,8 +63,8 @@ func drain(ctx context.Context, socket string, timeout time.Duration) error {
 
 // activeStats are what the proxy carries to the application now: requests of
 // HTTP, connections of TCP.
-const activeStats = `^cluster\.(` + model.ClusterInboundTCP + `\.upstream_cx_active|(` +
-	model.ClusterInboundHTTP1 + `|` + model.ClusterInboundHTTP2 + `)\.upstream_rq_active)$`
+const activeStats = `^cluster\.(` + sidecar.ClusterInboundTCP + `\.upstream_cx_active|(` +
+	sidecar.ClusterInboundHTTP1 + `|` + sidecar.ClusterInboundHTTP2 + `)\.upstream_rq_active)$`
 
 func askOK(ctx context.Context, socket, method, target string) (string, error) {
 	status, body, err := ask(ctx, socket, method, target)

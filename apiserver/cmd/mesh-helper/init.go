@@ -13,7 +13,7 @@ import (
 	"path/filepath"
 	"strconv"
 
-	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/sidecar"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/redirect"
 )
 
@@ -32,7 +32,7 @@ func runInit(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	if err := copyProgram(model.Helper); err != nil {
+	if err := copyProgram(sidecar.Helper); err != nil {
 		return err
 	}
 	if err := redirect.Install(flags.except); err != nil {
@@ -42,7 +42,7 @@ func runInit(ctx context.Context, args []string) error {
 	for _, probe := range flags.probes {
 		say("the proxy answers for the kubelet's probe %s", probe)
 	}
-	return awaitProxy(ctx, model.AdminSocket, flags.proxyUID)
+	return awaitProxy(ctx, sidecar.AdminSocket, flags.proxyUID)
 }
 
 func parseInit(args []string) (initFlags, error) {

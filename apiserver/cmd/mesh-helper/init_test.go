@@ -17,7 +17,8 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/inject"
-	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/metadata"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/sidecar"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/redirect"
 )
 
@@ -31,8 +32,8 @@ func TestInitTakesWhatTheWebhookGives(t *testing.T) {
 		}}},
 	}}}}
 	pod.Annotations = map[string]string{
-		model.ExcludeInboundPorts: "9090,9091", model.ExcludeOutboundPorts: "3306",
-		model.ExcludeOutboundRanges: "198.51.100.0/24,2001:db8::/32", model.ExcludeInterfaces: "net1",
+		metadata.ExcludeInboundPorts: "9090,9091", metadata.ExcludeOutboundPorts: "3306",
+		metadata.ExcludeOutboundRanges: "198.51.100.0/24,2001:db8::/32", metadata.ExcludeInterfaces: "net1",
 	}
 	container := meshInit(t, pod)
 	if want := []string{"mesh-helper", "init"}; !cmp.Equal(container.Command, want) {
@@ -50,7 +51,7 @@ func TestInitTakesWhatTheWebhookGives(t *testing.T) {
 	if diff := cmp.Diff(want, flags.except, cmpopts.EquateComparable(netip.Prefix{})); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
-	if !model.IsProxyUID(int64(flags.proxyUID)) {
+	if !sidecar.IsProxyUID(int64(flags.proxyUID)) {
 		t.Errorf("the proxy's user is %d", flags.proxyUID)
 	}
 	if len(flags.probes) != 1 || !strings.Contains(flags.probes[0], `"container":"app","kind":"liveness"`) {

@@ -19,7 +19,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/sidecar"
 )
 
 // TestInitWaitsUntilTheProxyHasItsConfiguration: the proxy does not run at first,
@@ -96,7 +96,7 @@ func TestANodeWithoutInotifyInstancesIsNamedByItsSysctl(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Fatal("this test needs root: it becomes another user")
 	}
-	const uid = model.FirstProxyUID + model.ProxyUIDs - 1
+	const uid = sidecar.FirstProxyUID + sidecar.ProxyUIDs - 1
 	if err := takeInotifyInstance(uid); err != nil {
 		t.Fatalf("a user that has taken none: %v", err)
 	}

@@ -6,7 +6,7 @@ package compile
 import (
 	"fmt"
 
-	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/metadata"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/world"
 )
 
@@ -21,7 +21,7 @@ func MakerNotices(w *world.World, maker world.Maker) []Notice {
 	for _, pod := range w.PodsOf(maker) {
 		if pod.LeftOut && len(out) == 0 && w.InMesh(maker.Key.Namespace) {
 			out = append(out, Notice{ReasonNotInMesh, fmt.Sprintf(
-				"the pods are not in the mesh, since they use the node's network; if this is meant, label their template %s=%s", model.InjectLabel, model.InjectDisabled)})
+				"the pods are not in the mesh, since they use the node's network; if this is meant, label their template %s=%s", metadata.InjectLabel, metadata.InjectDisabled)})
 		}
 		found.addHostPorts(w, pod)
 	}

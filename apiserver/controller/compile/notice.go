@@ -10,7 +10,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
-	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/sidecar"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/world"
 )
 
@@ -95,7 +95,7 @@ func proxyPorts(w *world.World, service *corev1.Service) []Notice {
 }
 
 func isProxyPort(port uint16) bool {
-	return port != model.PortPrometheus && slices.Contains(model.ProxyPorts, port)
+	return port != sidecar.PortPrometheus && slices.Contains(sidecar.ProxyPorts, port)
 }
 
 // joined makes one notice of those with the same reason, which are neighbours.

@@ -11,7 +11,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
-	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/sidecar"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/world"
 )
 
@@ -143,7 +143,7 @@ func ScrapeNotice(w *world.World, name string) (pod *world.Pod, notice Notice, r
 // refuses tells whether a port refuses callers in plaintext without an annotation
 // that says so of exactly this port: who wrote one has decided.
 func (s setting) refuses(port uint16) bool {
-	if loose, _ := s.at(port); loose || slices.Contains(model.ProxyPorts, port) {
+	if loose, _ := s.at(port); loose || slices.Contains(sidecar.ProxyPorts, port) {
 		return false
 	}
 	own, _ := s.axis.readPorts(s.pod[s.axis.ports])

@@ -10,7 +10,7 @@ import (
 	"strings"
 
 	"github.com/openservicemesh/mesh-apiserver/apis/mesh/v1alpha1"
-	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/metadata"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/world"
 )
 
@@ -18,7 +18,7 @@ import (
 // which one is strict and one loose.
 type axis struct {
 	// annotation is for a Namespace or pod, ports for ports of a pod, and, where
-	// model.NamespaceTrafficAnnotations has it, for those of a Namespace's pods.
+	// metadata.NamespaceTrafficAnnotations has it, for those of a Namespace's pods.
 	annotation, ports string
 	strict, loose     string
 	// name is that of MeshConfig.spec.traffic.podsMayLoosen.
@@ -27,11 +27,11 @@ type axis struct {
 
 var (
 	axisMTLS = axis{
-		annotation: model.MTLSAnnotation, ports: model.MTLSPortsAnnotation,
+		annotation: metadata.MTLSAnnotation, ports: metadata.MTLSPortsAnnotation,
 		strict: string(v1alpha1.MTLSStrict), loose: string(v1alpha1.MTLSPermissive), name: v1alpha1.TrafficAxisMTLS,
 	}
 	axisAccess = axis{
-		annotation: model.AccessAnnotation, ports: model.AccessPortsAnnotation,
+		annotation: metadata.AccessAnnotation, ports: metadata.AccessPortsAnnotation,
 		strict: string(v1alpha1.AccessDefaultDeny), loose: string(v1alpha1.AccessOpen), name: v1alpha1.TrafficAxisAccess,
 	}
 )

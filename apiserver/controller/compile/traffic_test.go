@@ -13,7 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/compile"
-	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/metadata"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/world"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/world/worldtest"
 )
@@ -63,7 +63,7 @@ func TestAnEntryThatNamesNoPortMakesEveryPortStrict(t *testing.T) {
 func withPorts(objects []metav1.Object, value string) []metav1.Object {
 	for _, object := range objects {
 		if pod, ok := object.(*corev1.Pod); ok && pod.Name == "no-port" {
-			pod.Annotations[model.MTLSPortsAnnotation] = value
+			pod.Annotations[metadata.MTLSPortsAnnotation] = value
 		}
 	}
 	return objects

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"slices"
 
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/metadata"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/world"
 )
@@ -75,5 +76,5 @@ func NamespaceNotices(w *world.World, namespace string) []Notice {
 	}
 	return []Notice{{ReasonInvalidVisibility, fmt.Sprintf(
 		"annotation %s: %q is neither Mesh, Namespace nor a list of namespaces; the namespace is visible to itself alone",
-		model.VisibilityAnnotation, value)}}
+		metadata.VisibilityAnnotation, value)}}
 }

@@ -15,7 +15,7 @@ import (
 	metricsv3 "github.com/envoyproxy/go-control-plane/envoy/config/metrics/v3"
 	tlsv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/transport_sockets/tls/v3"
 
-	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/sidecar"
 )
 
 // clusterXDS is the control plane.
@@ -116,7 +116,7 @@ func xdsCluster(p BootstrapParams) *clusterv3.Cluster {
 			},
 			ValidationContextSdsSecretConfig: &tlsv3.SdsSecretConfig{
 				Name:      SecretControlPlaneRoots,
-				SdsConfig: fromFile(model.ControlPlaneRootsSDS),
+				SdsConfig: fromFile(sidecar.ControlPlaneRootsSDS),
 			},
 		},
 	}
@@ -138,13 +138,13 @@ func xdsCluster(p BootstrapParams) *clusterv3.Cluster {
 // so that they always belong together. The watched directory is the volume's:
 // the kubelet replaces "..data" in it.
 func identitySecret() *tlsv3.Secret {
-	bundle := fileSource(model.CredentialBundle)
+	bundle := fileSource(sidecar.CredentialBundle)
 	return &tlsv3.Secret{
 		Name: SecretIdentity,
 		Type: &tlsv3.Secret_TlsCertificate{TlsCertificate: &tlsv3.TlsCertificate{
 			CertificateChain: bundle,
 			PrivateKey:       bundle,
-			WatchedDirectory: watchedDirectory(model.CredentialBundle),
+			WatchedDirectory: watchedDirectory(sidecar.CredentialBundle),
 		}},
 	}
 }
@@ -153,8 +153,8 @@ func controlPlaneRootsSecret() *tlsv3.Secret {
 	return &tlsv3.Secret{
 		Name: SecretControlPlaneRoots,
 		Type: &tlsv3.Secret_ValidationContext{ValidationContext: &tlsv3.CertificateValidationContext{
-			TrustedCa:        fileSource(model.ControlPlaneRoots),
-			WatchedDirectory: watchedDirectory(model.ControlPlaneRoots),
+			TrustedCa:        fileSource(sidecar.ControlPlaneRoots),
+			WatchedDirectory: watchedDirectory(sidecar.ControlPlaneRoots),
 		}},
 	}
 }

@@ -14,7 +14,7 @@ import (
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
 	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
 
-	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/sidecar"
 )
 
 // clusterAdmin is Envoy's admin interface. The listeners show two of its paths
@@ -28,22 +28,22 @@ const staticIdleTimeout = 90 * time.Second
 // adminAddress is open to the proxy's group, with which mesh-init asks whether
 // the proxy is ready.
 func adminAddress() *corev3.Address {
-	return &corev3.Address{Address: &corev3.Address_Pipe{Pipe: &corev3.Pipe{Path: model.AdminSocket, Mode: 0o660}}}
+	return &corev3.Address{Address: &corev3.Address_Pipe{Pipe: &corev3.Pipe{Path: sidecar.AdminSocket, Mode: 0o660}}}
 }
 
 func adminCluster() *clusterv3.Cluster {
-	return staticCluster(clusterAdmin, pipeAddress(model.AdminSocket))
+	return staticCluster(clusterAdmin, pipeAddress(sidecar.AdminSocket))
 }
 
 // readinessListener answers /ready, 200 once everything that was asked for at
 // the start is there.
 func readinessListener() *listenerv3.Listener {
-	return adminListener("readiness", model.PortReadiness, "/ready")
+	return adminListener("readiness", sidecar.PortReadiness, "/ready")
 }
 
 // prometheusListener answers /stats/prometheus.
 func prometheusListener() *listenerv3.Listener {
-	return adminListener("prometheus", model.PortPrometheus, "/stats/prometheus")
+	return adminListener("prometheus", sidecar.PortPrometheus, "/stats/prometheus")
 }
 
 func adminListener(name string, port uint16, path string) *listenerv3.Listener {

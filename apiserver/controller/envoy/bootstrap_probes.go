@@ -25,7 +25,7 @@ import (
 	"google.golang.org/protobuf/types/known/anypb"
 	"google.golang.org/protobuf/types/known/structpb"
 
-	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/sidecar"
 )
 
 // ProbeScheme is how the application is asked.
@@ -41,7 +41,7 @@ const (
 	ProbeTCP   ProbeScheme = "TCP"
 )
 
-// ProbeRoute answers one rewritten probe: a GET of Path on model.PortProbes
+// ProbeRoute answers one rewritten probe: a GET of Path on sidecar.PortProbes
 // becomes what the kubelet would have sent to Port, and nothing beside it.
 type ProbeRoute struct {
 	// Path is /probe/<container>/<liveness|readiness|startup>.
@@ -92,7 +92,7 @@ func probeListener(p BootstrapParams) *listenerv3.Listener {
 	m.CodecType = hcmv3.HttpConnectionManager_HTTP1
 	m.HttpProtocolOptions = &corev3.Http1ProtocolOptions{AcceptHttp_10: true}
 	m.RequestTimeout, m.StreamIdleTimeout = dur(requestHeadersTimeout), dur(idle)
-	return staticListener("probes", model.PortProbes, m)
+	return staticListener("probes", sidecar.PortProbes, m)
 }
 
 // probeFilters connect to nothing by themselves: where a request goes the script

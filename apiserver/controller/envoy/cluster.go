@@ -10,6 +10,7 @@ import (
 	typev3 "github.com/envoyproxy/go-control-plane/envoy/type/v3"
 
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/sidecar"
 )
 
 // serviceCluster is the Service port as its callers reach it: mTLS to the
@@ -115,13 +116,13 @@ func rawBuffer() *corev3.TransportSocket {
 func alpn(p model.Protocol, opaque bool) string {
 	switch {
 	case opaque:
-		return model.ALPNTCP
+		return sidecar.ALPNTCP
 	case p == model.ProtocolHTTP1:
-		return model.ALPNHTTP1
+		return sidecar.ALPNHTTP1
 	case p == model.ProtocolHTTP2 || p == model.ProtocolGRPC:
-		return model.ALPNHTTP2
+		return sidecar.ALPNHTTP2
 	default:
-		return model.ALPNTCP
+		return sidecar.ALPNTCP
 	}
 }
 

@@ -12,7 +12,7 @@ import (
 	httpinspectorv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/listener/http_inspector/v3"
 	setstatev3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/set_filter_state/v3"
 
-	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/sidecar"
 )
 
 // detectTimeout is how long a client may be silent before its connection is
@@ -34,8 +34,8 @@ func detect(l *listenerv3.Listener, routes string) {
 	l.ListenerFiltersTimeout = dur(detectTimeout)
 	l.ContinueOnListenerFiltersTimeout = true
 	l.FilterChains = append(l.FilterChains,
-		detectedChain(l.Name+"/http1", routes, model.ALPNHTTP1, "http/1.0", "http/1.1"),
-		detectedChain(l.Name+"/http2", routes, model.ALPNHTTP2, "h2c"))
+		detectedChain(l.Name+"/http1", routes, sidecar.ALPNHTTP1, "http/1.0", "http/1.1"),
+		detectedChain(l.Name+"/http2", routes, sidecar.ALPNHTTP2, "h2c"))
 }
 
 // detectedChain serves what the inspector calls by one of the names.

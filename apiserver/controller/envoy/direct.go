@@ -10,6 +10,7 @@ import (
 	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
 
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/sidecar"
 )
 
 // chainRefuse names a chain without filters: such a connection is closed.
@@ -33,7 +34,7 @@ func Direct(m model.Mesh, d model.Direct) ([]Resource, error) {
 func Account(m model.Mesh, a model.Account) ([]Resource, error) {
 	name := AccountName(a)
 	c := originalDst(name)
-	c.TransportSocket = accountTLS(m, model.ALPNTCP, a)
+	c.TransportSocket = accountTLS(m, sidecar.ALPNTCP, a)
 	var out collector
 	out.add(Encode(name, "", c))
 	return out.result("account " + name)

@@ -32,6 +32,7 @@ import (
 
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/envoy/envoytest"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/sidecar"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/telemetry"
 )
 
@@ -150,8 +151,8 @@ func (e inboundEnvoy) run(t *testing.T, config *bootstrapv3.Bootstrap) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "bootstrap.yaml")
 	for name, content := range map[string][]byte{
-		filepath.Base(model.RefusalBudget): []byte(testFiles(t).RefusalBudget),
-		filepath.Base(file):                []byte(strings.ReplaceAll(string(yaml), model.FilesDirectory, dir)),
+		filepath.Base(sidecar.RefusalBudget): []byte(testFiles(t).RefusalBudget),
+		filepath.Base(file):                  []byte(strings.ReplaceAll(string(yaml), sidecar.FilesDirectory, dir)),
 	} {
 		if err := os.WriteFile(filepath.Join(dir, name), content, 0o600); err != nil {
 			t.Fatal(err)

@@ -15,6 +15,7 @@ import (
 	typev3 "github.com/envoyproxy/go-control-plane/envoy/type/v3"
 
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/sidecar"
 )
 
 // How long a caller may take for its ClientHello. Where mutual TLS alone is
@@ -32,7 +33,7 @@ const (
 // original destination but does not hand over to other listeners
 // (use_original_dst): those of the outbound side would serve strangers.
 func inboundListener(m model.Mesh, w model.Workload, chains Generations) *listenerv3.Listener {
-	l := captureListener(ListenerInbound, model.PortInbound)
+	l := captureListener(ListenerInbound, sidecar.PortInbound)
 	l.TrafficDirection = corev3.TrafficDirection_INBOUND
 	l.AccessLog = refusedConnections()
 	l.ListenerFilters = append(l.ListenerFilters, tlsInspector(w.Ports))
@@ -92,7 +93,7 @@ func tcpChain(m model.Mesh, w model.Workload, p model.InboundPort, generation st
 	}
 	return &listenerv3.FilterChain{
 		Name:             fmt.Sprintf("in/%d/tcp/%s", p.Number, generation),
-		FilterChainMatch: chainMatch(p.Number, model.ALPNTCP),
+		FilterChainMatch: chainMatch(p.Number, sidecar.ALPNTCP),
 		TransportSocket:  serverTLS(m, tls),
 		Filters:          append(connectionRules(w, p), inboundTCP(certificateLifetime(m, w), inboundStatPrefix(p))),
 	}
@@ -113,7 +114,7 @@ func httpChain(m model.Mesh, w model.Workload, p model.InboundPort) *listenerv3.
 	tls.ValidationContextType = rootsAnd([]*tlsv3.SubjectAltNameMatcher{sanOfTrustDomain(m)})
 	return &listenerv3.FilterChain{
 		Name:             fmt.Sprintf("in/%d/http", p.Number),
-		FilterChainMatch: chainMatch(p.Number, model.ALPNHTTP2, model.ALPNHTTP1),
+		FilterChainMatch: chainMatch(p.Number, sidecar.ALPNHTTP2, sidecar.ALPNHTTP1),
 		TransportSocket:  serverTLS(m, tls),
 		Filters:          []*listenerv3.Filter{managerFilter(inboundManager(m, inboundStatPrefix(p), inboundName(w, p)))},
 	}

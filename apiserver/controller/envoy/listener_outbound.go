@@ -12,6 +12,7 @@ import (
 	tcpproxyv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/tcp_proxy/v3"
 
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/sidecar"
 )
 
 // outboundListener takes every connection that the pod opens and hands it to
@@ -19,7 +20,7 @@ import (
 // stays here: calls to the addresses of meshed pods and of headless Services'
 // endpoints go to those, all else is passed through or refused.
 func outboundListener(egress model.EgressMode, groups []model.DirectGroup) *listenerv3.Listener {
-	l := captureListener(ListenerOutbound, model.PortOutbound)
+	l := captureListener(ListenerOutbound, sidecar.PortOutbound)
 	l.TrafficDirection = corev3.TrafficDirection_OUTBOUND
 	l.UseOriginalDst = yes()
 	l.FilterChains = chainsOf(groups)
@@ -55,7 +56,7 @@ func captureListener(name string, port uint16) *listenerv3.Listener {
 // would be answered by a proxy that it was not meant for.
 func refuseProxyPorts() []*listenerv3.FilterChain {
 	var chains []*listenerv3.FilterChain
-	for _, port := range model.ProxyPorts {
+	for _, port := range sidecar.ProxyPorts {
 		chains = append(chains, &listenerv3.FilterChain{
 			Name:             "refuse/" + strconv.Itoa(int(port)),
 			FilterChainMatch: &listenerv3.FilterChainMatch{DestinationPort: u32(uint32(port))},

@@ -14,6 +14,7 @@ import (
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/sidecar"
 )
 
 // byAddress leads each address to the chain of its group, by its port where that
@@ -61,7 +62,7 @@ func inGroup(g model.DirectGroup) *xdsmatcherv3.Matcher_OnMatch {
 // the rest to another matcher, which may be nil.
 func refusingProxyPorts(otherwise *xdsmatcherv3.Matcher) *xdsmatcherv3.Matcher {
 	ports := map[string]*xdsmatcherv3.Matcher_OnMatch{}
-	for _, port := range model.ProxyPorts {
+	for _, port := range sidecar.ProxyPorts {
 		ports[strconv.Itoa(int(port))] = toChain(chainRefuse)
 	}
 	m := byPort(ports)

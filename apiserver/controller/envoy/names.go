@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/sidecar"
 )
 
 // Names of the resources that every proxy has. The others are made by the
@@ -22,9 +23,9 @@ const (
 	ListenerInbound  = "inbound"
 
 	ClusterPassthrough  = "passthrough"
-	ClusterInboundTCP   = model.ClusterInboundTCP
-	ClusterInboundHTTP1 = model.ClusterInboundHTTP1
-	ClusterInboundHTTP2 = model.ClusterInboundHTTP2
+	ClusterInboundTCP   = sidecar.ClusterInboundTCP
+	ClusterInboundHTTP1 = sidecar.ClusterInboundHTTP1
+	ClusterInboundHTTP2 = sidecar.ClusterInboundHTTP2
 	// ClusterInboundHTTP speaks what the caller does.
 	ClusterInboundHTTP = "inbound/http"
 

@@ -34,6 +34,7 @@ import (
 
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/envoy/envoytest"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/sidecar"
 )
 
 // maxRefusalLine is what a line of the log has at most, in bytes: its fields, each
@@ -62,7 +63,7 @@ func TestEnvoyLogsNoFieldOfARefusalWithoutABound(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			before := len(refusalsIn(e.output))
 			conn, err := tls.Dial("tcp", e.tcp, &tls.Config{
-				InsecureSkipVerify: true, ServerName: long[:250], NextProtos: []string{model.ALPNTCP, long[:200]},
+				InsecureSkipVerify: true, ServerName: long[:250], NextProtos: []string{sidecar.ALPNTCP, long[:200]},
 				GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &caller, nil },
 			})
 			if err == nil {

@@ -17,7 +17,7 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/structpb"
 
-	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/sidecar"
 )
 
 // What a proxy logs of the calls that it refuses: this many lines at once, then
@@ -91,7 +91,7 @@ func refusals(filters []*accesslogv3.AccessLogFilter, fields map[string]string) 
 		OmitEmptyValues: true,
 	}}}
 	filters = append(filters, logFilter("envoy.access_loggers.extension_filters.process_ratelimit", &ratelimitv3.ProcessRateLimitFilter{
-		DynamicConfig: &ratelimitv3.DynamicTokenBucket{ResourceName: refusalBudget, ConfigSource: fromFile(model.RefusalBudget)},
+		DynamicConfig: &ratelimitv3.DynamicTokenBucket{ResourceName: refusalBudget, ConfigSource: fromFile(sidecar.RefusalBudget)},
 	}))
 	return []*accesslogv3.AccessLog{{
 		Name: "envoy.access_loggers.stdout",
@@ -120,7 +120,7 @@ func logFilter(name string, config proto.Message) *accesslogv3.AccessLogFilter {
 	}}
 }
 
-// refusalTokens is the file model.RefusalBudget. It is a file since a filter of
+// refusalTokens is the file sidecar.RefusalBudget. It is a file since a filter of
 // access logs takes its budget from no other place than a discovery service, and
 // is the same for the pod's life.
 func refusalTokens() *discoveryv3.Resource {

@@ -10,12 +10,13 @@ import (
 	"time"
 
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/sidecar"
 )
 
 func testPod() BootstrapParams {
 	return BootstrapParams{
 		XDSHost:       "127.0.0.1",
-		XDSPort:       model.PortXDS,
+		XDSPort:       sidecar.PortXDS,
 		XDSServerName: "mesh-apiserver.mesh-system.svc",
 	}
 }
@@ -65,7 +66,7 @@ func TestWorkloadThatCannotBeSaidIsAnError(t *testing.T) {
 
 // TestProbesKnowTheProxysPorts: a redirect there leads to what is not there without the mesh.
 func TestProbesKnowTheProxysPorts(t *testing.T) {
-	for _, port := range model.ProxyPorts {
+	for _, port := range sidecar.ProxyPorts {
 		if !strings.Contains(probeScript, fmt.Sprintf("[%d] = true", port)) {
 			t.Errorf("probes.lua lacks the proxy's port %d", port)
 		}

@@ -10,6 +10,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/sidecar"
 )
 
 // nobody is a subject name that no certificate of the mesh has: those are
@@ -38,7 +39,7 @@ func commonTLS(alpn ...string) *tlsv3.CommonTlsContext {
 		AlpnProtocols: alpn,
 		TlsCertificateSdsSecretConfigs: []*tlsv3.SdsSecretConfig{{
 			Name:      SecretIdentity,
-			SdsConfig: fromFile(model.IdentitySDS),
+			SdsConfig: fromFile(sidecar.IdentitySDS),
 		}},
 	}
 }

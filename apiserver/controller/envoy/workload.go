@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/sidecar"
 )
 
 // Workload makes what the proxies of one view have for themselves: the inbound
@@ -36,7 +37,7 @@ func Workload(m model.Mesh, w model.Workload, roots []byte, chains Generations) 
 	return out.result("workload " + w.View)
 }
 
-func isProxyPort(p model.InboundPort) bool { return slices.Contains(model.ProxyPorts, p.Number) }
+func isProxyPort(p model.InboundPort) bool { return slices.Contains(sidecar.ProxyPorts, p.Number) }
 
 var errNoRoots = errors.New("no workload roots")
 

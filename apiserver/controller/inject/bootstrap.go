@@ -12,7 +12,8 @@ import (
 	"k8s.io/utils/lru"
 
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/envoy"
-	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/metadata"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/sidecar"
 )
 
 // maxBootstrap bounds the bootstrap, in bytes: Linux takes no argument of 128 KiB
@@ -61,8 +62,8 @@ func bootstrapOf(settings Settings, routes []ProbeRoute) (string, error) {
 	}
 	params := envoy.BootstrapParams{
 		XDSHost:       controlPlaneHost(settings),
-		XDSPort:       model.PortXDS,
-		XDSServerName: model.ControlPlaneName(settings.SystemNamespace),
+		XDSPort:       sidecar.PortXDS,
+		XDSServerName: sidecar.ControlPlaneName(settings.SystemNamespace),
 		MemoryBytes:   someMemory,
 	}
 	for _, r := range routes {
@@ -121,9 +122,9 @@ func addFiles(pod *corev1.Pod) ([]Operation, error) {
 		operations = append(operations, Operation{Op: "add", Path: "/metadata/annotations", Value: map[string]string{}})
 	}
 	for _, f := range []struct{ annotation, content string }{
-		{model.IdentitySDSAnnotation, files.Identity},
-		{model.ControlPlaneRootsSDSAnnotation, files.ControlPlaneRoots},
-		{model.RefusalBudgetAnnotation, files.RefusalBudget},
+		{metadata.IdentitySDSAnnotation, files.Identity},
+		{metadata.ControlPlaneRootsSDSAnnotation, files.ControlPlaneRoots},
+		{metadata.RefusalBudgetAnnotation, files.RefusalBudget},
 	} {
 		if pod.Annotations[f.annotation] != f.content {
 			// A slash within a JSON pointer (RFC 6901).

@@ -17,7 +17,8 @@ import (
 	"k8s.io/utils/ptr"
 
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/envoy"
-	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/metadata"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/sidecar"
 )
 
 // TestTheKubeletMakesTheBootstrapWhole expands the proxy's argument as the kubelet
@@ -33,7 +34,7 @@ func TestTheKubeletMakesTheBootstrapWhole(t *testing.T) {
 			t.Fatalf("the first argument is %s", proxy.Args[0])
 		}
 		want, err := envoy.Bootstrap(envoy.BootstrapParams{
-			XDSHost: "mesh-apiserver.mesh-system.svc.cluster.local", XDSPort: model.PortXDS, XDSServerName: "mesh-apiserver.mesh-system.svc",
+			XDSHost: "mesh-apiserver.mesh-system.svc.cluster.local", XDSPort: sidecar.PortXDS, XDSServerName: "mesh-apiserver.mesh-system.svc",
 			MemoryBytes: 134217728,
 			Probes:      []envoy.ProbeRoute{{Path: "/probe/app/liveness", Port: 8080, OriginalPath: requestPath(path), Scheme: envoy.ProbeHTTP, Timeout: time.Second}},
 		})
@@ -113,7 +114,7 @@ func TestPodsGetUsersOfTheirOwn(t *testing.T) {
 		t.Errorf("two pods have the user %d", user(1))
 	}
 	for _, drawn := range []uint64{0, 1<<64 - 1} {
-		if !model.IsProxyUID(user(drawn)) {
+		if !sidecar.IsProxyUID(user(drawn)) {
 			t.Errorf("%d gives the user %d, which is not the proxies'", drawn, user(drawn))
 		}
 	}
@@ -143,9 +144,9 @@ func TestPodsGetUsersOfTheirOwn(t *testing.T) {
 // choose whose control plane the proxy obeys.
 func TestFilesOfTheProxyAreTheMeshs(t *testing.T) {
 	pod := readPod(t, "testdata/plain.in.yaml")
-	pod.Annotations = map[string]string{model.ControlPlaneRootsSDSAnnotation: "mine", "example.com/note": "kept"}
+	pod.Annotations = map[string]string{metadata.ControlPlaneRootsSDSAnnotation: "mine", "example.com/note": "kept"}
 	got := apply(t, pod).Annotations
-	if !strings.Contains(got[model.ControlPlaneRootsSDSAnnotation], model.ControlPlaneRoots) || got["example.com/note"] != "kept" {
+	if !strings.Contains(got[metadata.ControlPlaneRootsSDSAnnotation], sidecar.ControlPlaneRoots) || got["example.com/note"] != "kept" {
 		t.Errorf("annotations are %v", got)
 	}
 }

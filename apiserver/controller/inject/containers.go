@@ -12,11 +12,11 @@ import (
 	apiequality "k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/api/resource"
 
-	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/sidecar"
 )
 
 func ourContainer(name string) bool {
-	return name == model.InitContainer || name == model.ProxyContainer
+	return name == sidecar.InitContainer || name == sidecar.ProxyContainer
 }
 
 // addContainers puts mesh-proxy and mesh-init before all other init containers:

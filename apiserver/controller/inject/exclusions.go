@@ -13,7 +13,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
-	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/metadata"
 )
 
 // inboundExclusionForbidden on a Namespace refuses pods that exclude inbound ports
@@ -32,10 +32,10 @@ var exclusions = []struct {
 	inbound              bool
 	check                func(string) error
 }{
-	{model.ExcludeInboundPorts, excludeArgument + "inbound-port=", true, checkPort},
-	{model.ExcludeOutboundPorts, excludeArgument + "outbound-port=", false, checkPort},
-	{model.ExcludeOutboundRanges, excludeArgument + "outbound-range=", false, checkRange},
-	{model.ExcludeInterfaces, excludeArgument + "interface=", true, checkInterface},
+	{metadata.ExcludeInboundPorts, excludeArgument + "inbound-port=", true, checkPort},
+	{metadata.ExcludeOutboundPorts, excludeArgument + "outbound-port=", false, checkPort},
+	{metadata.ExcludeOutboundRanges, excludeArgument + "outbound-range=", false, checkRange},
+	{metadata.ExcludeInterfaces, excludeArgument + "interface=", true, checkInterface},
 }
 
 // exclude gives the arguments for mesh-init, and warns of what is unguarded.
@@ -45,9 +45,9 @@ func exclude(pod *corev1.Pod, namespace Namespace) (arguments, warnings []string
 		if len(list) == 0 {
 			continue
 		}
-		if exclusion.inbound && namespace.Labels[model.InboundExclusionLabel] == inboundExclusionForbidden {
+		if exclusion.inbound && namespace.Labels[metadata.InboundExclusionLabel] == inboundExclusionForbidden {
 			errs = append(errs, fmt.Errorf("annotation %s: namespace %s is labelled %s=%s: remove the annotation",
-				exclusion.annotation, namespace.Name, model.InboundExclusionLabel, inboundExclusionForbidden))
+				exclusion.annotation, namespace.Name, metadata.InboundExclusionLabel, inboundExclusionForbidden))
 			continue
 		}
 		if len(list) > maxExcluded {
@@ -71,11 +71,11 @@ func exclude(pod *corev1.Pod, namespace Namespace) (arguments, warnings []string
 // in there goes past the proxy.
 func overruledPorts(pod *corev1.Pod) []string {
 	var warnings []string
-	excluded := items(pod.Annotations[model.ExcludeInboundPorts])
-	for _, annotation := range []string{model.MTLSPortsAnnotation, model.AccessPortsAnnotation} {
+	excluded := items(pod.Annotations[metadata.ExcludeInboundPorts])
+	for _, annotation := range []string{metadata.MTLSPortsAnnotation, metadata.AccessPortsAnnotation} {
 		for _, item := range items(pod.Annotations[annotation]) {
 			if port, _, _ := strings.Cut(item, "="); slices.Contains(excluded, strings.TrimSpace(port)) {
-				warnings = append(warnings, fmt.Sprintf("annotation %s: port %s is in %s as well, which wins: remove it from one of them", annotation, strings.TrimSpace(port), model.ExcludeInboundPorts))
+				warnings = append(warnings, fmt.Sprintf("annotation %s: port %s is in %s as well, which wins: remove it from one of them", annotation, strings.TrimSpace(port), metadata.ExcludeInboundPorts))
 			}
 		}
 	}

@@ -11,7 +11,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 
-	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/metadata"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/sidecar"
 )
 
 // Bounds are what a namespace demands of the resources of its containers, as far
@@ -63,9 +64,9 @@ func fit(pod *corev1.Pod, bounds Bounds, settings Settings) (fitted, []error) {
 		proxy: *settings.Resources.DeepCopy(),
 		init:  corev1.ResourceRequirements{Requests: initDemanded.DeepCopy().Requests},
 	}
-	errs := bounds.fit(model.ProxyContainer, &out.proxy, settings.Demanded, guaranteed, beside)
+	errs := bounds.fit(sidecar.ProxyContainer, &out.proxy, settings.Demanded, guaranteed, beside)
 	// While mesh-init runs, of the others the proxy alone does.
-	errs = append(errs, bounds.fit(model.InitContainer, &out.init, initDemanded, guaranteed, []corev1.ResourceList{out.proxy.Limits})...)
+	errs = append(errs, bounds.fit(sidecar.InitContainer, &out.init, initDemanded, guaranteed, []corev1.ResourceList{out.proxy.Limits})...)
 	return out, errs
 }
 
@@ -186,9 +187,9 @@ func (s *share) check(bounds Bounds) []error {
 
 func annotationOf(name corev1.ResourceName) string {
 	if name == corev1.ResourceCPU {
-		return model.ProxyCPU
+		return metadata.ProxyCPU
 	}
-	return model.ProxyMemory
+	return metadata.ProxyMemory
 }
 
 // demandLimit tells whether a container without a limit would be refused, or given

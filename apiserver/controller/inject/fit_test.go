@@ -13,7 +13,8 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/metadata"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/sidecar"
 )
 
 // TestProxyFitsItsNamespace holds what mesh-proxy gets, written as cpu request/limit,
@@ -52,14 +53,14 @@ func TestProxyFitsItsNamespace(t *testing.T) {
 		}, change: resources("100m", "200m", "64Mi", "128Mi"), want: "125m/250m 128Mi/256Mi", init: "125m/250m 32Mi/64Mi"},
 		{name: "a ratio of the pod, without a limit", bounds: ranged(corev1.LimitRangeItem{Type: corev1.LimitTypePod, MaxLimitRequestRatio: list("2", "2")}), want: "50m/- 96Mi/-"},
 		{name: "the annotations' words are kept", bounds: quota("limits.cpu", "limits.memory"), change: func(p *corev1.Pod) {
-			p.Annotations = map[string]string{model.ProxyCPULimit: "2", model.ProxyMemory: "300Mi"}
+			p.Annotations = map[string]string{metadata.ProxyCPULimit: "2", metadata.ProxyMemory: "300Mi"}
 		}, want: "50m/2 300Mi/300Mi", init: "10m/250m 16Mi/64Mi"},
 
 		{name: "a Guaranteed pod", change: resources("1", "1", "1Gi", "1Gi"), want: "250m/250m 256Mi/256Mi", init: "250m/250m 64Mi/64Mi"},
 		{name: "a Guaranteed pod by limits alone", change: resources("", "1", "", "1Gi"), want: "250m/250m 256Mi/256Mi", init: "250m/250m 64Mi/64Mi"},
 		{name: "a Guaranteed pod that says what its proxy needs", change: func(p *corev1.Pod) {
 			resources("1", "1", "1Gi", "1Gi")(p)
-			p.Annotations = map[string]string{model.ProxyCPU: "100m", model.ProxyMemoryLimit: "200Mi"}
+			p.Annotations = map[string]string{metadata.ProxyCPU: "100m", metadata.ProxyMemoryLimit: "200Mi"}
 		}, want: "100m/100m 200Mi/200Mi", init: "250m/250m 64Mi/64Mi"},
 		{name: "a Guaranteed pod in a LimitRange", bounds: ranged(corev1.LimitRangeItem{Max: list("200m", "1Gi")}),
 			change: resources("100m", "100m", "1Gi", "1Gi"), want: "200m/200m 256Mi/256Mi", init: "200m/200m 64Mi/64Mi"},
@@ -83,7 +84,7 @@ func TestProxyFitsItsNamespace(t *testing.T) {
 			namespace := bookstore
 			namespace.Bounds = test.bounds
 			patched := patchedIn(t, pod, namespace, settings)
-			for name, want := range map[string]string{model.ProxyContainer: test.want, model.InitContainer: cmp.Or(test.init, "10m/- 16Mi/-")} {
+			for name, want := range map[string]string{sidecar.ProxyContainer: test.want, sidecar.InitContainer: cmp.Or(test.init, "10m/- 16Mi/-")} {
 				if got := written(initContainerNamed(&patched.Spec, name).Resources); got != want {
 					t.Errorf("%s has %s, want %s", name, got, want)
 				}

@@ -10,7 +10,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
-	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/metadata"
 )
 
 // refuseHooks finds the lifecycle hooks that the kubelet would call in vain,
@@ -29,7 +29,7 @@ func refuseHooks(pod *corev1.Pod, c member) reasons {
 			continue
 		}
 		found.add(fmt.Sprintf("%s: lifecycle.%s.httpGet is plaintext from the kubelet, which the mesh refuses", c.title, hook.name),
-			"use exec or sleep", "exclude its port by the annotation "+model.ExcludeInboundPorts)
+			"use exec or sleep", "exclude its port by the annotation "+metadata.ExcludeInboundPorts)
 	}
 	return found
 }
@@ -41,5 +41,5 @@ func pastTheProxy(pod *corev1.Pod, c *corev1.Container, get *corev1.HTTPGetActio
 		return true
 	}
 	port, err := containerPort(c, get.Port)
-	return err == nil && slices.Contains(items(pod.Annotations[model.ExcludeInboundPorts]), strconv.Itoa(int(port)))
+	return err == nil && slices.Contains(items(pod.Annotations[metadata.ExcludeInboundPorts]), strconv.Itoa(int(port)))
 }

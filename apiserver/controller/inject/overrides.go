@@ -13,7 +13,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 
-	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/metadata"
 )
 
 var logLevels = []string{"trace", "debug", "info", "warning", "error", "critical", "off"}
@@ -28,10 +28,10 @@ func override(pod *corev1.Pod, namespace Namespace, settings Settings) (Settings
 		list       *corev1.ResourceList
 		name       corev1.ResourceName
 	}{
-		{model.ProxyCPU, &settings.Resources.Requests, corev1.ResourceCPU},
-		{model.ProxyCPULimit, &settings.Resources.Limits, corev1.ResourceCPU},
-		{model.ProxyMemory, &settings.Resources.Requests, corev1.ResourceMemory},
-		{model.ProxyMemoryLimit, &settings.Resources.Limits, corev1.ResourceMemory},
+		{metadata.ProxyCPU, &settings.Resources.Requests, corev1.ResourceCPU},
+		{metadata.ProxyCPULimit, &settings.Resources.Limits, corev1.ResourceCPU},
+		{metadata.ProxyMemory, &settings.Resources.Requests, corev1.ResourceMemory},
+		{metadata.ProxyMemoryLimit, &settings.Resources.Limits, corev1.ResourceMemory},
 	} {
 		text, ok := pod.Annotations[o.annotation]
 		if !ok {
@@ -64,29 +64,29 @@ func override(pod *corev1.Pod, namespace Namespace, settings Settings) (Settings
 
 func overrideProcess(pod *corev1.Pod, namespace Namespace, settings Settings) (Settings, []error) {
 	var errs []error
-	if level, ok := pod.Annotations[model.ProxyLogLevel]; ok {
+	if level, ok := pod.Annotations[metadata.ProxyLogLevel]; ok {
 		if !slices.Contains(logLevels, level) {
-			errs = append(errs, fmt.Errorf("annotation %s: %q is none of %s", model.ProxyLogLevel, level, strings.Join(logLevels, ", ")))
+			errs = append(errs, fmt.Errorf("annotation %s: %q is none of %s", metadata.ProxyLogLevel, level, strings.Join(logLevels, ", ")))
 		}
 		settings.LogLevel = level
 	}
-	if text, ok := pod.Annotations[model.ProxyConcurrency]; ok {
+	if text, ok := pod.Annotations[metadata.ProxyConcurrency]; ok {
 		number, err := strconv.ParseInt(text, 10, 32)
 		if err != nil || number < 1 || number > 128 {
-			errs = append(errs, fmt.Errorf("annotation %s: %q is no number from 1 to 128", model.ProxyConcurrency, text))
+			errs = append(errs, fmt.Errorf("annotation %s: %q is no number from 1 to 128", metadata.ProxyConcurrency, text))
 		}
 		settings.Concurrency = int32(number)
 	}
-	image, ok := pod.Annotations[model.ProxyImageAnnotation]
+	image, ok := pod.Annotations[metadata.ProxyImageAnnotation]
 	switch {
 	case !ok:
 		return settings, errs
 	// The image runs as the user whose traffic is not captured, as do others
 	// only in such a namespace.
 	case !namespace.privileged():
-		errs = append(errs, fmt.Errorf("annotation %s: the proxy's image guards what others' policies say: remove it, or have an administrator label the namespace %s=%s", model.ProxyImageAnnotation, model.PrivilegedLabel, privilegedAllowed))
+		errs = append(errs, fmt.Errorf("annotation %s: the proxy's image guards what others' policies say: remove it, or have an administrator label the namespace %s=%s", metadata.ProxyImageAnnotation, metadata.PrivilegedLabel, privilegedAllowed))
 	case image == "" || strings.ContainsFunc(image, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }):
-		errs = append(errs, fmt.Errorf("annotation %s: %q is no image reference", model.ProxyImageAnnotation, image))
+		errs = append(errs, fmt.Errorf("annotation %s: %q is no image reference", metadata.ProxyImageAnnotation, image))
 	}
 	settings.ProxyImage = image
 	return settings, errs

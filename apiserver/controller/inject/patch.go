@@ -10,7 +10,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
-	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/metadata"
 )
 
 // Operation is one operation of a JSON patch (RFC 6902). Operations are made by
@@ -59,7 +59,7 @@ func Patch(pod *corev1.Pod, namespace Namespace, settings Settings) (Result, err
 	}
 	result := Result{
 		Operations: append(probes.operations, addSleep(&pod.Spec, settings.PreStopSleep)...),
-		Warnings:   slices.Concat(probes.warnings, warnings, overruledPorts(pod), model.UnknownOfPod(pod.Labels, pod.Annotations)),
+		Warnings:   slices.Concat(probes.warnings, warnings, overruledPorts(pod), metadata.UnknownOfPod(pod.Labels, pod.Annotations)),
 	}
 	if pod.Spec.DNSPolicy == corev1.DNSDefault || pod.Spec.DNSPolicy == corev1.DNSNone {
 		result.Warnings = append(result.Warnings, fmt.Sprintf(
@@ -87,11 +87,11 @@ func Patch(pod *corev1.Pod, namespace Namespace, settings Settings) (Result, err
 func outside(pod *corev1.Pod) string {
 	_, mirror := pod.Annotations[corev1.MirrorPodAnnotationKey]
 	switch {
-	case pod.Labels[model.InjectLabel] == model.InjectDisabled:
-		return "its label " + model.InjectLabel + " says so"
+	case pod.Labels[metadata.InjectLabel] == metadata.InjectDisabled:
+		return "its label " + metadata.InjectLabel + " says so"
 	case mirror:
 		return "it mirrors a static pod"
-	case pod.Spec.HostNetwork && pod.Labels[model.InjectLabel] != model.InjectEnabled:
+	case pod.Spec.HostNetwork && pod.Labels[metadata.InjectLabel] != metadata.InjectEnabled:
 		return "it uses the node's network"
 	}
 	return ""
@@ -114,7 +114,7 @@ func unmeshed(pod *corev1.Pod, why string, found reasons) (Result, error) {
 	if err := found.err(); err != nil {
 		return Result{}, err
 	}
-	if pod.Labels[model.InjectLabel] == model.InjectDisabled {
+	if pod.Labels[metadata.InjectLabel] == metadata.InjectDisabled {
 		return Result{}, nil
 	}
 	return Result{Warnings: []string{"this pod is not in the mesh: " + why}}, nil

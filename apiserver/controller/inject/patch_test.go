@@ -19,7 +19,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"sigs.k8s.io/yaml"
 
-	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/metadata"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
@@ -169,10 +169,10 @@ func TestWarnings(t *testing.T) {
 	pod := readPod(t, "testdata/probes.in.yaml")
 	pod.Spec.DNSPolicy = corev1.DNSDefault
 	pod.Annotations = map[string]string{
-		model.ExcludeInboundPorts:            "9090",
-		model.MTLSPortsAnnotation:            "8080=Strict, 9090=Permissive",
-		model.Prefix + "exclude-interface":   "net1",
-		"example.org/exclude-inbound-portss": "1",
+		metadata.ExcludeInboundPorts:          "9090",
+		metadata.MTLSPortsAnnotation:          "8080=Strict, 9090=Permissive",
+		metadata.Prefix + "exclude-interface": "net1",
+		"example.org/exclude-inbound-portss":  "1",
 	}
 	result, err := Patch(pod, bookstore, settings)
 	if err != nil {

@@ -16,7 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/utils/ptr"
 
-	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/sidecar"
 )
 
 // ProbeRoute says what a probe was before the mesh turned it to the proxy's
@@ -53,7 +53,7 @@ var probeSchemes = []string{schemeHTTP, schemeHTTPS, schemeH2C, schemeGRPC, sche
 const probeArgument = "--probe="
 
 // ProbePath is where the kubelet asks for it: /probe/<container>/<kind>, on
-// model.PortProbes.
+// sidecar.PortProbes.
 func (r ProbeRoute) ProbePath() string { return "/probe/" + r.key() }
 
 func (r ProbeRoute) key() string { return r.Container + "/" + r.Kind }
@@ -149,13 +149,13 @@ func (r *rewritten) rewrite(path string, c member, kind string, probe *corev1.Pr
 	}
 	route := ProbeRoute{Container: c.Name, Kind: kind, Headers: get.HTTPHeaders, Timeout: timeout(probe)}
 	target := route.ProbePath()
-	if get.Port == intstr.FromInt32(model.PortProbes) {
+	if get.Port == intstr.FromInt32(sidecar.PortProbes) {
 		if get.Path != target {
-			return fmt.Errorf("%s.httpGet.port: %d belongs to the mesh: name the app's own port", field, model.PortProbes)
+			return fmt.Errorf("%s.httpGet.port: %d belongs to the mesh: name the app's own port", field, sidecar.PortProbes)
 		}
 		route, ok := known[route.key()]
 		if !ok {
-			return fmt.Errorf("%s.httpGet leads to the mesh's proxy, and no container %s of the pod says where it led before: write the app's own port and path", field, model.InitContainer)
+			return fmt.Errorf("%s.httpGet leads to the mesh's proxy, and no container %s of the pod says where it led before: write the app's own port and path", field, sidecar.InitContainer)
 		}
 		route.Timeout = timeout(probe)
 		r.routes = append(r.routes, route)
@@ -174,7 +174,7 @@ func (r *rewritten) rewrite(path string, c member, kind string, probe *corev1.Pr
 	route.Scheme, route.Port, route.Path = scheme, port, requestPath(get.Path)
 	r.routes = append(r.routes, route)
 	r.operations = append(r.operations, Operation{Op: "replace", Path: path + "/httpGet", Value: corev1.HTTPGetAction{
-		Path: target, Port: intstr.FromInt32(model.PortProbes), Scheme: corev1.URISchemeHTTP,
+		Path: target, Port: intstr.FromInt32(sidecar.PortProbes), Scheme: corev1.URISchemeHTTP,
 	}})
 	return nil
 }
@@ -257,7 +257,7 @@ func (r *rewritten) check(path, action string, c member, kind string, probe *cor
 	r.operations = append(r.operations,
 		Operation{Op: "remove", Path: path + "/" + action},
 		Operation{Op: "add", Path: path + "/httpGet", Value: corev1.HTTPGetAction{
-			Path: route.ProbePath(), Port: intstr.FromInt32(model.PortProbes), Scheme: corev1.URISchemeHTTP,
+			Path: route.ProbePath(), Port: intstr.FromInt32(sidecar.PortProbes), Scheme: corev1.URISchemeHTTP,
 		}})
 	return nil
 }
@@ -267,7 +267,7 @@ func (r *rewritten) check(path, action string, c member, kind string, probe *cor
 // probes themselves; what says more is left out.
 func knownRoutes(spec *corev1.PodSpec) map[string]ProbeRoute {
 	known := map[string]ProbeRoute{}
-	container := initContainerNamed(spec, model.InitContainer)
+	container := initContainerNamed(spec, sidecar.InitContainer)
 	if container == nil {
 		return known
 	}

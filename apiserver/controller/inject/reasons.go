@@ -8,7 +8,7 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/metadata"
 )
 
 // maxReasons and maxReason, in bytes, bound what one refusal says: it becomes an
@@ -19,7 +19,7 @@ const (
 )
 
 // optOut is the remedy of last resort.
-const optOut = "label the pod " + model.InjectLabel + "=" + model.InjectDisabled
+const optOut = "label the pod " + metadata.InjectLabel + "=" + metadata.InjectDisabled
 
 // reason is one thing that keeps a pod out of the mesh.
 type reason struct {

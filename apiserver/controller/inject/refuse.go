@@ -10,7 +10,8 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
-	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/metadata"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/sidecar"
 )
 
 // bypass are the capabilities with which a container can undo or step around
@@ -26,14 +27,14 @@ func refuse(pod *corev1.Pod, namespace Namespace, settings Settings) reasons {
 			"use Kubernetes 1.37 or later", optOut)
 	}
 	if pod.Spec.HostNetwork {
-		found.add("hostNetwork: a pod on the node's network cannot be in the mesh", "remove hostNetwork, or the pod's label "+model.InjectLabel)
+		found.add("hostNetwork: a pod on the node's network cannot be in the mesh", "remove hostNetwork, or the pod's label "+metadata.InjectLabel)
 	}
 	if field := notLinux(pod); field != "" {
 		found.add(field+": a Windows pod cannot be in the mesh", optOut)
 	}
 	if level := namespace.Labels[podSecurityLabel]; level == "baseline" || level == "restricted" {
 		found.add(fmt.Sprintf("namespace %s enforces PodSecurity %q, which forbids NET_ADMIN, and %s needs it to redirect the pod's traffic",
-			namespace.Name, level, model.InitContainer), "label the namespace "+podSecurityLabel+"=privileged", optOut)
+			namespace.Name, level, sidecar.InitContainer), "label the namespace "+podSecurityLabel+"=privileged", optOut)
 	}
 	if !namespace.privileged() {
 		found = append(found, refusePrivileged(pod)...)
@@ -59,7 +60,7 @@ func refuse(pod *corev1.Pod, namespace Namespace, settings Settings) reasons {
 	return found
 }
 
-const askAdministrator = "have an administrator label the namespace " + model.PrivilegedLabel + "=" + privilegedAllowed
+const askAdministrator = "have an administrator label the namespace " + metadata.PrivilegedLabel + "=" + privilegedAllowed
 
 // refusePrivileged tells what would let an app step around its proxy, or read
 // the proxy's key: within one process namespace, a root process may become the
@@ -103,7 +104,7 @@ func refuseReserved(pod *corev1.Pod) reasons {
 	}
 	for _, volume := range pod.Spec.Volumes {
 		if !ourVolume(volume.Name) && asksForCertificate(volume) {
-			found.add(fmt.Sprintf("volume %s asks for a certificate of signer %s, which the mesh gives to its proxies alone", volume.Name, model.Signer), "remove it")
+			found.add(fmt.Sprintf("volume %s asks for a certificate of signer %s, which the mesh gives to its proxies alone", volume.Name, sidecar.Signer), "remove it")
 		}
 	}
 	for _, c := range others(&pod.Spec) {
@@ -119,13 +120,13 @@ func refuseReserved(pod *corev1.Pod) reasons {
 // asksForCertificate tells whether the kubelet would ask the mesh's signer for it.
 func asksForCertificate(volume corev1.Volume) bool {
 	return volume.Projected != nil && slices.ContainsFunc(volume.Projected.Sources, func(source corev1.VolumeProjection) bool {
-		return source.PodCertificate != nil && source.PodCertificate.SignerName == model.Signer
+		return source.PodCertificate != nil && source.PodCertificate.SignerName == sidecar.Signer
 	})
 }
 
 // ofProxy tells whether the proxy listens on a port.
 func ofProxy(port int32) bool {
-	return slices.ContainsFunc(model.ProxyPorts, func(p uint16) bool { return int32(p) == port })
+	return slices.ContainsFunc(sidecar.ProxyPorts, func(p uint16) bool { return int32(p) == port })
 }
 
 // canonical spells a capability as runtimes read it: they ignore case, and

@@ -14,7 +14,8 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/utils/ptr"
 
-	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/metadata"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/sidecar"
 )
 
 // TestRefusals holds a pod that would be injected but for one thing, and the
@@ -29,7 +30,7 @@ func TestRefusals(t *testing.T) {
 			"this cluster does not serve PodCertificateRequest in certificates.k8s.io/v1, by which a meshed pod gets its identity: use Kubernetes 1.37 or later, or label the pod mesh.openservicemesh.io/inject=disabled"},
 		{"host network on the pod's own demand", func(p *corev1.Pod, _ *Namespace, _ *Settings) {
 			p.Spec.HostNetwork = true
-			p.Labels = map[string]string{model.InjectLabel: model.InjectEnabled}
+			p.Labels = map[string]string{metadata.InjectLabel: metadata.InjectEnabled}
 		}, "hostNetwork: a pod on the node's network cannot be in the mesh: remove hostNetwork, or the pod's label mesh.openservicemesh.io/inject"},
 		{"Windows", func(p *corev1.Pod, _ *Namespace, _ *Settings) { p.Spec.OS = &corev1.PodOS{Name: corev1.Windows} },
 			"os.name: a Windows pod cannot be in the mesh: label the pod mesh.openservicemesh.io/inject=disabled"},
@@ -65,7 +66,7 @@ func TestRefusals(t *testing.T) {
 		}, "init container setup runs as uid 1337"},
 
 		{"container as a proxy's user", container(func(c *corev1.Container) {
-			c.SecurityContext = &corev1.SecurityContext{RunAsUser: ptr.To[int64](model.FirstProxyUID + 5)}
+			c.SecurityContext = &corev1.SecurityContext{RunAsUser: ptr.To[int64](sidecar.FirstProxyUID + 5)}
 		}), "container app runs as uid 2013370005, which the mesh keeps for its proxies: choose another runAsUser"},
 		{"container as the proxy's group", container(func(c *corev1.Container) {
 			c.SecurityContext = &corev1.SecurityContext{RunAsGroup: ptr.To[int64](1337)}
@@ -99,29 +100,29 @@ func TestRefusals(t *testing.T) {
 			c.StartupProbe = &corev1.Probe{ProbeHandler: corev1.ProbeHandler{GRPC: &corev1.GRPCAction{Port: 15001}}}
 		}), "container app: startupProbe.grpc.port: 15001 belongs to the mesh: name the app's own port"},
 
-		{"an excluded port that is none", annotated(model.ExcludeInboundPorts, "9090,x"),
+		{"an excluded port that is none", annotated(metadata.ExcludeInboundPorts, "9090,x"),
 			`annotation mesh.openservicemesh.io/exclude-inbound-ports: "x" is no port: write numbers from 1 to 65535 with commas between`},
-		{"an excluded port of the proxy", annotated(model.ExcludeOutboundPorts, "15006"),
+		{"an excluded port of the proxy", annotated(metadata.ExcludeOutboundPorts, "15006"),
 			"annotation mesh.openservicemesh.io/exclude-outbound-ports: port 15006 belongs to the mesh: remove it"},
-		{"an excluded range that is none", annotated(model.ExcludeOutboundRanges, "198.51.100.0"),
+		{"an excluded range that is none", annotated(metadata.ExcludeOutboundRanges, "198.51.100.0"),
 			`annotation mesh.openservicemesh.io/exclude-outbound-ip-ranges: "198.51.100.0" is no IP range: write CIDRs`},
-		{"an excluded range that no packet is in", annotated(model.ExcludeOutboundRanges, "::ffff:198.51.100.0/120"),
+		{"an excluded range that no packet is in", annotated(metadata.ExcludeOutboundRanges, "::ffff:198.51.100.0/120"),
 			`annotation mesh.openservicemesh.io/exclude-outbound-ip-ranges: "::ffff:198.51.100.0/120" is an IPv4 range written as IPv6: write it as 198.51.100.0/24`},
-		{"the pod's own interface excluded", annotated(model.ExcludeInterfaces, "eth0"),
+		{"the pod's own interface excluded", annotated(metadata.ExcludeInterfaces, "eth0"),
 			"annotation mesh.openservicemesh.io/exclude-interfaces: interface eth0 carries the pod's own traffic: name another"},
 		{"an inbound exclusion that the administrator forbids", func(p *corev1.Pod, n *Namespace, s *Settings) {
-			n.Labels = map[string]string{model.InboundExclusionLabel: inboundExclusionForbidden}
-			annotated(model.ExcludeInboundPorts, "9090")(p, n, s)
+			n.Labels = map[string]string{metadata.InboundExclusionLabel: inboundExclusionForbidden}
+			annotated(metadata.ExcludeInboundPorts, "9090")(p, n, s)
 		}, "annotation mesh.openservicemesh.io/exclude-inbound-ports: namespace bookstore is labelled mesh.openservicemesh.io/inbound-exclusions=forbidden: remove the annotation"},
-		{"an override that is no quantity", annotated(model.ProxyCPU, "much"),
+		{"an override that is no quantity", annotated(metadata.ProxyCPU, "much"),
 			`annotation mesh.openservicemesh.io/proxy-cpu: "much" is no quantity above zero: write it as in a container's resources, 100m or 128Mi`},
-		{"a request above its limit", annotated(model.ProxyMemoryLimit, "64Mi"),
+		{"a request above its limit", annotated(metadata.ProxyMemoryLimit, "64Mi"),
 			"annotations mesh.openservicemesh.io/proxy-memory, proxy-memory-limit: the proxy would request 96Mi, above its limit of 64Mi: set both"},
-		{"an unknown log level", annotated(model.ProxyLogLevel, "loud"),
+		{"an unknown log level", annotated(metadata.ProxyLogLevel, "loud"),
 			`annotation mesh.openservicemesh.io/proxy-log-level: "loud" is none of trace, debug`},
-		{"no worker threads", annotated(model.ProxyConcurrency, "0"),
+		{"no worker threads", annotated(metadata.ProxyConcurrency, "0"),
 			`annotation mesh.openservicemesh.io/proxy-concurrency: "0" is no number from 1 to 128`},
-		{"a proxy of the tenant's own", annotated(model.ProxyImageAnnotation, "mine"),
+		{"a proxy of the tenant's own", annotated(metadata.ProxyImageAnnotation, "mine"),
 			"annotation mesh.openservicemesh.io/proxy-image: the proxy's image guards what others' policies say: remove it, or have an administrator label the namespace mesh.openservicemesh.io/privileged-workloads=allowed"},
 		{"HTTP/3 probe", container(func(c *corev1.Container) {
 			c.LivenessProbe = httpProbe(80)
@@ -161,7 +162,7 @@ func TestRefusals(t *testing.T) {
 			c.Lifecycle = &corev1.Lifecycle{PreStop: httpHook("", intstr.FromInt32(80))}
 		}), "container app: lifecycle.preStop.httpGet is plaintext from the kubelet, which the mesh refuses: use exec or sleep, or exclude its port by the annotation mesh.openservicemesh.io/exclude-inbound-ports"},
 		{"HTTP hook at the start, another port excluded", func(p *corev1.Pod, _ *Namespace, _ *Settings) {
-			p.Annotations = map[string]string{model.ExcludeInboundPorts: "8080"}
+			p.Annotations = map[string]string{metadata.ExcludeInboundPorts: "8080"}
 			p.Spec.Containers[0].Lifecycle = &corev1.Lifecycle{PostStart: httpHook("", intstr.FromInt32(80))}
 		}, "container app: lifecycle.postStart.httpGet is plaintext from the kubelet"},
 
@@ -172,7 +173,7 @@ func TestRefusals(t *testing.T) {
 		}), "container app mounts volume mesh-identity, which belongs to the mesh: remove the mount"},
 		{"an app that asks for a certificate of its own", func(p *corev1.Pod, _ *Namespace, _ *Settings) {
 			p.Spec.Volumes = []corev1.Volume{{Name: "mine", VolumeSource: corev1.VolumeSource{Projected: &corev1.ProjectedVolumeSource{
-				Sources: []corev1.VolumeProjection{{PodCertificate: &corev1.PodCertificateProjection{SignerName: model.Signer}}},
+				Sources: []corev1.VolumeProjection{{PodCertificate: &corev1.PodCertificateProjection{SignerName: sidecar.Signer}}},
 			}}}}
 		}, "volume mine asks for a certificate of signer mesh.openservicemesh.io/workload, which the mesh gives to its proxies alone: remove it"},
 		{"an app that mounts a part of the proxy's files", container(func(c *corev1.Container) {
@@ -203,7 +204,7 @@ func TestRefusals(t *testing.T) {
 // TestRefusalNamesEveryReason holds that whoever mends a pod needs one attempt.
 func TestRefusalNamesEveryReason(t *testing.T) {
 	pod := readPod(t, "testdata/nothing-there.in.yaml")
-	pod.Annotations = map[string]string{model.ProxyCPU: "much", model.ProxyLogLevel: "loud", model.ExcludeInboundPorts: "x"}
+	pod.Annotations = map[string]string{metadata.ProxyCPU: "much", metadata.ProxyLogLevel: "loud", metadata.ExcludeInboundPorts: "x"}
 	pod.Spec.InitContainers = []corev1.Container{
 		{Name: "setup", SecurityContext: &corev1.SecurityContext{Privileged: ptr.To(true)}},
 		{Name: "log", RestartPolicy: ptr.To(corev1.ContainerRestartPolicyAlways), SecurityContext: &corev1.SecurityContext{
@@ -236,7 +237,7 @@ func TestRefusalIsBounded(t *testing.T) {
 		t.Errorf("refused with %v", err)
 	}
 	pod = readPod(t, "testdata/nothing-there.in.yaml")
-	pod.Annotations = map[string]string{model.ProxyCPU: strings.Repeat("ü", 100_000)}
+	pod.Annotations = map[string]string{metadata.ProxyCPU: strings.Repeat("ü", 100_000)}
 	if _, err := Patch(pod, bookstore, settings); err == nil || len(err.Error()) > 600 || !utf8.ValidString(err.Error()) {
 		t.Errorf("an annotation of 200 KB is refused with %v", err)
 	}
@@ -249,7 +250,7 @@ func TestPodsOfManyPartsAreDecidedSoon(t *testing.T) {
 	pod := readPod(t, "testdata/nothing-there.in.yaml")
 	pod.Spec.SecurityContext = &corev1.PodSecurityContext{SupplementalGroups: make([]int64, 700_000)}
 	pod.Spec.Containers = make([]corev1.Container, 100_000)
-	pod.Annotations = map[string]string{model.Prefix + strings.Repeat("x", 1<<20): ""}
+	pod.Annotations = map[string]string{metadata.Prefix + strings.Repeat("x", 1<<20): ""}
 	start := time.Now()
 	if _, err := Patch(pod, bookstore, settings); err != nil {
 		t.Fatal(err)
@@ -313,7 +314,7 @@ func TestHooksThatGoPastTheProxyAreLeftAlone(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			pod := readPod(t, "testdata/nothing-there.in.yaml")
-			pod.Annotations = map[string]string{model.ExcludeInboundPorts: "9091, 9090"}
+			pod.Annotations = map[string]string{metadata.ExcludeInboundPorts: "9091, 9090"}
 			pod.Spec.Containers[0].Ports = []corev1.ContainerPort{{Name: "admin", ContainerPort: 9090}}
 			pod.Spec.Containers[0].Lifecycle = lifecycle
 			result, err := Patch(pod, bookstore, settings)
@@ -399,7 +400,7 @@ func TestLeftOutOfTheMesh(t *testing.T) {
 		change  func(*corev1.Pod)
 		warning string
 	}{
-		{"the pod's label wins", func(p *corev1.Pod) { p.Labels = map[string]string{model.InjectLabel: model.InjectDisabled} }, ""},
+		{"the pod's label wins", func(p *corev1.Pod) { p.Labels = map[string]string{metadata.InjectLabel: metadata.InjectDisabled} }, ""},
 		{"host network", func(p *corev1.Pod) { p.Spec.HostNetwork = true }, "this pod is not in the mesh: it uses the node's network"},
 		{"mirror pod", func(p *corev1.Pod) { p.Annotations = map[string]string{corev1.MirrorPodAnnotationKey: "x"} }, "this pod is not in the mesh: it mirrors a static pod"},
 	} {
@@ -421,15 +422,15 @@ func TestLeftOutOfTheMesh(t *testing.T) {
 // and the signer would take it for the mesh's.
 func TestPodOutsideTheMeshCannotPose(t *testing.T) {
 	for name, leave := range map[string]func(*corev1.Pod){
-		"by its label":      func(p *corev1.Pod) { p.Labels = map[string]string{model.InjectLabel: model.InjectDisabled} },
+		"by its label":      func(p *corev1.Pod) { p.Labels = map[string]string{metadata.InjectLabel: metadata.InjectDisabled} },
 		"on the node's net": func(p *corev1.Pod) { p.Spec.HostNetwork = true },
 		"as a mirror":       func(p *corev1.Pod) { p.Annotations = map[string]string{corev1.MirrorPodAnnotationKey: "x"} },
 		"by another volume": func(p *corev1.Pod) {
-			p.Labels, p.Spec.InitContainers = map[string]string{model.InjectLabel: model.InjectDisabled}, nil
+			p.Labels, p.Spec.InitContainers = map[string]string{metadata.InjectLabel: metadata.InjectDisabled}, nil
 			p.Spec.Volumes[0].Name = "mine"
 		},
 		"with the container": func(p *corev1.Pod) {
-			p.Labels, p.Spec.Volumes = map[string]string{model.InjectLabel: model.InjectDisabled}, nil
+			p.Labels, p.Spec.Volumes = map[string]string{metadata.InjectLabel: metadata.InjectDisabled}, nil
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

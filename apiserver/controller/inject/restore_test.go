@@ -14,7 +14,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 
-	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/metadata"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/sidecar"
 )
 
 // renewed are settings that differ in all that a pod shows of them.
@@ -43,7 +44,7 @@ func TestPodFromABackupBecomesWhatItsManifestBecomes(t *testing.T) {
 				backup.Spec.InitContainers[i].ImagePullPolicy = corev1.PullIfNotPresent
 			}
 			for _, c := range backup.Spec.InitContainers {
-				if c.Name == model.ProxyContainer {
+				if c.Name == sidecar.ProxyContainer {
 					c.ReadinessProbe.HTTPGet.Protocol = new(corev1.HTTPProtocol)
 					*c.ReadinessProbe.HTTPGet.Protocol = corev1.HTTPProtocolHTTP1
 				}
@@ -71,7 +72,7 @@ func TestPodFromABackupBecomesWhatItsManifestBecomes(t *testing.T) {
 // drops annotations, labels and probes.
 func TestCopyThatKubectlDebugMakesGetsAProxy(t *testing.T) {
 	pod := readPod(t, "testdata/probes.in.yaml")
-	pod.Annotations = map[string]string{model.ProxyLogLevel: "debug", model.ProxyConcurrency: "4", model.ExcludeOutboundPorts: "3306"}
+	pod.Annotations = map[string]string{metadata.ProxyLogLevel: "debug", metadata.ProxyConcurrency: "4", metadata.ExcludeOutboundPorts: "3306"}
 	debugged := apply(t, pod)
 	debugged.Annotations, debugged.Labels = nil, nil
 	for i := range debugged.Spec.Containers {
@@ -115,7 +116,7 @@ func TestBackupCannotSayMoreByARouteThanByAProbe(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			pod := apply(t, readPod(t, "testdata/probes.in.yaml"))
-			args := initContainerNamed(&pod.Spec, model.InitContainer).Args
+			args := initContainerNamed(&pod.Spec, sidecar.InitContainer).Args
 			at := slices.IndexFunc(args, func(arg string) bool { return strings.HasPrefix(arg, `--probe={"container":"cache","kind":"startup"`) })
 			args[at] = forged
 			const want = "sidecar container cache: startupProbe.httpGet leads to the mesh's proxy, and no container mesh-init of the pod says where it led before: write the app's own port and path"
@@ -136,7 +137,7 @@ func TestTimeoutOfABackupsProbeIsItsOwn(t *testing.T) {
 			break
 		}
 	}
-	args := strings.Join(initContainerNamed(&apply(t, pod).Spec, model.InitContainer).Args, " ")
+	args := strings.Join(initContainerNamed(&apply(t, pod).Spec, sidecar.InitContainer).Args, " ")
 	if changed == "" || !strings.Contains(args, `--probe={"container":"`+changed+`","kind":"liveness"`) || !strings.Contains(args, `"timeout":7}`) {
 		t.Errorf("mesh-init has %s, want a route of %s with a timeout of 7 s", args, changed)
 	}

@@ -11,7 +11,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
-	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/metadata"
 )
 
 // Settings is what Patch has to know beside the pod and its namespace.
@@ -70,4 +70,4 @@ const privilegedAllowed = "allowed"
 // podSecurityLabel is PodSecurity's (KEP-2579).
 const podSecurityLabel = "pod-security.kubernetes.io/enforce"
 
-func (n Namespace) privileged() bool { return n.Labels[model.PrivilegedLabel] == privilegedAllowed }
+func (n Namespace) privileged() bool { return n.Labels[metadata.PrivilegedLabel] == privilegedAllowed }

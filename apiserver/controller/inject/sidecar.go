@@ -12,7 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/utils/ptr"
 
-	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/sidecar"
 )
 
 // initContainer redirects the pod's traffic, and ends when the proxy, which starts
@@ -27,17 +27,17 @@ func initContainer(settings Settings, user int64, routes []ProbeRoute, excluded 
 	}
 	args = append(args, excluded...)
 	return corev1.Container{
-		Name:    model.InitContainer,
+		Name:    sidecar.InitContainer,
 		Image:   settings.InitImage,
 		Command: []string{"mesh-helper", "init"},
 		Args:    args,
 		VolumeMounts: []corev1.VolumeMount{
-			{Name: model.VolumeRun, MountPath: model.RunDirectory},
+			{Name: sidecar.VolumeRun, MountPath: sidecar.RunDirectory},
 			{Name: volumeNoToken, MountPath: tokenPath, ReadOnly: true},
 		},
 		SecurityContext: &corev1.SecurityContext{
 			RunAsUser:                ptr.To[int64](0),
-			RunAsGroup:               ptr.To[int64](model.ProxyGID),
+			RunAsGroup:               ptr.To[int64](sidecar.ProxyGID),
 			RunAsNonRoot:             ptr.To(false),
 			Privileged:               ptr.To(false),
 			AllowPrivilegeEscalation: ptr.To(false),
@@ -53,7 +53,7 @@ func initContainer(settings Settings, user int64, routes []ProbeRoute, excluded 
 // the kubelet a second look: mesh-init waits for it.
 func proxyContainer(settings Settings, user int64, bootstrap string) corev1.Container {
 	return corev1.Container{
-		Name:    model.ProxyContainer,
+		Name:    sidecar.ProxyContainer,
 		Image:   settings.ProxyImage,
 		Command: []string{"envoy"},
 		Args: []string{
@@ -74,15 +74,15 @@ func proxyContainer(settings Settings, user int64, bootstrap string) corev1.Cont
 		Env:           proxyEnv(),
 		RestartPolicy: ptr.To(corev1.ContainerRestartPolicyAlways),
 		VolumeMounts: []corev1.VolumeMount{
-			{Name: model.VolumeIdentity, MountPath: path.Dir(model.CredentialBundle), ReadOnly: true},
-			{Name: model.VolumeRoots, MountPath: path.Dir(model.ControlPlaneRoots), ReadOnly: true},
-			{Name: model.VolumeFiles, MountPath: model.FilesDirectory, ReadOnly: true},
-			{Name: model.VolumeRun, MountPath: model.RunDirectory},
+			{Name: sidecar.VolumeIdentity, MountPath: path.Dir(sidecar.CredentialBundle), ReadOnly: true},
+			{Name: sidecar.VolumeRoots, MountPath: path.Dir(sidecar.ControlPlaneRoots), ReadOnly: true},
+			{Name: sidecar.VolumeFiles, MountPath: sidecar.FilesDirectory, ReadOnly: true},
+			{Name: sidecar.VolumeRun, MountPath: sidecar.RunDirectory},
 			{Name: volumeNoToken, MountPath: tokenPath, ReadOnly: true},
 		},
 		ReadinessProbe: &corev1.Probe{
 			ProbeHandler: corev1.ProbeHandler{HTTPGet: &corev1.HTTPGetAction{
-				Path: "/ready", Port: intstr.FromInt32(model.PortReadiness), Scheme: corev1.URISchemeHTTP,
+				Path: "/ready", Port: intstr.FromInt32(sidecar.PortReadiness), Scheme: corev1.URISchemeHTTP,
 			}},
 			TimeoutSeconds:   2,
 			PeriodSeconds:    5,
@@ -90,11 +90,11 @@ func proxyContainer(settings Settings, user int64, bootstrap string) corev1.Cont
 			FailureThreshold: 3,
 		},
 		Lifecycle: &corev1.Lifecycle{PreStop: &corev1.LifecycleHandler{Exec: &corev1.ExecAction{
-			Command: []string{model.Helper, "drain", "--timeout=" + settings.TerminationDrain.String()},
+			Command: []string{sidecar.Helper, "drain", "--timeout=" + settings.TerminationDrain.String()},
 		}}},
 		SecurityContext: &corev1.SecurityContext{
 			RunAsUser:                ptr.To(user),
-			RunAsGroup:               ptr.To[int64](model.ProxyGID),
+			RunAsGroup:               ptr.To[int64](sidecar.ProxyGID),
 			RunAsNonRoot:             ptr.To(true),
 			Privileged:               ptr.To(false),
 			AllowPrivilegeEscalation: ptr.To(false),
@@ -132,5 +132,5 @@ func seconds(d time.Duration) string { return strconv.Itoa(int(d.Seconds())) }
 // controlPlaneHost is what the proxy resolves: the whole name, so that it needs
 // no search list.
 func controlPlaneHost(settings Settings) string {
-	return model.ControlPlaneName(settings.SystemNamespace) + "." + settings.ClusterDomain
+	return sidecar.ControlPlaneName(settings.SystemNamespace) + "." + settings.ClusterDomain
 }

@@ -14,7 +14,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 
-	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/metadata"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/sidecar"
 )
 
 // volumeNoToken is empty. It is mounted where the ServiceAccount admission
@@ -39,7 +40,7 @@ const fileMode int32 = 0o644
 
 func ourVolume(name string) bool {
 	switch name {
-	case model.VolumeIdentity, model.VolumeRoots, model.VolumeFiles, model.VolumeRun, volumeNoToken:
+	case sidecar.VolumeIdentity, sidecar.VolumeRoots, sidecar.VolumeFiles, sidecar.VolumeRun, volumeNoToken:
 		return true
 	}
 	return false
@@ -49,23 +50,23 @@ func ourVolume(name string) bool {
 // compare equal after the API server has filled in its own.
 func volumes(settings Settings) []corev1.Volume {
 	return []corev1.Volume{
-		projected(model.VolumeIdentity, corev1.VolumeProjection{PodCertificate: &corev1.PodCertificateProjection{
-			SignerName:           model.Signer,
+		projected(sidecar.VolumeIdentity, corev1.VolumeProjection{PodCertificate: &corev1.PodCertificateProjection{
+			SignerName:           sidecar.Signer,
 			KeyType:              "ECDSAP256",
 			MaxExpirationSeconds: ptr.To(int32(settings.CertificateLifetime.Seconds())),
-			CredentialBundlePath: path.Base(model.CredentialBundle),
+			CredentialBundlePath: path.Base(sidecar.CredentialBundle),
 		}}),
-		projected(model.VolumeRoots, corev1.VolumeProjection{ClusterTrustBundle: &corev1.ClusterTrustBundleProjection{
-			SignerName:    ptr.To(model.TrustBundleSigner),
+		projected(sidecar.VolumeRoots, corev1.VolumeProjection{ClusterTrustBundle: &corev1.ClusterTrustBundleProjection{
+			SignerName:    ptr.To(sidecar.TrustBundleSigner),
 			LabelSelector: &metav1.LabelSelector{},
-			Path:          path.Base(model.ControlPlaneRoots),
+			Path:          path.Base(sidecar.ControlPlaneRoots),
 		}}),
-		projected(model.VolumeFiles, corev1.VolumeProjection{DownwardAPI: &corev1.DownwardAPIProjection{Items: []corev1.DownwardAPIVolumeFile{
-			annotationFile(model.IdentitySDS, model.IdentitySDSAnnotation),
-			annotationFile(model.ControlPlaneRootsSDS, model.ControlPlaneRootsSDSAnnotation),
-			annotationFile(model.RefusalBudget, model.RefusalBudgetAnnotation),
+		projected(sidecar.VolumeFiles, corev1.VolumeProjection{DownwardAPI: &corev1.DownwardAPIProjection{Items: []corev1.DownwardAPIVolumeFile{
+			annotationFile(sidecar.IdentitySDS, metadata.IdentitySDSAnnotation),
+			annotationFile(sidecar.ControlPlaneRootsSDS, metadata.ControlPlaneRootsSDSAnnotation),
+			annotationFile(sidecar.RefusalBudget, metadata.RefusalBudgetAnnotation),
 		}}}),
-		emptyDir(model.VolumeRun, runSize),
+		emptyDir(sidecar.VolumeRun, runSize),
 		emptyDir(volumeNoToken, "1Mi"),
 	}
 }

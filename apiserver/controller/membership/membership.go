@@ -11,7 +11,8 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
-	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/metadata"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/sidecar"
 )
 
 // excluded are the namespaces that a cluster needs to come up. No label brings
@@ -27,13 +28,13 @@ func Selected(namespace corev1.Namespace, podLabels map[string]string, systemNam
 	if namespace.Name == systemNamespace || slices.Contains(excluded, namespace.Name) {
 		return false
 	}
-	switch podLabels[model.InjectLabel] {
-	case model.InjectEnabled:
+	switch podLabels[metadata.InjectLabel] {
+	case metadata.InjectEnabled:
 		return true
-	case model.InjectDisabled:
+	case metadata.InjectDisabled:
 		return false
 	}
-	return namespace.Labels[model.InjectLabel] == model.InjectEnabled
+	return namespace.Labels[metadata.InjectLabel] == metadata.InjectEnabled
 }
 
 // HasProxy tells whether a pod carries our sidecar: the proxy as a native
@@ -56,12 +57,12 @@ func HasStarted(pod *corev1.Pod) bool {
 }
 
 func isProxy(c corev1.Container) bool {
-	return c.Name == model.ProxyContainer && c.RestartPolicy != nil && *c.RestartPolicy == corev1.ContainerRestartPolicyAlways
+	return c.Name == sidecar.ProxyContainer && c.RestartPolicy != nil && *c.RestartPolicy == corev1.ContainerRestartPolicyAlways
 }
 
 func isIdentity(v corev1.Volume) bool {
-	return v.Name == model.VolumeIdentity && v.Projected != nil &&
+	return v.Name == sidecar.VolumeIdentity && v.Projected != nil &&
 		slices.ContainsFunc(v.Projected.Sources, func(s corev1.VolumeProjection) bool {
-			return s.PodCertificate != nil && s.PodCertificate.SignerName == model.Signer
+			return s.PodCertificate != nil && s.PodCertificate.SignerName == sidecar.Signer
 		})
 }

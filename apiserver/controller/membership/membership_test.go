@@ -13,7 +13,8 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 	"sigs.k8s.io/yaml"
 
-	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/metadata"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/sidecar"
 )
 
 // TestSelectedIsWhatTheWebhookSelects reads the manifest, and holds its selectors
@@ -27,7 +28,7 @@ func TestSelectedIsWhatTheWebhookSelects(t *testing.T) {
 	if err := yaml.UnmarshalStrict(raw, &webhooks); err != nil {
 		t.Fatal(err)
 	}
-	values := []string{"", model.InjectEnabled, model.InjectDisabled, "other"}
+	values := []string{"", metadata.InjectEnabled, metadata.InjectDisabled, "other"}
 	for _, name := range []string{"shop", "kube-system", "kube-public", "kube-node-lease", "mesh-system"} {
 		for _, onNamespace := range values {
 			for _, onPod := range values {
@@ -42,7 +43,7 @@ func TestSelectedIsWhatTheWebhookSelects(t *testing.T) {
 }
 
 func TestPodLabelWinsOverItsNamespace(t *testing.T) {
-	in := corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "shop", Labels: labelled(model.InjectEnabled)}}
+	in := corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "shop", Labels: labelled(metadata.InjectEnabled)}}
 	out := corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "shop"}}
 	for _, c := range []struct {
 		namespace corev1.Namespace
@@ -50,9 +51,9 @@ func TestPodLabelWinsOverItsNamespace(t *testing.T) {
 		want      bool
 	}{
 		{in, "", true},
-		{in, model.InjectDisabled, false},
+		{in, metadata.InjectDisabled, false},
 		{out, "", false},
-		{out, model.InjectEnabled, true},
+		{out, metadata.InjectEnabled, true},
 	} {
 		if got := Selected(c.namespace, labelled(c.pod), "mesh-system"); got != c.want {
 			t.Errorf("namespace %v, pod %q: got %t", c.namespace.Labels, c.pod, got)
@@ -99,10 +100,10 @@ func TestHasStarted(t *testing.T) {
 func meshed() *corev1.Pod {
 	always := corev1.ContainerRestartPolicyAlways
 	return &corev1.Pod{Spec: corev1.PodSpec{
-		InitContainers: []corev1.Container{{Name: model.ProxyContainer, RestartPolicy: &always}},
-		Volumes: []corev1.Volume{{Name: model.VolumeIdentity, VolumeSource: corev1.VolumeSource{
+		InitContainers: []corev1.Container{{Name: sidecar.ProxyContainer, RestartPolicy: &always}},
+		Volumes: []corev1.Volume{{Name: sidecar.VolumeIdentity, VolumeSource: corev1.VolumeSource{
 			Projected: &corev1.ProjectedVolumeSource{Sources: []corev1.VolumeProjection{
-				{PodCertificate: &corev1.PodCertificateProjection{SignerName: model.Signer}},
+				{PodCertificate: &corev1.PodCertificateProjection{SignerName: sidecar.Signer}},
 			}},
 		}}},
 	}}
@@ -112,7 +113,7 @@ func labelled(value string) map[string]string {
 	if value == "" {
 		return nil
 	}
-	return map[string]string{model.InjectLabel: value}
+	return map[string]string{metadata.InjectLabel: value}
 }
 
 // selected applies the selectors as the API server does, which gives every

@@ -59,3 +59,9 @@ func (p Protocol) MayBeHTTP() bool { return p == ProtocolDetect || p.IsHTTP() }
 func (p Protocol) IsHTTP() bool {
 	return p == ProtocolHTTP1 || p == ProtocolHTTP2 || p == ProtocolGRPC
 }
+
+// SPIFFEID is the identity of a service account:
+// spiffe://<trustDomain>/ns/<namespace>/sa/<serviceAccount>.
+func SPIFFEID(trustDomain, namespace, serviceAccount string) string {
+	return "spiffe://" + trustDomain + "/ns/" + namespace + "/sa/" + serviceAccount
+}

@@ -13,7 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/openservicemesh/mesh-apiserver/apis/mesh/v1alpha1"
-	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/metadata"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/world"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/world/worldtest"
 )
@@ -103,10 +103,10 @@ func TestChangeTouchesWhomItConcerns(t *testing.T) {
 			w.SetServiceAccount(&corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: "b", Name: "other"}})
 		}, stale{}},
 		{"a Namespace says what holds for its pods", func(w *world.World, _ objects) {
-			w.SetNamespace(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "a", Annotations: map[string]string{model.MTLSAnnotation: "Permissive"}}})
+			w.SetNamespace(&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "a", Annotations: map[string]string{metadata.MTLSAnnotation: "Permissive"}}})
 		}, stale{Views: []string{"a web"}}},
 		{"a pod's own annotation gives it another view", func(w *world.World, o objects) {
-			o.pod.Annotations = map[string]string{model.MTLSPortsAnnotation: "8080=Strict"}
+			o.pod.Annotations = map[string]string{metadata.MTLSPortsAnnotation: "8080=Strict"}
 			w.SetPod(o.pod)
 		}, stale{Services: []string{"a/web"}, Views: []string{"a web", "gone"}, Proxies: []string{"a/web-1/1"}, Addresses: []string{"a/web", "all"}}},
 		{"a pod gets an annotation that is not about traffic", func(w *world.World, o objects) {

@@ -11,7 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/membership"
-	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/metadata"
 )
 
 // KindPod is the kind of pods.
@@ -41,8 +41,8 @@ func makerOf(pod *corev1.Pod) Maker {
 // hand is told at once; a static pod says nothing to the webhook.
 func leftOut(pod *corev1.Pod) bool {
 	owner := metav1.GetControllerOf(pod)
-	label := pod.Labels[model.InjectLabel]
-	return pod.Spec.HostNetwork && label != model.InjectEnabled && label != model.InjectDisabled &&
+	label := pod.Labels[metadata.InjectLabel]
+	return pod.Spec.HostNetwork && label != metadata.InjectEnabled && label != metadata.InjectDisabled &&
 		owner != nil && owner.Kind != "Node"
 }
 
@@ -91,7 +91,7 @@ func (w *World) PodsOf(maker Maker) []*Pod {
 func (w *World) InMesh(namespace string) bool {
 	labelled := corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}
 	if w.visibilities[namespace].meshed {
-		labelled.Labels = map[string]string{model.InjectLabel: model.InjectEnabled}
+		labelled.Labels = map[string]string{metadata.InjectLabel: metadata.InjectEnabled}
 	}
 	return membership.Selected(labelled, nil, w.systemNamespace)
 }

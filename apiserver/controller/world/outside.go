@@ -14,7 +14,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	apiregistrationv1 "k8s.io/kube-aggregator/pkg/apis/apiregistration/v1"
 
-	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/metadata"
 )
 
 // The kinds of objects by which kube-apiserver calls Services.
@@ -136,11 +136,11 @@ type Scrape struct {
 // Prometheus does (documentation/examples/prometheus-kubernetes.yml).
 func ScrapeOf(object metav1.Object) Scrape {
 	annotations := object.GetAnnotations()
-	if annotations[model.ScrapeAnnotation] != "true" {
+	if annotations[metadata.ScrapeAnnotation] != "true" {
 		return Scrape{}
 	}
 	// What is no number is none to Prometheus either.
-	port, _ := strconv.ParseUint(annotations[model.ScrapePortAnnotation], 10, 16)
+	port, _ := strconv.ParseUint(annotations[metadata.ScrapePortAnnotation], 10, 16)
 	return Scrape{Asked: true, Port: uint16(port)}
 }
 

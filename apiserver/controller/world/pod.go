@@ -14,6 +14,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/membership"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/metadata"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
 )
 
@@ -30,7 +31,7 @@ type Pod struct {
 	Meshed bool
 	// View is the name of the View it belongs to, "" unless it is meshed.
 	View string
-	// Unknown says which of its labels and annotations do nothing (model.UnknownOfPod);
+	// Unknown says which of its labels and annotations do nothing (metadata.UnknownOfPod);
 	// nil unless it is meshed.
 	Unknown []string
 	// Scrape is what its annotations say to Prometheus, and Excluded the ports that
@@ -105,7 +106,7 @@ func newPod(in *corev1.Pod) (*Pod, *View) {
 	}
 	view := newView(in)
 	pod.View = view.Name
-	pod.Unknown = model.UnknownOfPod(in.Labels, in.Annotations)
+	pod.Unknown = metadata.UnknownOfPod(in.Labels, in.Annotations)
 	pod.Scrape = ScrapeOf(in)
 	pod.Excluded = excludedPorts(in)
 	return pod, view
@@ -113,7 +114,7 @@ func newPod(in *corev1.Pod) (*Pod, *View) {
 
 // excludedPorts are those that injection has kept away from the proxy.
 func excludedPorts(pod *corev1.Pod) []uint16 {
-	list, ok := pod.Annotations[model.ExcludeInboundPorts]
+	list, ok := pod.Annotations[metadata.ExcludeInboundPorts]
 	if !ok {
 		return nil
 	}

@@ -10,7 +10,7 @@ import (
 	discoveryv1 "k8s.io/api/discovery/v1"
 
 	"github.com/openservicemesh/mesh-apiserver/apis/mesh/v1alpha1"
-	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/sidecar"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/world/worldtest"
 )
 
@@ -59,7 +59,7 @@ func TestView(t *testing.T) {
 		"annotation":  func(p *corev1.Pod) { p.Annotations = map[string]string{"a": "b"} },
 		"port of UDP": func(p *corev1.Pod) { addPort(p, corev1.ContainerPort{ContainerPort: 53, Protocol: corev1.ProtocolUDP}) },
 		"port of proxy": func(p *corev1.Pod) {
-			p.Spec.InitContainers[0].Ports = []corev1.ContainerPort{{ContainerPort: model.PortReadiness}}
+			p.Spec.InitContainers[0].Ports = []corev1.ContainerPort{{ContainerPort: sidecar.PortReadiness}}
 		},
 		"image, command": func(p *corev1.Pod) { p.Spec.Containers[0].Image = "other" },
 	} {

@@ -9,7 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/openservicemesh/mesh-apiserver/apis/mesh/v1alpha1"
-	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/metadata"
 )
 
 // Reference names something that a policy speaks of.
@@ -110,8 +110,8 @@ func (w *World) SetNamespace(namespace *corev1.Namespace) {
 	w.setVisibility(namespace.Name, newVisibility(namespace))
 	w.setNamespaceTraffic(namespace.Name, namespaceTraffic{
 		uid:         string(namespace.UID),
-		annotations: annotationsOf(namespace, model.NamespaceTrafficAnnotations),
-		unknown:     model.UnknownOfNamespace(namespace.Labels, namespace.Annotations),
+		annotations: annotationsOf(namespace, metadata.NamespaceTrafficAnnotations),
+		unknown:     metadata.UnknownOfNamespace(namespace.Labels, namespace.Annotations),
 	})
 }
 

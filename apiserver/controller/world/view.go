@@ -14,7 +14,8 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
-	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/metadata"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/sidecar"
 )
 
 // View is all meshed pods that the mesh cannot tell apart. It is never changed
@@ -31,7 +32,7 @@ type View struct {
 	// two with one name, the first is meant.
 	Ports []Port
 	// Traffic is what the pods' own annotations say of traffic, by annotation;
-	// only those of model.TrafficAnnotations.
+	// only those of metadata.TrafficAnnotations.
 	Traffic map[string]string
 	// CertificateLifetime is the longest life of a certificate that the pods ask
 	// for, as MeshConfig had it when they were made; 0 if they do not say.
@@ -55,7 +56,7 @@ func newView(pod *corev1.Pod) *View {
 		Ports:          tcpPorts(pod),
 	}
 	view.Family = view.hash()
-	view.Traffic = annotationsOf(pod, model.TrafficAnnotations)
+	view.Traffic = annotationsOf(pod, metadata.TrafficAnnotations)
 	view.CertificateLifetime = certificateLifetime(pod)
 	view.Name = view.hash()
 	return view
@@ -64,7 +65,7 @@ func newView(pod *corev1.Pod) *View {
 // certificateLifetime is what the pod's identity volume asks for.
 func certificateLifetime(pod *corev1.Pod) time.Duration {
 	for _, volume := range pod.Spec.Volumes {
-		if volume.Name != model.VolumeIdentity || volume.Projected == nil {
+		if volume.Name != sidecar.VolumeIdentity || volume.Projected == nil {
 			continue
 		}
 		for _, source := range volume.Projected.Sources {
@@ -91,7 +92,7 @@ func tcpPorts(pod *corev1.Pod) []Port {
 		add(&pod.Spec.Containers[i])
 	}
 	for i := range pod.Spec.InitContainers {
-		if c := &pod.Spec.InitContainers[i]; isSidecar(c) && c.Name != model.ProxyContainer {
+		if c := &pod.Spec.InitContainers[i]; isSidecar(c) && c.Name != sidecar.ProxyContainer {
 			add(c)
 		}
 	}

@@ -14,7 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/openservicemesh/mesh-apiserver/apis/mesh/v1alpha1"
-	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/metadata"
 )
 
 // visibility is what is read of a Namespace about who sees it.
@@ -28,9 +28,9 @@ type visibility struct {
 }
 
 func newVisibility(namespace *corev1.Namespace) visibility {
-	value, annotated := namespace.Annotations[model.VisibilityAnnotation]
+	value, annotated := namespace.Annotations[metadata.VisibilityAnnotation]
 	return visibility{
-		meshed:    namespace.Labels[model.InjectLabel] == model.InjectEnabled,
+		meshed:    namespace.Labels[metadata.InjectLabel] == metadata.InjectEnabled,
 		annotated: annotated,
 		value:     value,
 	}

@@ -19,6 +19,7 @@ import (
 
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/compile"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/sidecar"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/world"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/world/worldtest"
 )
@@ -62,9 +63,9 @@ func TestEnvoyRefusesTheOldCertificateOfAnAccountThatIsGone(t *testing.T) {
 	apply := func() { h.Apply(Update{Set: in.resourcesOf(t, compile.Mesh(w), workloadOf(t, w))}) }
 	apply()
 
-	asHTTP, asTCP := in.as("buyer", model.ALPNHTTP1), in.as("buyer", model.ALPNTCP)
-	partnersHTTP := in.with(model.ALPNHTTP1, named("spiffe://cluster.local/ns/partner/sa/any"))
-	partnersTCP := in.with(model.ALPNTCP, named("spiffe://cluster.local/ns/partner/sa/any"))
+	asHTTP, asTCP := in.as("buyer", sidecar.ALPNHTTP1), in.as("buyer", sidecar.ALPNTCP)
+	partnersHTTP := in.with(sidecar.ALPNHTTP1, named("spiffe://cluster.local/ns/partner/sa/any"))
+	partnersTCP := in.with(sidecar.ALPNTCP, named("spiffe://cluster.local/ns/partner/sa/any"))
 	const ok, forbidden, hello, nothing = "HTTP/1.1 200 OK", "HTTP/1.1 403 Forbidden", "hello", ""
 	demand := func(when, buyersHTTP, buyersTCP, partnerHTTP, partnerTCP string) {
 		t.Helper()

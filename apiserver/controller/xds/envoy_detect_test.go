@@ -24,6 +24,7 @@ import (
 
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/envoy"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/sidecar"
 )
 
 // TestEnvoyDetectsTheProtocol calls a port that declares none: the callee is told
@@ -93,7 +94,7 @@ func tell(c net.Conn, certificates []tls.Certificate) {
 	if err := server.Handshake(); err != nil {
 		return
 	}
-	if offered == model.ALPNTCP {
+	if offered == sidecar.ALPNTCP {
 		fmt.Fprintln(server, offered)
 		io.Copy(io.Discard, server)
 		return
@@ -156,7 +157,7 @@ func detected(t *testing.T, port uint32, callee string) []envoy.Resource {
 		case *clusterv3.Cluster:
 			m.TransportSocket = &corev3.TransportSocket{Name: "tls", ConfigType: &corev3.TransportSocket_TypedConfig{
 				TypedConfig: packed(t, &tlsv3.UpstreamTlsContext{CommonTlsContext: &tlsv3.CommonTlsContext{
-					AlpnProtocols: []string{model.ALPNTCP},
+					AlpnProtocols: []string{sidecar.ALPNTCP},
 					TlsParams:     &tlsv3.TlsParameters{TlsMaximumProtocolVersion: tlsv3.TlsParameters_TLSv1_3},
 				}}),
 			}}

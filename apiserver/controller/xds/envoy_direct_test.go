@@ -32,6 +32,7 @@ import (
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/compile"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/envoy"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/sidecar"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/world"
 )
 
@@ -164,9 +165,9 @@ func churnAddress(i int) string { return fmt.Sprintf("198.18.%d.%d", 1+i/250, 1+
 func meshedPod(name, ip string) *corev1.Pod {
 	p := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "many", Name: name, UID: types.UID(name)}}
 	p.Spec.ServiceAccountName = "peer"
-	p.Spec.InitContainers = []corev1.Container{{Name: model.ProxyContainer, RestartPolicy: ptr.To(corev1.ContainerRestartPolicyAlways)}}
-	p.Spec.Volumes = []corev1.Volume{{Name: model.VolumeIdentity, VolumeSource: corev1.VolumeSource{Projected: &corev1.ProjectedVolumeSource{
-		Sources: []corev1.VolumeProjection{{PodCertificate: &corev1.PodCertificateProjection{SignerName: model.Signer}}},
+	p.Spec.InitContainers = []corev1.Container{{Name: sidecar.ProxyContainer, RestartPolicy: ptr.To(corev1.ContainerRestartPolicyAlways)}}
+	p.Spec.Volumes = []corev1.Volume{{Name: sidecar.VolumeIdentity, VolumeSource: corev1.VolumeSource{Projected: &corev1.ProjectedVolumeSource{
+		Sources: []corev1.VolumeProjection{{PodCertificate: &corev1.PodCertificateProjection{SignerName: sidecar.Signer}}},
 	}}}}
 	p.Status.Phase = corev1.PodRunning
 	p.Status.PodIPs = []corev1.PodIP{{IP: ip}}

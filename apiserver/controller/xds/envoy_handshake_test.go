@@ -31,6 +31,7 @@ import (
 
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/envoy"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/sidecar"
 )
 
 // TestEnvoyTakesNoHandshakeForMoreThanItProves calls the real inbound listener as
@@ -45,36 +46,36 @@ func TestEnvoyTakesNoHandshakeForMoreThanItProves(t *testing.T) {
 		want    string
 		reaches bool
 	}{
-		"who may, as HTTP":                             {in.web, in.as("buyer", model.ALPNHTTP1), books, "HTTP/1.1 200 OK", true},
-		"who may, what he may not":                     {in.web, in.as("buyer", model.ALPNHTTP1), admin, "HTTP/1.1 403 Forbidden", false},
-		"who may, by HTTP/2's ALPN":                    {in.web, in.as("buyer", model.ALPNHTTP2), admin, "HTTP/1.1 403 Forbidden", false},
-		"a TCP connection to rules of HTTP":            {in.web, in.as("buyer", model.ALPNTCP), books, "", false},
-		"the same, offering HTTP behind it":            {in.web, in.as("buyer", model.ALPNTCP, model.ALPNHTTP1), admin, "", false},
-		"HTTP before TCP":                              {in.web, in.as("buyer", model.ALPNHTTP1, model.ALPNTCP), admin, "HTTP/1.1 403 Forbidden", false},
-		"anybody, at an open port":                     {in.open, in.with(model.ALPNHTTP1, named("spiffe://cluster.local/ns/other/sa/other")), books, "HTTP/1.1 200 OK", true},
-		"TCP where HTTP is denied":                     {in.open, in.as("buyer", model.ALPNTCP), "", "", false},
-		"who is admitted and denied, at a port of TCP": {in.tcp, in.as("denied", model.ALPNTCP), "", "", false},
-		"HTTP where it is denied":                      {in.open, in.as("buyer", model.ALPNHTTP2), admin, "HTTP/1.1 403 Forbidden", false},
+		"who may, as HTTP":                             {in.web, in.as("buyer", sidecar.ALPNHTTP1), books, "HTTP/1.1 200 OK", true},
+		"who may, what he may not":                     {in.web, in.as("buyer", sidecar.ALPNHTTP1), admin, "HTTP/1.1 403 Forbidden", false},
+		"who may, by HTTP/2's ALPN":                    {in.web, in.as("buyer", sidecar.ALPNHTTP2), admin, "HTTP/1.1 403 Forbidden", false},
+		"a TCP connection to rules of HTTP":            {in.web, in.as("buyer", sidecar.ALPNTCP), books, "", false},
+		"the same, offering HTTP behind it":            {in.web, in.as("buyer", sidecar.ALPNTCP, sidecar.ALPNHTTP1), admin, "", false},
+		"HTTP before TCP":                              {in.web, in.as("buyer", sidecar.ALPNHTTP1, sidecar.ALPNTCP), admin, "HTTP/1.1 403 Forbidden", false},
+		"anybody, at an open port":                     {in.open, in.with(sidecar.ALPNHTTP1, named("spiffe://cluster.local/ns/other/sa/other")), books, "HTTP/1.1 200 OK", true},
+		"TCP where HTTP is denied":                     {in.open, in.as("buyer", sidecar.ALPNTCP), "", "", false},
+		"who is admitted and denied, at a port of TCP": {in.tcp, in.as("denied", sidecar.ALPNTCP), "", "", false},
+		"HTTP where it is denied":                      {in.open, in.as("buyer", sidecar.ALPNHTTP2), admin, "HTTP/1.1 403 Forbidden", false},
 		"no ALPN":                                      {in.web, in.as("buyer"), books, "", false},
 		"another ALPN":                                 {in.web, in.as("buyer", "http/1.1", "h2"), books, "", false},
 		"an ALPN in capitals":                          {in.web, in.as("buyer", "MESH-TCP"), books, "", false},
-		"HTTP at a port of TCP":                        {in.tcp, in.as("buyer", model.ALPNHTTP1), books, "", false},
-		"who may, at a port of TCP":                    {in.tcp, in.as("buyer", model.ALPNTCP), "", "hello", true},
-		"who may not, at a port of TCP":                {in.tcp, in.as("thief", model.ALPNTCP), "", "", false},
-		"who may not, in another's name":               {in.tcp, and(in.as("thief", model.ALPNTCP), sni("buyer.test")), "", "", false},
-		"no name":                                      {in.tcp, and(in.as("buyer", model.ALPNTCP), sni("")), "", "hello", true},
-		"TLS 1.2":                                      {in.tcp, and(in.as("buyer", model.ALPNTCP), func(c *tls.Config) { c.MaxVersion = tls.VersionTLS12 }), "", "", false},
-		"no certificate":                               {in.tcp, func(c *tls.Config) { c.NextProtos = []string{model.ALPNTCP} }, "", "", false},
-		"no certificate, as HTTP":                      {in.open, func(c *tls.Config) { c.NextProtos = []string{model.ALPNHTTP1} }, books, "", false},
-		"another trust domain":                         {in.open, in.with(model.ALPNHTTP1, named("spiffe://other.local/ns/test/sa/buyer")), books, "", false},
-		"a trust domain that begins the same":          {in.open, in.with(model.ALPNHTTP1, named("spiffe://cluster.local.other/ns/test/sa/buyer")), books, "", false},
-		"an identity that ends otherwise":              {in.tcp, in.with(model.ALPNTCP, named("spiffe://cluster.local/ns/test/sa/buyer/more")), "", "", false},
-		"the identity as a DNS name":                   {in.open, in.with(model.ALPNHTTP1, func(c *x509.Certificate) { c.DNSNames = []string{"spiffe://cluster.local/ns/test/sa/buyer"} }), books, "", false},
-		"the control plane's certificate":              {in.open, in.with(model.ALPNHTTP1, func(c *x509.Certificate) { c.DNSNames = []string{model.ControlPlaneName("mesh-system")} }), books, "", false},
-		"a certificate that has expired":               {in.open, in.with(model.ALPNHTTP1, and(named(buyerID), func(c *x509.Certificate) { c.NotAfter = time.Now().Add(-time.Second) })), books, "", false},
-		"a certificate that is not valid yet":          {in.open, in.with(model.ALPNHTTP1, and(named(buyerID), func(c *x509.Certificate) { c.NotBefore = time.Now().Add(time.Hour) })), books, "", false},
-		"a certificate for servers alone":              {in.open, in.with(model.ALPNHTTP1, and(named(buyerID), func(c *x509.Certificate) { c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth} })), books, "", false},
-		"a certificate of another root":                {in.open, by(t, newAuthority(t), model.ALPNHTTP1, named(buyerID)), books, "", false},
+		"HTTP at a port of TCP":                        {in.tcp, in.as("buyer", sidecar.ALPNHTTP1), books, "", false},
+		"who may, at a port of TCP":                    {in.tcp, in.as("buyer", sidecar.ALPNTCP), "", "hello", true},
+		"who may not, at a port of TCP":                {in.tcp, in.as("thief", sidecar.ALPNTCP), "", "", false},
+		"who may not, in another's name":               {in.tcp, and(in.as("thief", sidecar.ALPNTCP), sni("buyer.test")), "", "", false},
+		"no name":                                      {in.tcp, and(in.as("buyer", sidecar.ALPNTCP), sni("")), "", "hello", true},
+		"TLS 1.2":                                      {in.tcp, and(in.as("buyer", sidecar.ALPNTCP), func(c *tls.Config) { c.MaxVersion = tls.VersionTLS12 }), "", "", false},
+		"no certificate":                               {in.tcp, func(c *tls.Config) { c.NextProtos = []string{sidecar.ALPNTCP} }, "", "", false},
+		"no certificate, as HTTP":                      {in.open, func(c *tls.Config) { c.NextProtos = []string{sidecar.ALPNHTTP1} }, books, "", false},
+		"another trust domain":                         {in.open, in.with(sidecar.ALPNHTTP1, named("spiffe://other.local/ns/test/sa/buyer")), books, "", false},
+		"a trust domain that begins the same":          {in.open, in.with(sidecar.ALPNHTTP1, named("spiffe://cluster.local.other/ns/test/sa/buyer")), books, "", false},
+		"an identity that ends otherwise":              {in.tcp, in.with(sidecar.ALPNTCP, named("spiffe://cluster.local/ns/test/sa/buyer/more")), "", "", false},
+		"the identity as a DNS name":                   {in.open, in.with(sidecar.ALPNHTTP1, func(c *x509.Certificate) { c.DNSNames = []string{"spiffe://cluster.local/ns/test/sa/buyer"} }), books, "", false},
+		"the control plane's certificate":              {in.open, in.with(sidecar.ALPNHTTP1, func(c *x509.Certificate) { c.DNSNames = []string{sidecar.ControlPlaneName("mesh-system")} }), books, "", false},
+		"a certificate that has expired":               {in.open, in.with(sidecar.ALPNHTTP1, and(named(buyerID), func(c *x509.Certificate) { c.NotAfter = time.Now().Add(-time.Second) })), books, "", false},
+		"a certificate that is not valid yet":          {in.open, in.with(sidecar.ALPNHTTP1, and(named(buyerID), func(c *x509.Certificate) { c.NotBefore = time.Now().Add(time.Hour) })), books, "", false},
+		"a certificate for servers alone":              {in.open, in.with(sidecar.ALPNHTTP1, and(named(buyerID), func(c *x509.Certificate) { c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth} })), books, "", false},
+		"a certificate of another root":                {in.open, by(t, newAuthority(t), sidecar.ALPNHTTP1, named(buyerID)), books, "", false},
 		"a certificate that a workload's signed":       {in.open, in.byLeaf(t, buyerID), books, "", false},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -90,7 +91,7 @@ func TestEnvoyTakesNoHandshakeForMoreThanItProves(t *testing.T) {
 
 	t.Run("HTTP/2 under the ALPN of HTTP/1.1", func(t *testing.T) {
 		for path, want := range map[string]int{"/books": http.StatusOK, "/admin": http.StatusForbidden} {
-			if got := in.http2(t, path, model.ALPNHTTP1); got != want {
+			if got := in.http2(t, path, sidecar.ALPNHTTP1); got != want {
 				t.Errorf("%s: %d, want %d", path, got, want)
 			}
 		}
@@ -108,7 +109,7 @@ func TestEnvoyTakesNoHandshakeForMoreThanItProves(t *testing.T) {
 	})
 	t.Run("a session from before a revocation", func(t *testing.T) {
 		sessions := &countedSessions{ClientSessionCache: tls.NewLRUClientSessionCache(8)}
-		resuming := and(in.as("buyer", model.ALPNTCP), func(c *tls.Config) { c.ClientSessionCache = sessions })
+		resuming := and(in.as("buyer", sidecar.ALPNTCP), func(c *tls.Config) { c.ClientSessionCache = sessions })
 		if got := in.call(t, in.tcp, resuming, ""); got != "hello" {
 			t.Fatalf("was answered %q before", got)
 		}
@@ -117,7 +118,7 @@ func TestEnvoyTakesNoHandshakeForMoreThanItProves(t *testing.T) {
 		}
 		h.Apply(Update{Set: in.resources(t, "thief")})
 		waitFor(t, "a refusal", func() bool { return in.call(t, in.tcp, resuming, "") == "" })
-		waitFor(t, "the other's admission", func() bool { return in.call(t, in.tcp, in.as("thief", model.ALPNTCP), "") == "hello" })
+		waitFor(t, "the other's admission", func() bool { return in.call(t, in.tcp, in.as("thief", sidecar.ALPNTCP), "") == "hello" })
 		if got := in.call(t, in.tcp, resuming, ""); got != "" {
 			t.Errorf("was answered %q after", got)
 		}
@@ -150,7 +151,7 @@ func newInbound(t *testing.T, h *harness) *inbound {
 	h.start([]model.Proxy{a}, append(in.resources(t, "buyer"),
 		clusterTo(t, envoy.ClusterInboundHTTP1, server.Listener.Addr().String()), clusterTo(t, envoy.ClusterInboundTCP, greeter(t, in.reached)))...)
 	h.startEnvoy(a)
-	waitFor(t, "an answer", func() bool { return in.call(t, in.web, in.as("buyer", model.ALPNHTTP1), books) != "" })
+	waitFor(t, "an answer", func() bool { return in.call(t, in.web, in.as("buyer", sidecar.ALPNHTTP1), books) != "" })
 	return in
 }
 
@@ -266,7 +267,7 @@ func (in *inbound) byLeaf(t *testing.T, id string) func(*tls.Config) {
 	forged := pretender.issue(t, named(id))
 	forged.Certificate = append(forged.Certificate, leaf.Certificate...)
 	return func(c *tls.Config) {
-		c.NextProtos = []string{model.ALPNHTTP1}
+		c.NextProtos = []string{sidecar.ALPNHTTP1}
 		c.Certificates = []tls.Certificate{forged}
 	}
 }

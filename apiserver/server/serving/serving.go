@@ -19,7 +19,7 @@ import (
 	"k8s.io/klog/v2"
 	aggregator "k8s.io/kube-aggregator/pkg/client/clientset_generated/clientset"
 
-	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/sidecar"
 )
 
 // Serving is a dynamic certificate and key for any number of listeners.
@@ -46,7 +46,7 @@ func New(client kubernetes.Interface, aggregator aggregator.Interface, systemNam
 		client:    client,
 		namespace: systemNamespace,
 		names: []string{
-			model.ControlPlaneName(systemNamespace),
+			sidecar.ControlPlaneName(systemNamespace),
 			"mesh-apiserver." + systemNamespace,
 			"mesh-apiserver",
 		},

@@ -16,7 +16,7 @@ import (
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	certificatesv1 "k8s.io/api/certificates/v1"
 
-	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/sidecar"
 )
 
 // PolicyName names the policy and its binding, both of
@@ -26,7 +26,7 @@ const PolicyName = "mesh-podcertificate"
 // What the policy says, in CEL. A policy that says less is not ours.
 const (
 	// ofOurSigner is the only match condition: any other would let requests by.
-	ofOurSigner = "object.spec.signerName == '" + model.Signer + "'"
+	ofOurSigner = "object.spec.signerName == '" + sidecar.Signer + "'"
 	// byTheNode and ofTheNodes name the pod's own kubelet, as the node authorizer
 	// of Kubernetes does: user system:node:NAME in group system:nodes.
 	byTheNode  = "request.userInfo.username == 'system:node:' + object.spec.nodeName"

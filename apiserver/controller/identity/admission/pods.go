@@ -10,7 +10,7 @@ import (
 
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 
-	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/sidecar"
 )
 
 // PodsPolicyName names the policy that keeps pods of the mesh what the webhook
@@ -21,7 +21,7 @@ const PodsPolicyName = "mesh-pods"
 const (
 	// withOurCertificate is the only match condition.
 	withOurCertificate = "has(object.spec.volumes) && object.spec.volumes.exists(v, has(v.projected) && has(v.projected.sources) && " +
-		"v.projected.sources.exists(s, has(s.podCertificate) && s.podCertificate.signerName == '" + model.Signer + "'))"
+		"v.projected.sources.exists(s, has(s.podCertificate) && s.podCertificate.signerName == '" + sidecar.Signer + "'))"
 	// seenByTheWebhook is what a pod with our certificate must be.
 	seenByTheWebhook = "request.operation != 'CREATE' || variables.inject == 'enabled' || " +
 		"(variables.inject != 'disabled' && variables.injectOfNamespace == 'enabled')"

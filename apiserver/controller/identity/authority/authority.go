@@ -26,13 +26,13 @@ import (
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/identity/leaf"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/identity/root"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/identity/trustbundle"
-	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/sidecar"
 )
 
 // ErrRootLost says that the root's Secret is gone though its certificate was
 // published. A new root would cut off everybody who trusts the old one, so none
 // is made.
-var ErrRootLost = errors.New("Secret " + root.SecretName + " is gone but ClusterTrustBundle " + model.TrustBundle +
+var ErrRootLost = errors.New("Secret " + root.SecretName + " is gone but ClusterTrustBundle " + sidecar.TrustBundle +
 	" still publishes its certificate: restore the Secret, or delete the ClusterTrustBundle to begin again with a new root")
 
 // errNotServed says that the host has no place to publish the root. Listeners get

@@ -17,7 +17,7 @@ import (
 	"k8s.io/client-go/tools/events"
 
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/identity/root"
-	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/sidecar"
 )
 
 // mesh is an Authority before an API server, and the proxies that it waits for.
@@ -166,7 +166,7 @@ func TestBundleThatLosesTheNextRootBeginsItsTimeAnew(t *testing.T) {
 		t.Fatal("not noted")
 	}
 	bundles := m.client.CertificatesV1().ClusterTrustBundles()
-	edited, err := bundles.Get(context.Background(), model.TrustBundle, metav1.GetOptions{})
+	edited, err := bundles.Get(context.Background(), sidecar.TrustBundle, metav1.GetOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}

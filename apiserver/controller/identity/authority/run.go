@@ -17,7 +17,7 @@ import (
 	"k8s.io/klog/v2"
 
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/identity/root"
-	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/sidecar"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/loop"
 )
 
@@ -79,7 +79,7 @@ func (a *Authority) watch(ctx context.Context) (finish func()) {
 	var running sync.WaitGroup
 	for _, informer := range []cache.SharedIndexInformer{
 		coreinformers.NewFilteredSecretInformer(a.client, a.namespace, resync, cache.Indexers{}, named(root.SecretName)),
-		certificatesinformers.NewFilteredClusterTrustBundleInformer(a.client, resync, cache.Indexers{}, named(model.TrustBundle)),
+		certificatesinformers.NewFilteredClusterTrustBundleInformer(a.client, resync, cache.Indexers{}, named(sidecar.TrustBundle)),
 	} {
 		// AddEventHandler fails only on an informer that was stopped.
 		_, _ = informer.AddEventHandler(cache.ResourceEventHandlerFuncs{

@@ -12,7 +12,7 @@ import (
 	"net/url"
 	"time"
 
-	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/sidecar"
 )
 
 // Validity is the life of a certificate, in whole seconds: X.509 has no finer
@@ -53,7 +53,7 @@ func Template(name Name, trustDomain string, v Validity) (*x509.Certificate, err
 // of a workload calls it, so that no workload can pose as the control plane.
 func ControlPlaneTemplate(systemNamespace string, v Validity) *x509.Certificate {
 	t := endEntity(v, x509.ExtKeyUsageServerAuth)
-	t.DNSNames = []string{model.ControlPlaneName(systemNamespace)}
+	t.DNSNames = []string{sidecar.ControlPlaneName(systemNamespace)}
 	return t
 }
 

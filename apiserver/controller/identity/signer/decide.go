@@ -15,7 +15,8 @@ import (
 
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/identity/leaf"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/membership"
-	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/metadata"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/sidecar"
 )
 
 // Outcome is what becomes of a request.
@@ -91,7 +92,7 @@ func endsRefresh(reason string) bool {
 }
 
 func decide(request *certificatesv1.PodCertificateRequest, live Live, systemNamespace string) Verdict {
-	if request.Spec.SignerName != model.Signer {
+	if request.Spec.SignerName != sidecar.Signer {
 		return wait("request is for signer %q", request.Spec.SignerName)
 	}
 	if v := checkPod(request, live.Pod); v != nil {
@@ -139,7 +140,7 @@ func checkPod(request *certificatesv1.PodCertificateRequest, pod *corev1.Pod) *V
 	case pod.Spec.ServiceAccountName != spec.ServiceAccountName:
 		v = deny(AccountMismatch, "pod %q runs as service account %q, the request names %q", pod.Name, pod.Spec.ServiceAccountName, spec.ServiceAccountName)
 	case !injected(pod):
-		v = deny(NotInjected, "pod %q has no container %s that mounts a podCertificate of signer %s", pod.Name, model.ProxyContainer, model.Signer)
+		v = deny(NotInjected, "pod %q has no container %s that mounts a podCertificate of signer %s", pod.Name, sidecar.ProxyContainer, sidecar.Signer)
 	default:
 		return nil
 	}
@@ -157,7 +158,7 @@ func checkMembership(live Live, systemNamespace string) *Verdict {
 		v = wait("there is no namespace %q", pod.Namespace)
 	case !membership.Selected(*live.Namespace, pod.Labels, systemNamespace):
 		v = deny(NotInMesh, "neither pod %q nor its namespace is labelled %s=%s, or one of them keeps the pod out of the mesh",
-			pod.Name, model.InjectLabel, model.InjectEnabled)
+			pod.Name, metadata.InjectLabel, metadata.InjectEnabled)
 	default:
 		return nil
 	}
@@ -203,8 +204,8 @@ func checkKey(der []byte) (*ecdsa.PublicKey, *Verdict) {
 // injected tells whether our proxy is in the pod and holds our certificate.
 func injected(pod *corev1.Pod) bool {
 	return membership.HasProxy(pod) && slices.ContainsFunc(pod.Spec.InitContainers, func(c corev1.Container) bool {
-		return c.Name == model.ProxyContainer && slices.ContainsFunc(c.VolumeMounts, func(m corev1.VolumeMount) bool {
-			return m.Name == model.VolumeIdentity
+		return c.Name == sidecar.ProxyContainer && slices.ContainsFunc(c.VolumeMounts, func(m corev1.VolumeMount) bool {
+			return m.Name == sidecar.VolumeIdentity
 		})
 	})
 }

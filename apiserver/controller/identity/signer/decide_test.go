@@ -20,7 +20,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/identity/leaf"
-	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/metadata"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/sidecar"
 )
 
 // world is what one decision sees; each test bends one thing in it.
@@ -93,13 +94,13 @@ func TestDecide(t *testing.T) {
 		"the stub is no PKCS#10":                {func(w *world) { w.request.Spec.StubPKCS10Request = []byte("x") }, Deny, RequestMalformed},
 		"the pod's author sends annotations":    {func(w *world) { w.request.Spec.UnverifiedUserAnnotations = map[string]string{"example.com/a": "b"} }, Deny, "InvalidUnverifiedUserAnnotations"},
 		"the namespace is not in the mesh":      {func(w *world) { w.namespace.Labels = nil }, Deny, NotInMesh},
-		"the pod stays out by its own label":    {func(w *world) { w.pod.Labels = inject(model.InjectDisabled) }, Deny, NotInMesh},
+		"the pod stays out by its own label":    {func(w *world) { w.pod.Labels = inject(metadata.InjectDisabled) }, Deny, NotInMesh},
 		"the pod comes in by its own label":     {podAlone, Issue, ""},
 		"the control plane's own namespace":     {func(w *world) { w.namespace.Name = "mesh-system" }, Deny, NotInMesh},
 		"a namespace of the cluster":            {func(w *world) { w.namespace.Name = "kube-system" }, Deny, NotInMesh},
 		"the namespace is not seen":             {func(w *world) { w.namespace = nil }, Wait, ""},
 		"a refresh while the pod ends":          {func(w *world) { w.started(); w.pod.DeletionTimestamp = &metav1.Time{Time: time.Unix(1, 0)} }, Issue, ""},
-		"a refresh after the pod left by label": {func(w *world) { w.started(); w.pod.Labels = inject(model.InjectDisabled) }, Issue, ""},
+		"a refresh after the pod left by label": {func(w *world) { w.started(); w.pod.Labels = inject(metadata.InjectDisabled) }, Issue, ""},
 		"a refresh after its namespace left":    {func(w *world) { w.started(); w.namespace.Labels = nil }, Issue, ""},
 		"a refresh of another account":          {func(w *world) { w.started(); w.account.UID = "younger" }, Deny, AccountReplaced},
 		"a refresh after its node came anew":    {func(w *world) { w.started(); w.request.Spec.NodeUID = "younger" }, Issue, ""},
@@ -151,7 +152,7 @@ func sound(t testing.TB) (*world, *ecdsa.PrivateKey) {
 		request: &certificatesv1.PodCertificateRequest{
 			ObjectMeta: metav1.ObjectMeta{Namespace: "bookbuyer", Name: "req-1"},
 			Spec: certificatesv1.PodCertificateRequestSpec{
-				SignerName:         model.Signer,
+				SignerName:         sidecar.Signer,
 				PodName:            "bookbuyer-1",
 				PodUID:             "pod-uid",
 				ServiceAccountName: "buyer",
@@ -167,30 +168,30 @@ func sound(t testing.TB) (*world, *ecdsa.PrivateKey) {
 				NodeName:           "node-1",
 				ServiceAccountName: "buyer",
 				InitContainers: []corev1.Container{{
-					Name:          model.ProxyContainer,
+					Name:          sidecar.ProxyContainer,
 					RestartPolicy: &always,
-					VolumeMounts:  []corev1.VolumeMount{{Name: model.VolumeIdentity}},
+					VolumeMounts:  []corev1.VolumeMount{{Name: sidecar.VolumeIdentity}},
 				}},
 				Containers: []corev1.Container{{Name: "app"}},
 				Volumes: []corev1.Volume{{
-					Name: model.VolumeIdentity,
+					Name: sidecar.VolumeIdentity,
 					VolumeSource: corev1.VolumeSource{Projected: &corev1.ProjectedVolumeSource{
-						Sources: []corev1.VolumeProjection{{PodCertificate: &corev1.PodCertificateProjection{SignerName: model.Signer}}},
+						Sources: []corev1.VolumeProjection{{PodCertificate: &corev1.PodCertificateProjection{SignerName: sidecar.Signer}}},
 					}},
 				}},
 			},
 			Status: corev1.PodStatus{Phase: corev1.PodPending},
 		},
 		account:   &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: "bookbuyer", Name: "buyer", UID: "account-uid"}},
-		namespace: &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "bookbuyer", Labels: inject(model.InjectEnabled)}},
+		namespace: &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "bookbuyer", Labels: inject(metadata.InjectEnabled)}},
 	}, key
 }
 
-func inject(value string) map[string]string { return map[string]string{model.InjectLabel: value} }
+func inject(value string) map[string]string { return map[string]string{metadata.InjectLabel: value} }
 
 func podAlone(w *world) {
 	w.namespace.Labels = nil
-	w.pod.Labels = inject(model.InjectEnabled)
+	w.pod.Labels = inject(metadata.InjectEnabled)
 }
 
 func podCertificate(w *world) *corev1.PodCertificateProjection {

@@ -20,7 +20,7 @@ import (
 
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/identity/admission"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/identity/authority"
-	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/sidecar"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/loop"
 )
 
@@ -31,12 +31,12 @@ const (
 	firstRetry, lastRetry = 50 * time.Millisecond, 10 * time.Second
 )
 
-// New makes a Signer that watches requests for model.Signer alone. It signs with
+// New makes a Signer that watches requests for sidecar.Signer alone. It signs with
 // the authority's root while admission protects the requests. systemNamespace is
 // that of the control plane.
 func New(client kubernetes.Interface, a *authority.Authority, w *admission.Watch, systemNamespace string, settings func() Settings) *Signer {
 	informer := informers.NewFilteredPodCertificateRequestInformer(client, metav1.NamespaceAll, 0, cache.Indexers{cache.NamespaceIndex: cache.MetaNamespaceIndexFunc, byStub: stubOf}, func(o *metav1.ListOptions) {
-		o.FieldSelector = fields.OneTermEqualSelector("spec.signerName", model.Signer).String()
+		o.FieldSelector = fields.OneTermEqualSelector("spec.signerName", sidecar.Signer).String()
 	})
 	return &Signer{
 		client:    client,

@@ -14,7 +14,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/identity/root"
-	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/sidecar"
 )
 
 // RootAnnotation on the bundle holds the fingerprint of the root that signs, and
@@ -23,7 +23,7 @@ const RootAnnotation = "mesh.openservicemesh.io/root-fingerprint"
 
 // ErrRootExchanged says that the bundle was made for another root: whoever
 // trusts it would refuse what the present one signs.
-var ErrRootExchanged = errors.New("the ClusterTrustBundle " + model.TrustBundle + " was made for another root than the one in Secret " + root.SecretName)
+var ErrRootExchanged = errors.New("the ClusterTrustBundle " + sidecar.TrustBundle + " was made for another root than the one in Secret " + root.SecretName)
 
 // Plan says what the bundle is to become, given what it is (nil: absent) and the
 // roots. It gives nil if nothing is to be changed.
@@ -31,11 +31,11 @@ func Plan(current *certificatesv1.ClusterTrustBundle, k root.Keyring) (*certific
 	if current == nil {
 		return &certificatesv1.ClusterTrustBundle{
 			ObjectMeta: metav1.ObjectMeta{
-				Name:        model.TrustBundle,
+				Name:        sidecar.TrustBundle,
 				Annotations: map[string]string{RootAnnotation: k.Signing.Fingerprint()},
 			},
 			Spec: certificatesv1.ClusterTrustBundleSpec{
-				SignerName:  model.TrustBundleSigner,
+				SignerName:  sidecar.TrustBundleSigner,
 				TrustBundle: string(k.PEM()),
 			},
 		}, nil

@@ -13,12 +13,12 @@ import (
 	"k8s.io/client-go/kubernetes"
 
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/identity/root"
-	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/sidecar"
 )
 
 // Get reads the bundle, nil if there is none.
 func Get(ctx context.Context, client kubernetes.Interface) (*certificatesv1.ClusterTrustBundle, error) {
-	bundle, err := client.CertificatesV1().ClusterTrustBundles().Get(ctx, model.TrustBundle, metav1.GetOptions{})
+	bundle, err := client.CertificatesV1().ClusterTrustBundles().Get(ctx, sidecar.TrustBundle, metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {
 		return nil, nil
 	}

@@ -19,7 +19,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 
-	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/sidecar"
 )
 
 // newIdentityCommand shows who a sidecar says it is, and which key agreement
@@ -50,7 +50,7 @@ func newIdentityCommand() *cobra.Command {
 				return fmt.Errorf("no pod with an address in namespace %s matches %s", namespace, selector)
 			}
 			pod := pods.Items[0]
-			bundle, err := client.CertificatesV1().ClusterTrustBundles().Get(ctx, model.TrustBundle, metav1.GetOptions{})
+			bundle, err := client.CertificatesV1().ClusterTrustBundles().Get(ctx, sidecar.TrustBundle, metav1.GetOptions{})
 			if err != nil {
 				return fmt.Errorf("get ClusterTrustBundle: %w", err)
 			}
@@ -78,7 +78,7 @@ func showCertificate(ctx context.Context, out io.Writer, address, roots string) 
 	var leaf *x509.Certificate
 	dialer := tls.Dialer{Config: &tls.Config{
 		MinVersion: tls.VersionTLS13,
-		NextProtos: []string{model.ALPNTCP},
+		NextProtos: []string{sidecar.ALPNTCP},
 		// The leaf has a SPIFFE ID and no DNS name, so the chain is verified below.
 		InsecureSkipVerify: true,
 		VerifyConnection: func(state tls.ConnectionState) error {
@@ -100,7 +100,7 @@ func showCertificate(ctx context.Context, out io.Writer, address, roots string) 
 	for _, uri := range leaf.URIs {
 		fmt.Fprintf(out, "SPIFFE ID      %s\n", uri)
 	}
-	fmt.Fprintf(out, "issuer         %s (chain verified against ClusterTrustBundle %s)\n", leaf.Issuer, model.TrustBundle)
+	fmt.Fprintf(out, "issuer         %s (chain verified against ClusterTrustBundle %s)\n", leaf.Issuer, sidecar.TrustBundle)
 	fmt.Fprintf(out, "expires        %s\n", leaf.NotAfter.UTC().Format(time.RFC3339))
 	fmt.Fprintf(out, "this handshake %s, %s\n", tls.VersionName(state.Version), state.CurveID)
 	return nil
@@ -113,7 +113,7 @@ var curveLine = regexp.MustCompile(`^envoy_listener_ssl_curves\{.*envoy_ssl_curv
 // showCurves counts the key agreements of the handshakes with other sidecars,
 // by the sidecar's own statistics.
 func showCurves(ctx context.Context, out io.Writer, ip string) error {
-	url := "http://" + net.JoinHostPort(ip, fmt.Sprint(model.PortPrometheus)) + "/stats/prometheus"
+	url := "http://" + net.JoinHostPort(ip, fmt.Sprint(sidecar.PortPrometheus)) + "/stats/prometheus"
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return err

@@ -1,7 +1,9 @@
 // Copyright The mesh-apiserver Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-package model
+// Package metadata names the labels and annotations of the mesh, and finds those that
+// users have misspelt.
+package metadata
 
 // Prefix is that of all labels and annotations of the mesh.
 const Prefix = "mesh.openservicemesh.io/"

@@ -1,10 +1,10 @@
 // Copyright The mesh-apiserver Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-package model
-
-// Names on which more than one room must agree: the pod that inject shapes is
-// the one that envoy writes a bootstrap for and that xds listens to.
+// Package sidecar names what a pod's proxy has: ports, users, containers, volumes and
+// paths. Packages agree on them here: the pod that inject shapes is the one for which
+// envoy writes a bootstrap, and to which xds listens.
+package sidecar
 
 // Ports of the proxy. Inbound capture leaves the last three alone.
 const (
@@ -103,9 +103,3 @@ const (
 	ALPNHTTP1 = "mesh-http/1.1"
 	ALPNTCP   = "mesh-tcp"
 )
-
-// SPIFFEID is the identity of a service account:
-// spiffe://<trustDomain>/ns/<namespace>/sa/<serviceAccount>.
-func SPIFFEID(trustDomain, namespace, serviceAccount string) string {
-	return "spiffe://" + trustDomain + "/ns/" + namespace + "/sa/" + serviceAccount
-}

@@ -1,7 +1,7 @@
 // Copyright The mesh-apiserver Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-package model
+package metadata
 
 import (
 	"fmt"
@@ -10,21 +10,21 @@ import (
 	"strings"
 )
 
-// metadata are the names under Prefix that act on one kind of object.
-type metadata struct {
+// names are those under Prefix that act on one kind of object.
+type names struct {
 	kind                string
 	labels, annotations []string
 }
 
 var (
-	ofPods = metadata{
+	ofPods = names{
 		kind:   "Pod",
 		labels: []string{InjectLabel},
 		annotations: append(slices.Concat(TrafficAnnotations, FileAnnotations),
 			ExcludeInboundPorts, ExcludeOutboundPorts, ExcludeOutboundRanges, ExcludeInterfaces,
 			ProxyCPU, ProxyCPULimit, ProxyMemory, ProxyMemoryLimit, ProxyImageAnnotation, ProxyLogLevel, ProxyConcurrency),
 	}
-	ofNamespaces = metadata{
+	ofNamespaces = names{
 		kind:        "Namespace",
 		labels:      []string{InjectLabel, PrivilegedLabel, InboundExclusionLabel},
 		annotations: append(slices.Clone(NamespaceTrafficAnnotations), VisibilityAnnotation),
@@ -45,15 +45,15 @@ func UnknownOfNamespace(labels, annotations map[string]string) []string {
 	return ofNamespaces.unknown(ofPods, labels, annotations)
 }
 
-func (m metadata) unknown(elsewhere metadata, labels, annotations map[string]string) []string {
+func (n names) unknown(elsewhere names, labels, annotations map[string]string) []string {
 	var found []string
 	for _, s := range []struct {
 		sort, other              string
 		written                  map[string]string
 		known, others, elsewhere []string
 	}{
-		{"label", "an annotation", labels, m.labels, m.annotations, elsewhere.labels},
-		{"annotation", "a label", annotations, m.annotations, m.labels, elsewhere.annotations},
+		{"label", "an annotation", labels, n.labels, n.annotations, elsewhere.labels},
+		{"annotation", "a label", annotations, n.annotations, n.labels, elsewhere.annotations},
 	} {
 		for _, name := range ours(s.written) {
 			value := s.written[name]

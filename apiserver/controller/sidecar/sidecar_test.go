@@ -1,7 +1,7 @@
 // Copyright The mesh-apiserver Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-package model
+package sidecar
 
 import "testing"
 
