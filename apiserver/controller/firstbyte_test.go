@@ -16,18 +16,18 @@ import (
 func TestADenyIsReportedAnewWhenAnAllowBesideItChanges(t *testing.T) {
 	e := loaded(worldtest.Load(t, "compile/testdata/deny-at-first-byte.in.yaml"))
 	deny, allow := world.Key{Namespace: "shop", Name: "closed-port"}, world.Key{Namespace: "shop", Name: "closing"}
-	if report := e.step(t.Context()).reports[deny]; report == nil || report.FirstByte == "" {
+	if report := reports(e.step(t.Context()))[deny]; report == nil || report.FirstByte == "" {
 		t.Fatalf("beside an Allow of everybody: %+v", report)
 	}
-	all := e.world.Policy(allow)
+	all := e.World.Reader().Policy(allow)
 	one := all.DeepCopy()
 	one.Spec.Rules[0].From = []v1alpha1.PolicySource{{ServiceAccounts: []v1alpha1.ServiceAccountReference{{Name: "shop"}}}}
-	e.world.SetPolicy(one)
-	if report := e.step(t.Context()).reports[deny]; report == nil || report.FirstByte != "" {
+	e.World.SetPolicy(one)
+	if report := reports(e.step(t.Context()))[deny]; report == nil || report.FirstByte != "" {
 		t.Errorf("beside an Allow of one that it denies: %+v", report)
 	}
-	e.world.SetPolicy(all)
-	if report := e.step(t.Context()).reports[deny]; report == nil || report.FirstByte == "" {
+	e.World.SetPolicy(all)
+	if report := reports(e.step(t.Context()))[deny]; report == nil || report.FirstByte == "" {
 		t.Errorf("beside an Allow of everybody again: %+v", report)
 	}
 }

@@ -19,26 +19,26 @@ import (
 // each policy for one workload: one edit, against compiling everything.
 func BenchmarkPolicyEdit(b *testing.B) {
 	const size = 1000
-	e := newEngine("cluster.local")
+	e := newTestEngine()
 	e.setRoots([]byte("-----BEGIN CERTIFICATE-----\nMIIBgDCC\n-----END CERTIFICATE-----\n"))
 	for i := range size {
-		e.world.SetPod(meshedPod(i))
-		e.world.SetPolicy(policyFor(i, 1))
+		e.World.SetPod(meshedPod(i))
+		e.World.SetPolicy(policyFor(i, 1))
 	}
 	e.step(b.Context())
 	b.Run("one edit", func(b *testing.B) {
 		generation := int64(1)
 		for b.Loop() {
 			generation++
-			e.world.SetPolicy(policyFor(size/2, generation))
-			if out := e.step(b.Context()); len(out.reports) != 1 {
-				b.Fatalf("%d policies were reported on, want 1", len(out.reports))
+			e.World.SetPolicy(policyFor(size/2, generation))
+			if out := e.step(b.Context()); len(reports(out)) != 1 {
+				b.Fatalf("%d policies were reported on, want 1", len(reports(out)))
 			}
 		}
 	})
 	b.Run("everything", func(b *testing.B) {
 		for b.Loop() {
-			e.everything = true
+			e.TouchAll()
 			e.step(b.Context())
 		}
 	})

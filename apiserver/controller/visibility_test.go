@@ -35,7 +35,7 @@ func TestProxyIsSentWhatItsNamespaceSees(t *testing.T) {
 		n := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}
 		n.Labels = map[string]string{metadata.InjectLabel: metadata.InjectEnabled}
 		n.Annotations = map[string]string{metadata.VisibilityAnnotation: value}
-		e.world.SetNamespace(n)
+		e.World.SetNamespace(n)
 	}
 	expect := func(when string, want map[string]bool) {
 		t.Helper()

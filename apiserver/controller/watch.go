@@ -42,14 +42,14 @@ func watchAll(in *inbox, o Options) ([]cache.InformerSynced, error) {
 
 // handler turns what an informer sees of one type into changes of the world.
 func handler[T any](put func(event), set func(*world.World, T), remove func(*world.World, world.Key)) cache.ResourceEventHandler {
-	return engineHandler(put, func(e *engine, o T) { set(e.world, o) }, func(e *engine, key world.Key) { remove(e.world, key) })
+	return stateHandler(put, func(s *state, o T) { set(s.World, o) }, func(s *state, key world.Key) { remove(s.World, key) })
 }
 
-// engineHandler turns what an informer sees of one type into events.
-func engineHandler[T any](put func(event), set func(*engine, T), remove func(*engine, world.Key)) cache.ResourceEventHandler {
+// stateHandler turns what an informer sees of one type into events.
+func stateHandler[T any](put func(event), set func(*state, T), remove func(*state, world.Key)) cache.ResourceEventHandler {
 	changed := func(object any) {
 		if o, ok := object.(T); ok {
-			put(func(e *engine) { set(e, o) })
+			put(func(s *state) { set(s, o) })
 		}
 	}
 	return cache.ResourceEventHandlerFuncs{
@@ -57,7 +57,7 @@ func engineHandler[T any](put func(event), set func(*engine, T), remove func(*en
 		UpdateFunc: func(_, object any) { changed(object) },
 		DeleteFunc: func(object any) {
 			if key, err := keyOf(object); err == nil {
-				put(func(e *engine) { remove(e, key) })
+				put(func(s *state) { remove(s, key) })
 			}
 		},
 	}

@@ -15,8 +15,7 @@ import (
 // compiledPolicy is what is the same of a policy for every view. It is made once
 // a generation, so that a view costs no more than to look at it.
 type compiledPolicy struct {
-	trustDomain string
-	rules       []rule
+	rules []rule
 	// selector is nil if the policy has none.
 	selector    labels.Selector
 	selectorErr error
@@ -24,15 +23,20 @@ type compiledPolicy struct {
 	bytes int
 }
 
-func compiledOf(w *world.World, policy *v1alpha1.MeshPolicy) *compiledPolicy {
-	domain := w.Settings().TrustDomain
-	return world.Derived(w, policy,
-		func(c *compiledPolicy) bool { return c.trustDomain == domain },
-		func() *compiledPolicy { return newCompiled(domain, policy, w.Exists) })
+func compiledOf(w world.Reader, policy *v1alpha1.MeshPolicy) *compiledPolicy {
+	return compiledPolicies.Of(w, world.Key{Namespace: policy.Namespace, Name: policy.Name})
 }
 
+var compiledPolicies = world.NewDerived(0, func(w world.Reader, key world.Key) *compiledPolicy {
+	policy := w.Policy(key)
+	if policy == nil {
+		return nil
+	}
+	return newCompiled(w.Settings().TrustDomain(), policy, w.Exists)
+}, nil)
+
 func newCompiled(trustDomain string, policy *v1alpha1.MeshPolicy, exists func(world.Reference) bool) *compiledPolicy {
-	out := &compiledPolicy{trustDomain: trustDomain, rules: rules(trustDomain, policy)}
+	out := &compiledPolicy{rules: rules(trustDomain, policy)}
 	if policy.Spec.Selector != nil {
 		out.selector, out.selectorErr = metav1.LabelSelectorAsSelector(policy.Spec.Selector)
 	}

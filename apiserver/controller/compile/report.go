@@ -49,21 +49,20 @@ type Report struct {
 // messages is how many sentences a Report's message has at most.
 const messages = 8
 
-// Policy reports on a MeshPolicy; false if it is not there.
-func Policy(w *world.World, key world.Key) (Report, bool) { return NewReports(w).Policy(key) }
+// FactsOf gives what a workload's unit has said of a view.
+type FactsOf func(view string) *Facts
 
-// Policy is the same for one of many, while nothing changes.
-func (rs *Reports) Policy(key world.Key) (Report, bool) {
-	w := rs.world
+// Policy reports on a MeshPolicy; false if it is not there.
+func Policy(w world.Reader, key world.Key, factsOf FactsOf) (Report, bool) {
 	policy := w.Policy(key)
 	if policy == nil {
 		return Report{}, false
 	}
-	affected, views := affectedBy(w, policy)
+	affected, views := affectedBy(w, policy, factsOf)
 	invalid := invalidRules(w, policy)
 	targets := missingTargets(w, policy)
 	callers := missingCallers(w, policy)
-	large := rs.tooLarge(affected)
+	large := tooLargeNotes(affected)
 	notes := outsidePorts(policy, affected)
 	if len(affected) == 0 && len(targets) == 0 {
 		notes = append(notes, "no pod of the mesh is its target")
@@ -73,7 +72,7 @@ func (rs *Reports) Policy(key world.Key) (Report, bool) {
 		report.Audit = true
 		notes = append(notes, "it is in audit and changes no verdict")
 	} else {
-		report.FirstByte = rs.firstByte(policy, affected)
+		report.FirstByte = firstByte(w, policy, affected)
 	}
 	switch {
 	case len(invalid) > 0:
@@ -102,21 +101,27 @@ func sentence(parts []string) string {
 type reach struct {
 	view  *world.View
 	scope scope
+	facts *Facts
 }
 
-func affectedBy(w *world.World, policy *v1alpha1.MeshPolicy) ([]reach, []string) {
+func affectedBy(w world.Reader, policy *v1alpha1.MeshPolicy, factsOf FactsOf) ([]reach, []string) {
 	var found []reach
 	var names []string
 	for _, view := range w.ViewsFor(policy) {
 		if scope := scopeOf(w, policy, view); !scope.empty() {
-			found = append(found, reach{view, scope})
+			facts := factsOf(view.Name)
+			if facts == nil {
+				// It could not be compiled, and admits no caller.
+				facts = &Facts{}
+			}
+			found = append(found, reach{view, scope, facts})
 			names = append(names, view.Name)
 		}
 	}
 	return found, names
 }
 
-func invalidRules(w *world.World, policy *v1alpha1.MeshPolicy) []string {
+func invalidRules(w world.Reader, policy *v1alpha1.MeshPolicy) []string {
 	effect := "it admits no caller"
 	if policy.Spec.Action == v1alpha1.PolicyActionDeny {
 		effect = "it denies every call to the ports that it names"
@@ -139,7 +144,7 @@ func invalidRules(w *world.World, policy *v1alpha1.MeshPolicy) []string {
 	return found
 }
 
-func missingTargets(w *world.World, policy *v1alpha1.MeshPolicy) []string {
+func missingTargets(w world.Reader, policy *v1alpha1.MeshPolicy) []string {
 	var found []string
 	for _, ref := range policy.Spec.TargetRefs {
 		if target(w, policy, ref) == nil {
@@ -151,7 +156,7 @@ func missingTargets(w *world.World, policy *v1alpha1.MeshPolicy) []string {
 
 // missingCallers says which accounts and namespaces of a policy do not exist. A
 // Deny takes a principal for an identity, whatever has become of its account.
-func missingCallers(w *world.World, policy *v1alpha1.MeshPolicy) []string {
+func missingCallers(w world.Reader, policy *v1alpha1.MeshPolicy) []string {
 	deny := policy.Spec.Action == v1alpha1.PolicyActionDeny
 	effect := "it admits no caller until it exists"
 	if deny {
@@ -162,7 +167,7 @@ func missingCallers(w *world.World, policy *v1alpha1.MeshPolicy) []string {
 		rule := &policy.Spec.Rules[i]
 		callers := world.Callers(policy, rule)
 		if !deny {
-			callers = append(callers, principalsOf(w.Settings().TrustDomain, rule)...)
+			callers = append(callers, principalsOf(w.Settings().TrustDomain(), rule)...)
 		}
 		for _, caller := range callers {
 			if !w.Exists(caller) {

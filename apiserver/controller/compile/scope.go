@@ -35,7 +35,7 @@ func (s scope) has(port uint16) bool {
 // Service that is not there, or selects nothing, names nothing. A selector that
 // cannot be read means the whole namespace, since it must not mean less than
 // its author had in mind.
-func scopeOf(w *world.World, policy *v1alpha1.MeshPolicy, view *world.View) scope {
+func scopeOf(w world.Reader, policy *v1alpha1.MeshPolicy, view *world.View) scope {
 	if len(policy.Spec.TargetRefs) > 0 {
 		return scope{ports: servicesScope(w, policy, view)}
 	}
@@ -46,7 +46,7 @@ func scopeOf(w *world.World, policy *v1alpha1.MeshPolicy, view *world.View) scop
 	return scope{every: compiled.selectorErr != nil || compiled.selector.Matches(labels.Set(view.Labels))}
 }
 
-func servicesScope(w *world.World, policy *v1alpha1.MeshPolicy, view *world.View) map[uint16]struct{} {
+func servicesScope(w world.Reader, policy *v1alpha1.MeshPolicy, view *world.View) map[uint16]struct{} {
 	ports := map[uint16]struct{}{}
 	for _, ref := range policy.Spec.TargetRefs {
 		service := target(w, policy, ref)
@@ -63,7 +63,7 @@ func servicesScope(w *world.World, policy *v1alpha1.MeshPolicy, view *world.View
 }
 
 // target gives the Service that a reference names, or nil.
-func target(w *world.World, policy *v1alpha1.MeshPolicy, ref v1alpha1.PolicyTargetReference) *corev1.Service {
+func target(w world.Reader, policy *v1alpha1.MeshPolicy, ref v1alpha1.PolicyTargetReference) *corev1.Service {
 	if ref.Group != corev1.GroupName || ref.Kind != world.KindService {
 		return nil
 	}

@@ -71,11 +71,11 @@ type setting struct {
 	pod       map[string]string
 }
 
-func newSetting(w *world.World, a axis, view *world.View) setting {
+func newSetting(w world.Reader, a axis, view *world.View) setting {
 	settings := w.Settings()
-	out := setting{axis: a, namespace: settings.Permissive, mayLoosen: settings.PodsMayLoosenMTLS, pod: view.Traffic}
+	out := setting{axis: a, namespace: settings.Permissive(), mayLoosen: settings.PodsMayLoosenMTLS(), pod: view.Traffic}
 	if a.name == v1alpha1.TrafficAxisAccess {
-		out.namespace, out.mayLoosen = !settings.DefaultDeny, settings.PodsMayLoosenAccess
+		out.namespace, out.mayLoosen = !settings.DefaultDeny(), settings.PodsMayLoosenAccess()
 	}
 	annotations := w.NamespaceTraffic(view.Namespace)
 	if value, ok := annotations[a.annotation]; ok {
@@ -136,9 +136,13 @@ func (s setting) named() map[uint16]bool {
 	return named
 }
 
+// ReasonTrafficAnnotation is the reason of notices about metadata that do not act as they are
+// written.
+const ReasonTrafficAnnotation = "TrafficAnnotation"
+
 // WorkloadProblems says what in the annotations of a view's pods does not act as
 // it is written, one sentence each.
-func WorkloadProblems(w *world.World, view *world.View) []string {
+func WorkloadProblems(w world.Reader, view *world.View) []string {
 	var found []string
 	for _, a := range []axis{axisMTLS, axisAccess} {
 		s := newSetting(w, a, view)
@@ -198,7 +202,7 @@ func (a axis) refused(annotation string) string {
 }
 
 // NamespaceProblems is WorkloadProblems for the annotations of a Namespace.
-func NamespaceProblems(w *world.World, namespace string) []string {
+func NamespaceProblems(w world.Reader, namespace string) []string {
 	var found []string
 	annotations := w.NamespaceTraffic(namespace)
 	for _, a := range []axis{axisMTLS, axisAccess} {

@@ -3,7 +3,10 @@
 
 package model
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // ProxyID names a proxy by the pod it lives in. It is the string of the
 // certificate's extension and of Envoy's --service-node.
@@ -13,6 +16,13 @@ type ProxyID struct {
 
 // String gives "namespace/pod/uid".
 func (p ProxyID) String() string { return p.Namespace + "/" + p.Pod + "/" + p.UID }
+
+// ParseProxyID reads what String has written.
+func ParseProxyID(text string) ProxyID {
+	namespace, rest, _ := strings.Cut(text, "/")
+	pod, uid, _ := strings.Cut(rest, "/")
+	return ProxyID{namespace, pod, uid}
+}
 
 // Proxy is one pod of the mesh that runs a sidecar.
 type Proxy struct {

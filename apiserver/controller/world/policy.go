@@ -5,7 +5,6 @@ package world
 
 import (
 	"cmp"
-	"maps"
 	"reflect"
 	"slices"
 
@@ -14,180 +13,183 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 
 	"github.com/openservicemesh/mesh-apiserver/apis/mesh/v1alpha1"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/graph"
 )
+
+// policies are the MeshPolicies, filed by what they have as target: a workload reads
+// those alone that may speak of it. The namespace "" stands for all, of which
+// administrators' policies speak.
+type policies struct {
+	all *graph.Table[Key, *v1alpha1.MeshPolicy]
+	// whole are those that speak of all workloads of a namespace.
+	whole *graph.Index[string, Key]
+	// selecting pairs those with a selector with the views that it selects.
+	selecting *graph.Join[string, Key, string]
+	// targeting are those that name a Service as target.
+	targeting *graph.Index[Key, Key]
+	// admitting are the Allows that name an account or namespace.
+	admitting *graph.Index[Reference, Key]
+}
+
+func newPolicies(w *World) policies {
+	return policies{
+		all:       graph.NewTable[Key, *v1alpha1.MeshPolicy](),
+		whole:     graph.NewIndex[string, Key](),
+		selecting: graph.NewJoin[string](w.policySelects),
+		targeting: graph.NewIndex[Key, Key](),
+		admitting: graph.NewIndex[Reference, Key](),
+	}
+}
 
 // SetSystemNamespace says where the administrators' policies are, those that
 // apply to every namespace. It comes before any policy.
 func (w *World) SetSystemNamespace(namespace string) { w.systemNamespace = namespace }
 
 // IsAdministrators tells whether a policy applies to every namespace.
-func (w *World) IsAdministrators(policy *v1alpha1.MeshPolicy) bool {
-	return policy.Namespace == w.systemNamespace && w.systemNamespace != ""
+func (r Reader) IsAdministrators(policy *v1alpha1.MeshPolicy) bool {
+	return r.w.bucket(policy) == ""
+}
+
+// bucket is the namespace of whose workloads a policy may speak, "" for all.
+func (w *World) bucket(policy *v1alpha1.MeshPolicy) string {
+	if policy.Namespace == w.systemNamespace {
+		return ""
+	}
+	return policy.Namespace
 }
 
 // SetPolicy takes in a MeshPolicy that was created or changed.
 func (w *World) SetPolicy(policy *v1alpha1.MeshPolicy) {
 	key := keyOf(policy)
-	old := w.policies[key]
+	old, _ := w.policies.all.Get(nil, key)
 	if old != nil && old.UID == policy.UID && old.Generation == policy.Generation && reflect.DeepEqual(old.Spec, policy.Spec) {
-		// Only the status is another: what is known of the spec stays.
+		// Only the status is another.
 		return
 	}
+	w.policies.all.Set(key, policy)
+	w.filePolicy(policy, true)
 	if old != nil {
-		w.forgetPolicy(old)
+		w.filePolicy(old, false)
 	}
-	w.policies[key] = policy
-	w.policiesByNamespace.add(key.Namespace, key)
-	for _, reference := range references(policy) {
-		w.policiesByReference.add(reference, key)
+	if selects(policy) {
+		w.policies.selecting.SetLeft(key, w.bucket(policy))
+	} else {
+		w.policies.selecting.SetLeft(key)
 	}
-	w.touchPolicy(policy)
 }
 
 // DeletePolicy forgets a MeshPolicy.
 func (w *World) DeletePolicy(key Key) {
-	if old := w.policies[key]; old != nil {
-		w.forgetPolicy(old)
-		delete(w.policies, key)
+	if old, ok := w.policies.all.Get(nil, key); ok {
+		w.policies.all.Delete(key)
+		w.filePolicy(old, false)
+		w.policies.selecting.SetLeft(key)
 	}
 }
 
-func (w *World) forgetPolicy(policy *v1alpha1.MeshPolicy) {
+func (w *World) filePolicy(policy *v1alpha1.MeshPolicy, there bool) {
 	key := keyOf(policy)
-	w.touchPolicy(policy)
-	delete(w.derived, policy)
-	w.policiesByNamespace.remove(key.Namespace, key)
-	for _, reference := range references(policy) {
-		w.policiesByReference.remove(reference, key)
+	switch {
+	case len(policy.Spec.TargetRefs) > 0:
+		for _, ref := range policy.Spec.TargetRefs {
+			file(w.policies.targeting, Key{Namespace: policy.Namespace, Name: ref.Name}, key, there)
+		}
+	case !selects(policy):
+		file(w.policies.whole, w.bucket(policy), key, there)
 	}
-}
-
-// touchPolicy marks a policy and every workload that it may speak of: a policy
-// that does not select a workload costs it nothing.
-func (w *World) touchPolicy(policy *v1alpha1.MeshPolicy) {
-	key := keyOf(policy)
-	w.dirty.Policies[key] = struct{}{}
-	delete(w.sorted, key.Namespace)
-	may := w.selection(policy)
-	for _, view := range w.viewsFor(policy) {
-		if may(view) {
-			w.dirty.Views[view.Name] = struct{}{}
+	if policy.Spec.Action != v1alpha1.PolicyActionDeny {
+		for _, reference := range references(policy) {
+			file(w.policies.admitting, reference, key, there)
 		}
 	}
 }
 
-// selection gives a function that is true for the views that a policy may have
-// as its target. A selector that cannot be read may mean each.
-func (w *World) selection(policy *v1alpha1.MeshPolicy) func(*View) bool {
+// selects tells whether a policy has a selector. One that cannot be read may mean each
+// workload.
+func selects(policy *v1alpha1.MeshPolicy) bool {
+	if len(policy.Spec.TargetRefs) > 0 || policy.Spec.Selector == nil {
+		return false
+	}
+	_, err := metav1.LabelSelectorAsSelector(policy.Spec.Selector)
+	return err == nil
+}
+
+// policySelects tells whether the selector of a policy selects the pods of a view.
+func (w *World) policySelects(policy Key, view string) bool {
+	p, _ := w.policies.all.Get(nil, policy)
+	v, _ := w.views.Get(nil, view)
+	if p == nil || v == nil {
+		return false
+	}
+	selector, err := metav1.LabelSelectorAsSelector(p.Spec.Selector)
+	return err != nil || selector.Matches(labels.Set(v.Labels))
+}
+
+// OnPolicy has f called when a MeshPolicy has come or gone.
+func (w *World) OnPolicy(f func(Key)) { w.policies.all.OnKey(f) }
+
+// Admitted tells whether an Allow names an account or namespace.
+func (r Reader) Admitted(reference Reference) bool {
+	return r.w.policies.admitting.Len(r.record, reference) > 0
+}
+
+// Policy gives the MeshPolicy of that name, or nil.
+func (r Reader) Policy(key Key) *v1alpha1.MeshPolicy {
+	policy, _ := r.w.policies.all.Get(r.record, key)
+	return policy
+}
+
+// ViewsFor gives the views that a policy may speak to, sorted by name.
+func (r Reader) ViewsFor(policy *v1alpha1.MeshPolicy) []*View {
 	if len(policy.Spec.TargetRefs) == 0 {
-		if policy.Spec.Selector == nil {
-			return func(*View) bool { return true }
+		if selects(policy) {
+			return r.viewsOf(slices.Sorted(r.w.policies.selecting.Rights(r.record, keyOf(policy))))
 		}
-		selector, err := metav1.LabelSelectorAsSelector(policy.Spec.Selector)
-		return func(view *View) bool { return err != nil || selector.Matches(labels.Set(view.Labels)) }
+		return r.ViewsIn(r.w.bucket(policy))
 	}
-	var services []*corev1.Service
+	found := map[string]*View{}
 	for _, ref := range policy.Spec.TargetRefs {
-		if service := w.services[Key{Namespace: policy.Namespace, Name: ref.Name}]; service != nil {
-			services = append(services, service)
+		for _, view := range r.ViewsSelected(Key{Namespace: policy.Namespace, Name: ref.Name}) {
+			found[view.Name] = view
 		}
 	}
-	return func(view *View) bool {
-		return slices.ContainsFunc(services, func(s *corev1.Service) bool { return Selects(s, view) })
+	views := make([]*View, 0, len(found))
+	for _, view := range found {
+		views = append(views, view)
 	}
-}
-
-// ViewsFor gives the views that a policy speaks to: those of its namespace, for
-// an administrators' policy all. Sorted by name.
-func (w *World) ViewsFor(policy *v1alpha1.MeshPolicy) []*View {
-	views := w.viewsFor(policy)
 	slices.SortFunc(views, func(a, b *View) int { return cmp.Compare(a.Name, b.Name) })
 	return views
 }
 
-func (w *World) viewsFor(policy *v1alpha1.MeshPolicy) []*View {
-	if w.IsAdministrators(policy) {
-		return slices.Collect(maps.Values(w.views))
+// PoliciesOn gives the MeshPolicies that may speak of a view, which these Services
+// select: the administrators', then those of its namespace, each sorted by name.
+func (r Reader) PoliciesOn(view *View, services []*corev1.Service) []*v1alpha1.MeshPolicy {
+	p := &r.w.policies
+	keys := slices.AppendSeq(slices.Collect(p.selecting.Lefts(r.record, view.Name)), p.whole.Of(r.record, ""))
+	keys = slices.AppendSeq(keys, p.whole.Of(r.record, view.Namespace))
+	for _, service := range services {
+		keys = slices.AppendSeq(keys, p.targeting.Of(r.record, keyOf(service)))
 	}
-	var views []*View
-	for name := range w.viewsByNamespace[policy.Namespace] {
-		views = append(views, w.views[name])
+	slices.SortFunc(keys, func(a, b Key) int {
+		return cmp.Or(r.w.compareAdministrators(a, b), compareKeys(a, b))
+	})
+	keys = slices.Compact(keys)
+	policies := make([]*v1alpha1.MeshPolicy, len(keys))
+	for i, key := range keys {
+		policies[i] = r.Policy(key)
 	}
-	return views
-}
-
-// Derived gives what build gave for a policy before, or calls it. It is forgotten
-// when the policy changes, or a caller that it admits comes or
-// goes. fits says whether what was built is still right.
-func Derived[T any](w *World, policy *v1alpha1.MeshPolicy, fits func(T) bool, build func() T) T {
-	if before, ok := w.derived[policy].(T); ok && fits(before) {
-		return before
-	}
-	built := build()
-	if w.policies[keyOf(policy)] == policy {
-		w.derived[policy] = built
-	}
-	return built
-}
-
-func (w *World) touchPoliciesNaming(reference Reference) {
-	for key := range w.policiesByReference[reference] {
-		w.dirty.Policies[key] = struct{}{}
-	}
-}
-
-// touchPoliciesAdmitting is touchPoliciesNaming for a caller that has come to exist,
-// or does no more: which callers an Allow admits depends on that, and so do the workloads that
-// it may speak of.
-func (w *World) touchPoliciesAdmitting(reference Reference) {
-	for key := range w.policiesByReference[reference] {
-		policy := w.policies[key]
-		if policy.Spec.Action == v1alpha1.PolicyActionDeny {
-			w.dirty.Policies[key] = struct{}{}
-			continue
-		}
-		delete(w.derived, policy)
-		w.touchPolicy(policy)
-	}
-}
-
-// Admitted tells whether an Allow names an account or namespace.
-func (w *World) Admitted(reference Reference) bool {
-	for key := range w.policiesByReference[reference] {
-		if w.policies[key].Spec.Action != v1alpha1.PolicyActionDeny {
-			return true
-		}
-	}
-	return false
-}
-
-// Policy gives the MeshPolicy of that name, or nil.
-func (w *World) Policy(key Key) *v1alpha1.MeshPolicy { return w.policies[key] }
-
-// Policies gives the names of all MeshPolicies, sorted.
-func (w *World) Policies() []Key { return slices.SortedFunc(maps.Keys(w.policies), compareKeys) }
-
-// PoliciesIn gives the MeshPolicies of a namespace, sorted by name. The list is
-// not the caller's to change.
-func (w *World) PoliciesIn(namespace string) []*v1alpha1.MeshPolicy {
-	if policies, ok := w.sorted[namespace]; ok || len(w.policiesByNamespace[namespace]) == 0 {
-		return policies
-	}
-	var policies []*v1alpha1.MeshPolicy
-	for key := range w.policiesByNamespace[namespace] {
-		policies = append(policies, w.policies[key])
-	}
-	slices.SortFunc(policies, func(a, b *v1alpha1.MeshPolicy) int { return cmp.Compare(a.Name, b.Name) })
-	w.sorted[namespace] = policies
 	return policies
 }
 
-// PoliciesFor gives the MeshPolicies that may speak of the pods of a namespace:
-// the administrators', then its own, each sorted by name.
-func (w *World) PoliciesFor(namespace string) []*v1alpha1.MeshPolicy {
-	own := w.PoliciesIn(namespace)
-	if w.systemNamespace == "" || namespace == w.systemNamespace {
-		return own
+// compareAdministrators puts administrators' policies first.
+func (w *World) compareAdministrators(a, b Key) int {
+	switch {
+	case a.Namespace == b.Namespace:
+		return 0
+	case a.Namespace == w.systemNamespace:
+		return -1
+	case b.Namespace == w.systemNamespace:
+		return 1
 	}
-	return slices.Concat(w.PoliciesIn(w.systemNamespace), own)
+	return 0
 }

@@ -123,24 +123,18 @@ func (w *World) DeleteNamespace(key Key) {
 }
 
 func (w *World) learn(reference Reference) {
-	if _, ok := w.known[reference]; !ok {
-		w.known[reference] = struct{}{}
-		w.touchPoliciesAdmitting(reference)
+	if _, ok := w.known.Get(nil, reference); !ok {
+		w.known.Set(reference, whole{})
 	}
 }
 
-func (w *World) unlearn(reference Reference) {
-	if _, ok := w.known[reference]; ok {
-		delete(w.known, reference)
-		w.touchPoliciesAdmitting(reference)
-	}
-}
+func (w *World) unlearn(reference Reference) { w.known.Delete(reference) }
 
 // Exists tells whether there is such a Service, account or namespace.
-func (w *World) Exists(reference Reference) bool {
+func (r Reader) Exists(reference Reference) bool {
 	if reference.Kind == KindService {
-		return w.services[reference.Key] != nil
+		return r.Service(reference.Key) != nil
 	}
-	_, ok := w.known[reference]
+	_, ok := r.w.known.Get(r.record, reference)
 	return ok
 }

@@ -1,7 +1,7 @@
 // Copyright The mesh-apiserver Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-package controller
+package engine
 
 import (
 	"testing"
@@ -9,11 +9,12 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/envoy"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/unit"
 )
 
 // TestLedger follows one resource from unit to unit.
 func TestLedger(t *testing.T) {
-	a, b := unit{kindService, "a"}, unit{kindService, "b"}
+	a, b := unit.ID{Kind: "service", Name: "a"}, unit.ID{Kind: "service", Name: "b"}
 	key := envoy.Key{TypeURL: "type", Name: "out/198.19.0.1:80"}
 	resource := func(version string) []envoy.Resource {
 		return []envoy.Resource{{Key: key, Version: version}}
@@ -38,7 +39,7 @@ func TestLedger(t *testing.T) {
 	} {
 		step.do()
 		var got sent
-		got.Set, got.Removed = l.take()
+		got.Set, got.Removed, _ = l.take()
 		if diff := cmp.Diff(step.want, got); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", step.name, diff)
 		}

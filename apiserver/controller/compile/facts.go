@@ -8,48 +8,33 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/world"
 )
 
-// Reports reports on policies while the world stays as it is. What their reports
-// say of a workload is found once for all of them: a namespace of a thousand
-// policies would else be walked for each.
-type Reports struct {
-	world *world.World
-	views map[string]*viewFacts
-}
-
-// viewFacts are what reports say of a workload beside their own policy.
-type viewFacts struct {
+// Facts are what reports of policies say of a workload beside their own policy.
+type Facts struct {
+	// shape writes down its ports, which of them are closed, and what is denied there
+	// at the first byte, which hangs on whom else they admit.
+	shape string
 	// crowded is true if it has more than maxPorts ports.
 	crowded bool
 	// most names the policy that has most of its rules, if these are too many.
 	most string
 	// tcp are its ports that are not HTTP, by number.
 	tcp []*tcpPort
-	// policies apply to it.
-	policies []applied
 }
 
-// NewReports is for a world that does not change while it is used.
-func NewReports(w *world.World) *Reports {
-	return &Reports{world: w, views: map[string]*viewFacts{}}
+// Same tells whether reports say the same by both.
+func (f *Facts) Same(other *Facts) bool {
+	return f.shape == other.shape && f.crowded == other.crowded && f.most == other.most
 }
 
-func (rs *Reports) of(view *world.View) *viewFacts {
-	facts := rs.views[view.Name]
-	if facts == nil {
-		facts = newViewFacts(rs.world, view)
-		rs.views[view.Name] = facts
-	}
-	return facts
-}
-
-func newViewFacts(w *world.World, view *world.View) *viewFacts {
-	policies := policiesOn(w, view)
+func newFacts(w world.Reader, view *world.View, policies []applied, workload model.Workload) *Facts {
 	ports := portsOf(w, view, policies)
-	facts := &viewFacts{crowded: len(ports) > maxPorts, policies: policies}
+	facts := &Facts{crowded: len(ports) > maxPorts, shape: shapeOf(w.Settings().TrustDomain(), workload)}
 	if rulesSize(ports, policies) > maxRuleBytes {
 		most := slices.MaxFunc(policies, func(a, b applied) int {
 			return cmp.Compare(a.bytes*a.portsIn(ports), b.bytes*b.portsIn(ports))
@@ -60,9 +45,17 @@ func newViewFacts(w *world.World, view *world.View) *viewFacts {
 	return facts
 }
 
+func shapeOf(trustDomain string, w model.Workload) string {
+	var shape strings.Builder
+	for _, p := range w.Ports {
+		fmt.Fprintf(&shape, "%d %s %t %s\n", p.Number, p.Protocol, p.Access.Closed, AtFirstByte(trustDomain, p))
+	}
+	return shape.String()
+}
+
 // tcpPortsOf gives the ports of a workload that are not HTTP, those that policies
 // alone name included; none of one that is too large and so admits no caller.
-func tcpPortsOf(w *world.World, view *world.View, policies []applied) []*tcpPort {
+func tcpPortsOf(w world.Reader, view *world.View, policies []applied) []*tcpPort {
 	policies, ports := withinBounds(w, view, policies)
 	if tooLarge(ports, policies) {
 		return nil
@@ -81,14 +74,13 @@ func tcpPortsOf(w *world.World, view *world.View, policies []applied) []*tcpPort
 	return tcp
 }
 
-// tooLarge says that workloads have more ports than can be told apart, or more
+// tooLargeNotes says that workloads have more ports than can be told apart, or more
 // rules than a proxy should hold and which policy has most of them.
-func (rs *Reports) tooLarge(affected []reach) []string {
+func tooLargeNotes(affected []reach) []string {
 	crowded, most := false, ""
 	for _, r := range affected {
-		facts := rs.of(r.view)
-		crowded = crowded || facts.crowded
-		most = cmp.Or(most, facts.most)
+		crowded = crowded || r.facts.crowded
+		most = cmp.Or(most, r.facts.most)
 	}
 	var notes []string
 	if crowded {
