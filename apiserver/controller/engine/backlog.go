@@ -44,32 +44,18 @@ func (b *backlog) begin(limit int) {
 	b.step++
 }
 
-// turn gives the stale units of a kind one by one, in the order in which they are made,
-// as long as the step may go on. The others wait. A unit that was never made does not
-// wait, since proxies would be told that there is nothing.
-func (b *backlog) turn(dirty []*graph.Dependent, kind *Kind, r world.Reader) func(func(int, *work) bool) {
-	units := make([]*work, 0, len(dirty))
-	for _, d := range dirty {
-		units = append(units, d.Owner.(*work))
+// mayWait tells whether a unit waits for the next step: the step may not go on. A unit
+// that was never made does not wait, since proxies would be told that there is nothing.
+func (b *backlog) mayWait(u *work) bool {
+	if u.kind.Namespace != nil && u.made && b.spent > b.limit {
+		b.wait(u)
+		return true
 	}
-	if kind.Namespace != nil {
-		units = b.inTurn(units, kind, r)
+	if _, waited := b.units[u]; waited {
+		delete(b.units, u)
+		delete(b.ids, u.id)
 	}
-	return func(yield func(int, *work) bool) {
-		for i, u := range units {
-			if kind.Namespace != nil && u.made && b.spent > b.limit {
-				b.wait(u)
-				continue
-			}
-			if _, waited := b.units[u]; waited {
-				delete(b.units, u)
-				delete(b.ids, u.id)
-			}
-			if !yield(i, u) {
-				return
-			}
-		}
-	}
+	return false
 }
 
 func (b *backlog) wait(u *work) {
@@ -79,16 +65,22 @@ func (b *backlog) wait(u *work) {
 	}
 }
 
-// inTurn adds the units of the kind that have waited, and puts first those of the
+// inTurn gives the stale units of a kind in the order in which they are made. Of a kind
+// whose units may wait it adds those that have waited, and puts first those of the
 // namespaces that have least to be done, and in a namespace those that have waited
 // longest.
-func (b *backlog) inTurn(units []*work, kind *Kind, r world.Reader) []*work {
-	fresh := make(map[*work]struct{}, len(units))
-	for _, u := range units {
-		fresh[u] = struct{}{}
+func (b *backlog) inTurn(dirty []*graph.Dependent, kind *Kind, r world.Reader) []*work {
+	units := make([]*work, 0, len(dirty))
+	for _, d := range dirty {
+		u := d.Owner.(*work)
+		u.turn = b.step
+		units = append(units, u)
+	}
+	if kind.Namespace == nil {
+		return units
 	}
 	for u := range b.units {
-		if _, again := fresh[u]; !again && u.kind == kind {
+		if u.kind == kind && u.turn != b.step {
 			units = append(units, u)
 		}
 	}

@@ -47,6 +47,8 @@ type work struct {
 	// made is false until something has come of it.
 	made   bool
 	memory any
+	// turn is the step in which it was stale last.
+	turn int
 	// bytes is how much it has given to proxies.
 	bytes int
 	// The rest is of its last Product.
@@ -88,15 +90,10 @@ func New(w *world.World, kinds []*Kind) *Engine {
 		units: map[unit.ID]*work{}, ledger: newLedger(), remembered: map[unit.ID]any{},
 		backlog: newBacklog(), held: map[unit.ID]*work{},
 	}
-	e.out = newOutcome()
 	for rank, kind := range kinds {
 		kind.Watch(w, func(name string) { e.changed(kind, rank, name) })
 	}
 	return e
-}
-
-func newOutcome() Outcome {
-	return Outcome{Reports: map[unit.ID]any{}, Public: map[unit.ID]any{}, Memories: map[unit.ID]any{}}
 }
 
 // Remember takes a memory that an earlier server had kept, before the first step.
@@ -156,22 +153,28 @@ func (e *Engine) Step(ctx context.Context) Outcome {
 	g := e.World.Graph()
 	g.Settle(world.UnitRank)
 	e.backlog.begin(e.StepBytes)
-	for rank := range e.kinds {
-		for _, u := range e.backlog.turn(g.Take(world.UnitRank+rank), e.kinds[rank], e.World.Reader()) {
-			e.make(ctx, u)
+	for rank, kind := range e.kinds {
+		dirty := g.Take(world.UnitRank + rank)
+		if len(dirty) == 0 && !e.Waits() {
+			continue
+		}
+		for _, u := range e.backlog.inTurn(dirty, kind, e.World.Reader()) {
+			if !e.backlog.mayWait(u) {
+				e.make(ctx, u)
+			}
 		}
 	}
 	e.tellReports()
 	for id := range e.remembered {
 		// Its unit went while no server ran.
-		e.out.Memories[id] = nil
+		set(&e.out.Memories, id, nil)
 	}
 	clear(e.remembered)
 	out := e.out
 	out.Set, out.Removed, out.Units = e.ledger.take()
 	out.Proxies, out.GoneProxies = e.ledger.takeProxies()
 	out.News = e.ledger.takeNews()
-	e.out = newOutcome()
+	e.out = Outcome{}
 	return out
 }
 
@@ -212,17 +215,17 @@ func (e *Engine) keep(u *work, product Product) {
 	e.ledger.note(u.id, u.notices, product.Notices)
 	e.keepFacts(u, product.Facts)
 	if u.public || product.Public != nil {
-		e.out.Public[u.id] = product.Public
+		set(&e.out.Public, u.id, product.Public)
 	}
 	if u.kind.Remembers {
-		e.out.Memories[u.id] = product.Memory
+		set(&e.out.Memories, u.id, product.Memory)
 	}
 	switch {
 	case product.Report != nil:
 		e.held[u.id] = u
 	case u.report != nil:
 		delete(e.held, u.id)
-		e.out.Reports[u.id] = nil
+		set(&e.out.Reports, u.id, nil)
 	}
 	u.bytes = 0
 	for i := range product.Resources {
@@ -256,9 +259,17 @@ func (e *Engine) tellReports() {
 		if u.last && e.Waits() || e.backlog.waitsFor(u.carrying) {
 			continue
 		}
-		e.out.Reports[id] = u.report
+		set(&e.out.Reports, id, u.report)
 		delete(e.held, id)
 	}
+}
+
+// set puts a value into a map that is made when it is needed.
+func set(m *map[unit.ID]any, id unit.ID, value any) {
+	if *m == nil {
+		*m = map[unit.ID]any{}
+	}
+	(*m)[id] = value
 }
 
 // guarded runs the making of one unit. A panic becomes its error, so that one bad

@@ -91,12 +91,19 @@ func (l *ledger) drop(key envoy.Key) {
 // take gives the resources that have changed since the last call, sorted, and the units
 // whose list of them is another.
 func (l *ledger) take() (set []envoy.Resource, removed []envoy.Key, moved map[unit.ID][]envoy.Key) {
-	set = slices.SortedFunc(maps.Values(l.set), func(a, b envoy.Resource) int { return compareKeys(a.Key, b.Key) })
-	removed = slices.SortedFunc(maps.Keys(l.removed), compareKeys)
-	moved = l.moved
+	for _, r := range l.set {
+		set = append(set, r)
+	}
+	slices.SortFunc(set, func(a, b envoy.Resource) int { return compareKeys(a.Key, b.Key) })
+	for key := range l.removed {
+		removed = append(removed, key)
+	}
+	slices.SortFunc(removed, compareKeys)
 	clear(l.set)
 	clear(l.removed)
-	l.moved = map[unit.ID][]envoy.Key{}
+	if len(l.moved) > 0 {
+		moved, l.moved = l.moved, map[unit.ID][]envoy.Key{}
+	}
 	return set, removed, moved
 }
 
@@ -113,8 +120,12 @@ func (l *ledger) putProxy(before, now *model.Proxy) {
 }
 
 func (l *ledger) takeProxies() (there []model.Proxy, gone []model.ProxyID) {
-	there = slices.SortedFunc(maps.Values(l.proxies), func(a, b model.Proxy) int { return compareProxies(a.ID, b.ID) })
-	gone = slices.SortedFunc(maps.Keys(l.gone), compareProxies)
+	if len(l.proxies) > 0 {
+		there = slices.SortedFunc(maps.Values(l.proxies), func(a, b model.Proxy) int { return compareProxies(a.ID, b.ID) })
+	}
+	if len(l.gone) > 0 {
+		gone = slices.SortedFunc(maps.Keys(l.gone), compareProxies)
+	}
 	clear(l.proxies)
 	clear(l.gone)
 	return there, gone

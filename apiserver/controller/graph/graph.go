@@ -90,6 +90,9 @@ func (g *Graph) Take(rank int) []*Dependent {
 	if rank >= len(g.ranks) {
 		return nil
 	}
+	if len(g.ranks[rank]) == 0 {
+		return nil
+	}
 	taken := g.ranks[rank]
 	g.ranks[rank] = nil
 	// One that was forgotten, or taken before, is not dirty any more.

@@ -81,19 +81,17 @@ func (x *Index[K, M]) tell(key K) {
 	}
 }
 
-// Of gives the members of a key, in no order.
-func (x *Index[K, M]) Of(r *Recorder, key K) iter.Seq[M] {
+// Of gives the members of a key, in no order. The slice is the caller's.
+func (x *Index[K, M]) Of(r *Recorder, key K) []M {
 	b := x.read(r, key)
-	return func(yield func(M) bool) {
-		if b == nil {
-			return
-		}
-		for member := range b.members {
-			if !yield(member) {
-				return
-			}
-		}
+	if b == nil || len(b.members) == 0 {
+		return nil
 	}
+	members := make([]M, 0, len(b.members))
+	for member := range b.members {
+		members = append(members, member)
+	}
+	return members
 }
 
 // Len is how many members a key has.

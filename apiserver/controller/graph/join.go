@@ -3,8 +3,6 @@
 
 package graph
 
-import "iter"
-
 // Join pairs what matches: selectors with what they select. Both sides are divided
 // into buckets, such as namespaces, and only those that share one are compared. It
 // is kept as each side changes, so that a reader of one side depends on its own
@@ -61,10 +59,10 @@ func (j *Join[B, L, R]) SetRight(right R, buckets ...B) {
 }
 
 // Rights gives what belongs to one of the left side, in no order.
-func (j *Join[B, L, R]) Rights(r *Recorder, left L) iter.Seq[R] { return j.pairs.Of(r, left) }
+func (j *Join[B, L, R]) Rights(r *Recorder, left L) []R { return j.pairs.Of(r, left) }
 
 // Lefts gives what belongs to one of the right side, in no order.
-func (j *Join[B, L, R]) Lefts(r *Recorder, right R) iter.Seq[L] { return j.back.Of(r, right) }
+func (j *Join[B, L, R]) Lefts(r *Recorder, right R) []L { return j.back.Of(r, right) }
 
 // move files one side's member under its buckets.
 func move[B, M comparable](side map[B]map[M]struct{}, of map[M][]B, member M, buckets []B) {
@@ -91,7 +89,7 @@ func move[B, M comparable](side map[B]map[M]struct{}, of map[M][]B, member M, bu
 // comes or goes.
 func exchange[K, M comparable](x *Index[K, M], key K, wanted map[M]struct{}, changed func(M, bool)) {
 	var gone []M
-	for member := range x.Of(nil, key) {
+	for _, member := range x.Of(nil, key) {
 		if _, still := wanted[member]; still {
 			delete(wanted, member)
 		} else {

@@ -18,7 +18,7 @@ func Headless(service *corev1.Service) bool {
 // HeadlessServices gives the Services whose endpoints callers dial themselves,
 // the oldest first.
 func (r Reader) HeadlessServices() []*corev1.Service {
-	return r.servicesOf(slices.SortedFunc(r.w.headless.Of(r.record, whole{}), r.compareAge))
+	return r.servicesOf(r.sortedByAge(r.w.headless.Of(r.record, whole{})))
 }
 
 // HeadlessOlderThan gives those of some Services that have no cluster IP and are older
@@ -28,8 +28,12 @@ func (r Reader) HeadlessOlderThan(than Key, some []Key) []Key {
 		service := r.Service(key)
 		return service == nil || !Headless(service) || r.Service(than) == nil || !r.older(key, than)
 	})
-	slices.SortFunc(some, r.compareAge)
-	return some
+	return r.sortedByAge(some)
+}
+
+func (r Reader) sortedByAge(services []Key) []Key {
+	slices.SortFunc(services, r.compareAge)
+	return services
 }
 
 func (r Reader) compareAge(a, b Key) int {

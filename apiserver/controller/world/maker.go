@@ -81,7 +81,7 @@ func (w *World) OnMaker(f func(Maker)) { w.podsByMaker.OnKey(f) }
 
 // PodsOf gives the pods of a maker, sorted by name.
 func (r Reader) PodsOf(maker Maker) []*Pod {
-	return r.podsOf(slices.SortedFunc(r.w.podsByMaker.Of(r.record, maker), compareKeys))
+	return r.podsOf(sortedKeys(r.w.podsByMaker.Of(r.record, maker)))
 }
 
 // InMesh tells whether the pods of a namespace that say nothing are in the mesh.

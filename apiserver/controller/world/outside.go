@@ -117,9 +117,11 @@ func (w *World) register(object Reference, now []registered) {
 
 // Registrations gives the objects by which kube-apiserver calls a Service, sorted.
 func (r Reader) Registrations(service Key) []Registration {
-	return slices.SortedFunc(r.w.registrations.Of(r.record, service), func(a, b Registration) int {
+	found := r.w.registrations.Of(r.record, service)
+	slices.SortFunc(found, func(a, b Registration) int {
 		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Name, b.Name), cmp.Compare(a.Port, b.Port))
 	})
+	return found
 }
 
 // Scrape is what the annotations prometheus.io/scrape and prometheus.io/port say.

@@ -231,7 +231,7 @@ func (r Reader) podsOf(keys []Key) []*Pod {
 // behind, several. They are in no order.
 func (r Reader) PodsAt(address netip.Addr) []*Pod {
 	var pods []*Pod
-	for key := range r.w.podsByAddress.Of(r.record, address) {
+	for _, key := range r.w.podsByAddress.Of(r.record, address) {
 		pods = append(pods, r.Pod(key))
 	}
 	return pods
@@ -241,7 +241,7 @@ func (r Reader) PodsAt(address netip.Addr) []*Pod {
 // or, while a cache lags behind, several. They are in no order.
 func (r Reader) MeshedAt() map[netip.Addr][]Key {
 	accounts := make(map[netip.Addr][]Key, r.w.meshed.Len(r.record, whole{}))
-	for m := range r.w.meshed.Of(r.record, whole{}) {
+	for _, m := range r.w.meshed.Of(r.record, whole{}) {
 		accounts[m.address] = append(accounts[m.address], m.account)
 	}
 	return accounts

@@ -143,7 +143,7 @@ func (r Reader) Policy(key Key) *v1alpha1.MeshPolicy {
 func (r Reader) ViewsFor(policy *v1alpha1.MeshPolicy) []*View {
 	if len(policy.Spec.TargetRefs) == 0 {
 		if selects(policy) {
-			return r.viewsOf(slices.Sorted(r.w.policies.selecting.Rights(r.record, keyOf(policy))))
+			return r.viewsOf(sortedNames(r.w.policies.selecting.Rights(r.record, keyOf(policy))))
 		}
 		return r.ViewsIn(r.w.bucket(policy))
 	}
@@ -165,10 +165,10 @@ func (r Reader) ViewsFor(policy *v1alpha1.MeshPolicy) []*View {
 // select: the administrators', then those of its namespace, each sorted by name.
 func (r Reader) PoliciesOn(view *View, services []*corev1.Service) []*v1alpha1.MeshPolicy {
 	p := &r.w.policies
-	keys := slices.AppendSeq(slices.Collect(p.selecting.Lefts(r.record, view.Name)), p.whole.Of(r.record, ""))
-	keys = slices.AppendSeq(keys, p.whole.Of(r.record, view.Namespace))
+	keys := append(p.selecting.Lefts(r.record, view.Name), p.whole.Of(r.record, "")...)
+	keys = append(keys, p.whole.Of(r.record, view.Namespace)...)
 	for _, service := range services {
-		keys = slices.AppendSeq(keys, p.targeting.Of(r.record, keyOf(service)))
+		keys = append(keys, p.targeting.Of(r.record, keyOf(service))...)
 	}
 	slices.SortFunc(keys, func(a, b Key) int {
 		return cmp.Or(r.w.compareAdministrators(a, b), compareKeys(a, b))

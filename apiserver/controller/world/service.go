@@ -150,17 +150,17 @@ func (r Reader) Service(key Key) *corev1.Service {
 // ServicesSelecting gives the Services that select the pods of a view, sorted
 // by name.
 func (r Reader) ServicesSelecting(view *View) []*corev1.Service {
-	return r.servicesOf(slices.SortedFunc(r.w.selecting.Lefts(r.record, view.Name), compareKeys))
+	return r.servicesOf(sortedKeys(r.w.selecting.Lefts(r.record, view.Name)))
 }
 
 // ViewsSelected gives the views whose pods a Service selects, sorted by name.
 func (r Reader) ViewsSelected(service Key) []*View {
-	return r.viewsOf(slices.Sorted(r.w.selecting.Rights(r.record, service)))
+	return r.viewsOf(sortedNames(r.w.selecting.Rights(r.record, service)))
 }
 
 // ServicesIn gives the names of a namespace's Services, sorted.
 func (r Reader) ServicesIn(namespace string) []Key {
-	return slices.SortedFunc(r.w.servicesByNamespace.Of(r.record, namespace), compareKeys)
+	return sortedKeys(r.w.servicesByNamespace.Of(r.record, namespace))
 }
 
 func (r Reader) servicesOf(keys []Key) []*corev1.Service {
@@ -183,7 +183,7 @@ func (r Reader) ScrapeOfService(key Key) Scrape {
 // claims it from outside.
 func (r Reader) Owner(address netip.Addr) Key {
 	var owner Key
-	for key := range r.w.claims.Of(r.record, address) {
+	for _, key := range r.w.claims.Of(r.record, address) {
 		if r.mayOwn(key, address) && (owner == (Key{}) || r.precedes(key, owner, address)) {
 			owner = key
 		}

@@ -6,7 +6,6 @@ package world
 import (
 	"net/netip"
 	"reflect"
-	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
@@ -94,7 +93,7 @@ func EndpointAddresses(endpoint *discoveryv1.Endpoint) []netip.Addr {
 
 // SlicesOf gives the EndpointSlices of a Service, sorted by name.
 func (r Reader) SlicesOf(service Key) []*discoveryv1.EndpointSlice {
-	keys := slices.SortedFunc(r.w.slicesByService.Of(r.record, service), compareKeys)
+	keys := sortedKeys(r.w.slicesByService.Of(r.record, service))
 	found := make([]*discoveryv1.EndpointSlice, len(keys))
 	for i, key := range keys {
 		found[i], _ = r.w.slices.Get(r.record, key)
@@ -104,5 +103,5 @@ func (r Reader) SlicesOf(service Key) []*discoveryv1.EndpointSlice {
 
 // ServicesAt gives the Services that have an address among their endpoints, in no order.
 func (r Reader) ServicesAt(address netip.Addr) []Key {
-	return slices.Collect(r.w.servicesByAddress.Of(r.record, address))
+	return r.w.servicesByAddress.Of(r.record, address)
 }

@@ -168,7 +168,7 @@ func (r Reader) View(name string) *View {
 
 // ViewsIn gives the views of a namespace, sorted by name.
 func (r Reader) ViewsIn(namespace string) []*View {
-	return r.viewsOf(slices.Sorted(r.w.viewsByNamespace.Of(r.record, namespace)))
+	return r.viewsOf(sortedNames(r.w.viewsByNamespace.Of(r.record, namespace)))
 }
 
 // viewsOf gives the views of these names. A view is never changed, so that it is there
@@ -183,5 +183,5 @@ func (r Reader) viewsOf(names []string) []*View {
 
 // PodsIn gives the pods that belong to a view, sorted by name.
 func (r Reader) PodsIn(view string) []*Pod {
-	return r.podsOf(slices.SortedFunc(r.w.podsByView.Of(r.record, view), compareKeys))
+	return r.podsOf(sortedKeys(r.w.podsByView.Of(r.record, view)))
 }

@@ -118,7 +118,7 @@ func (r Reader) Restricted(namespace string) bool { return !audiences.Of(r, name
 // restricted are the namespaces that are not visible to the whole mesh, sorted.
 var restricted = NewDerived(1, func(r Reader, _ whole) []string {
 	var names []string
-	for namespace := range r.w.visible.Of(r.record, whole{}) {
+	for _, namespace := range r.w.visible.Of(r.record, whole{}) {
 		if r.Restricted(namespace) {
 			names = append(names, namespace)
 		}
@@ -151,7 +151,7 @@ func (r Reader) outlook(of string) (seen, hidden []string) {
 // their view.
 var outlooks = NewDerived(2, func(r Reader, _ whole) map[string][]string {
 	found := map[string][]string{"": nil}
-	for namespace := range r.w.namespacesMeshed.Of(r.record, whole{}) {
+	for _, namespace := range r.w.namespacesMeshed.Of(r.record, whole{}) {
 		hidden := r.Hidden(namespace)
 		found[OutlookView(hidden)] = hidden
 	}

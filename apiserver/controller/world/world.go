@@ -13,6 +13,7 @@ package world
 import (
 	"cmp"
 	"net/netip"
+	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -181,4 +182,14 @@ func keyOf(object metav1.Object) Key {
 
 func compareKeys(a, b Key) int {
 	return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))
+}
+
+func sortedKeys(keys []Key) []Key {
+	slices.SortFunc(keys, compareKeys)
+	return keys
+}
+
+func sortedNames(names []string) []string {
+	slices.Sort(names)
+	return names
 }
