@@ -25,11 +25,11 @@ type backlog struct {
 	step  int
 	views map[string]int
 	// policies are those whose reports wait, since some of what they affect does.
-	policies map[world.Key]struct{}
+	policies map[world.Reference]struct{}
 }
 
 func newBacklog() backlog {
-	return backlog{limit: maxStepBytes, views: map[string]int{}, policies: map[world.Key]struct{}{}}
+	return backlog{limit: maxStepBytes, views: map[string]int{}, policies: map[world.Reference]struct{}{}}
 }
 
 func (b *backlog) waits() bool { return len(b.views) > 0 }
@@ -98,7 +98,7 @@ func (e *engine) inTurn(dirty map[string]struct{}) []string {
 
 // holdReports keeps back what would be said of policies that may affect a view
 // which waits: they are programmed when its proxies have acknowledged them.
-func (e *engine) holdReports(policies map[world.Key]struct{}) {
+func (e *engine) holdReports(policies map[world.Reference]struct{}) {
 	if !e.backlog.waits() {
 		return
 	}
@@ -114,7 +114,7 @@ func (e *engine) holdReports(policies map[world.Key]struct{}) {
 		if policy == nil {
 			continue
 		}
-		if _, waits := waiting[key.Namespace]; waits || e.world.IsAdministrators(policy) {
+		if _, waits := waiting[key.Namespace]; waits || policy.Administrators {
 			delete(policies, key)
 			e.backlog.policies[key] = struct{}{}
 		}

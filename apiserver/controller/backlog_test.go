@@ -9,7 +9,9 @@ import (
 	"testing"
 
 	"github.com/openservicemesh/mesh-apiserver/apis/mesh/v1alpha1"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/kinds/meshpolicy"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/world"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/world/worldtest"
 )
 
 const floodWorkloads = 10
@@ -24,7 +26,7 @@ func flooded(t *testing.T) *engine {
 		e.world.SetPod(meshedPod(i))
 	}
 	for i := range 5 {
-		e.world.SetPolicy(floodPolicy(i, 1))
+		worldtest.Set(e.world, floodPolicy(i, 1))
 	}
 	neighbour := meshedPod(floodWorkloads)
 	neighbour.Namespace = "neighbour"
@@ -46,9 +48,9 @@ func neighbourPolicy(generation int64) *v1alpha1.MeshPolicy {
 // neighbour's edit waits for none; it is reported on when the last is done.
 func TestAFloodDoesNotHoldUpItsNeighbours(t *testing.T) {
 	e := flooded(t)
-	flood, neighbour := world.Key{Namespace: "shop", Name: "flood-0"}, keyOfPolicy(neighbourPolicy(2))
-	e.world.SetPolicy(floodPolicy(0, 2))
-	e.world.SetPolicy(neighbourPolicy(2))
+	flood, neighbour := meshpolicy.Reference(world.Key{Namespace: "shop", Name: "flood-0"}), originOf(neighbourPolicy(2))
+	worldtest.Set(e.world, floodPolicy(0, 2))
+	worldtest.Set(e.world, neighbourPolicy(2))
 	first := e.step(t.Context())
 	if first.reports[neighbour] == nil || first.reports[flood] != nil {
 		t.Errorf("the first step reports on %v, want the neighbour's alone", slices.Collect(maps.Keys(first.reports)))
@@ -64,8 +66,8 @@ func TestAFloodDoesNotHoldUpItsNeighbours(t *testing.T) {
 		}
 	}
 	full := flooded(t)
-	full.world.SetPolicy(floodPolicy(0, 2))
-	full.world.SetPolicy(neighbourPolicy(2))
+	worldtest.Set(full.world, floodPolicy(0, 2))
+	worldtest.Set(full.world, neighbourPolicy(2))
 	full.everything = true
 	full.step(t.Context())
 	if !maps.Equal(e.ledger.versions, full.ledger.versions) {
@@ -78,7 +80,7 @@ func TestAnEndlessFloodReachesEachWorkload(t *testing.T) {
 	e := flooded(t)
 	reached := map[string]struct{}{}
 	for generation := int64(2); generation < 2+2*floodWorkloads; generation++ {
-		e.world.SetPolicy(floodPolicy(0, generation))
+		worldtest.Set(e.world, floodPolicy(0, generation))
 		for _, r := range e.step(t.Context()).update.Set {
 			reached[r.View] = struct{}{}
 		}
@@ -92,7 +94,7 @@ func TestAnEndlessFloodReachesEachWorkload(t *testing.T) {
 // told that there is nothing for them.
 func TestANewWorkloadNeverWaits(t *testing.T) {
 	e := flooded(t)
-	e.world.SetPolicy(floodPolicy(0, 2))
+	worldtest.Set(e.world, floodPolicy(0, 2))
 	added := meshedPod(floodWorkloads + 1)
 	e.world.SetPod(added)
 	e.step(t.Context())
@@ -102,6 +104,6 @@ func TestANewWorkloadNeverWaits(t *testing.T) {
 	}
 }
 
-func keyOfPolicy(policy *v1alpha1.MeshPolicy) world.Key {
-	return world.Key{Namespace: policy.Namespace, Name: policy.Name}
+func originOf(policy *v1alpha1.MeshPolicy) world.Reference {
+	return meshpolicy.Reference(world.Key{Namespace: policy.Namespace, Name: policy.Name})
 }

@@ -236,10 +236,10 @@ func (c *Controller) batch(ctx context.Context, e *engine) {
 		c.chains.Keep(ctx, view, generations)
 	}
 	c.record(out.news)
-	for key, report := range out.reports {
-		c.status.Report(key, report)
+	for origin, report := range out.reports {
+		c.status.Report(origin.Key, report)
 		if report == nil || !report.Audit {
-			c.telemetry.Forget(key.String())
+			c.telemetry.Forget(origin.Key.String())
 		}
 	}
 	warn(c.events, out.warnings)

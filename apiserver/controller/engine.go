@@ -31,7 +31,7 @@ type engine struct {
 	roots  []byte
 	ledger *ledger
 	// policies are, by view, the policies that have a part of it as target.
-	policies map[string][]world.Key
+	policies map[string][]world.Reference
 	// chains are, by view, the generations of its filter chains.
 	chains map[string]envoy.Generations
 	// fronts are what Services were compiled from last, but for their endpoints.
@@ -69,7 +69,7 @@ func newEngine(trustDomain string) *engine {
 	return &engine{
 		world:      world.New(trustDomain),
 		ledger:     newLedger(),
-		policies:   map[string][]world.Key{},
+		policies:   map[string][]world.Reference{},
 		chains:     map[string]envoy.Generations{},
 		fronts:     map[world.Key]front{},
 		audits:     newAudits(),
@@ -89,7 +89,7 @@ func newEngine(trustDomain string) *engine {
 type outcome struct {
 	update xds.Update
 	// reports of policies that may say something new; nil for one that is gone.
-	reports map[world.Key]*compile.Report
+	reports map[world.Reference]*compile.Report
 	// warnings are for the users of objects whose annotations are wrong.
 	warnings []warning
 	// news are notices that have not been told yet.
@@ -157,10 +157,10 @@ func (e *engine) step(ctx context.Context) outcome {
 		e.direct(ctx)
 	}
 	e.workloads(ctx, &dirty, whole)
-	out := outcome{reports: map[world.Key]*compile.Report{}, warnings: e.annotations(dirty)}
+	out := outcome{reports: map[world.Reference]*compile.Report{}, warnings: e.annotations(dirty)}
 	reports := compile.NewReports(e.world)
-	for key := range dirty.Policies {
-		out.reports[key] = e.report(ctx, reports, key)
+	for origin := range dirty.Policies {
+		out.reports[origin] = e.report(ctx, reports, origin)
 	}
 	out.chains, e.renewed = e.renewed, map[string]envoy.Generations{}
 	out.update.Set, out.update.Remove = e.ledger.take()
@@ -193,8 +193,8 @@ func (e *engine) addAll(dirty *world.Dirty) {
 	for _, maker := range e.world.Makers() {
 		dirty.Makers[maker] = struct{}{}
 	}
-	for _, key := range e.world.Policies() {
-		dirty.Policies[key] = struct{}{}
+	for _, origin := range e.world.Policies() {
+		dirty.Policies[origin] = struct{}{}
 	}
 }
 
@@ -228,11 +228,11 @@ func (e *engine) common(ctx context.Context) error {
 // those that have a part of it as target and had none, or the other way round,
 // and, where its ports are others, open or closed otherwise, or others are denied
 // at the first byte, all that have.
-func (e *engine) workload(ctx context.Context, view string, policies map[world.Key]struct{}) {
+func (e *engine) workload(ctx context.Context, view string, policies map[world.Reference]struct{}) {
 	u := unit{kindWorkload, view}
 	targetedBefore, shapeBefore := e.policies[view], e.shapes[view]
 	delete(e.policies, view)
-	build := func(compiled func(*world.World, string) (model.Workload, []world.Key, bool)) error {
+	build := func(compiled func(*world.World, string) (model.Workload, []world.Reference, bool)) error {
 		return guarded(kindWorkload, func() error {
 			workload, targeting, ok := compiled(e.world, view)
 			if !ok {
@@ -285,8 +285,8 @@ func shapeOf(m model.Mesh, w model.Workload) string {
 }
 
 // markDifference marks what is in one of two lists alone.
-func markDifference(marked map[world.Key]struct{}, a, b []world.Key) {
-	in := make(map[world.Key]int, len(a)+len(b))
+func markDifference(marked map[world.Reference]struct{}, a, b []world.Reference) {
+	in := make(map[world.Reference]int, len(a)+len(b))
 	for _, key := range a {
 		in[key] |= 1
 	}
@@ -301,10 +301,10 @@ func markDifference(marked map[world.Key]struct{}, a, b []world.Key) {
 }
 
 // report says what there is to say of a policy, nil if it is gone.
-func (e *engine) report(ctx context.Context, reports *compile.Reports, key world.Key) *compile.Report {
+func (e *engine) report(ctx context.Context, reports *compile.Reports, origin world.Reference) *compile.Report {
 	var out *compile.Report
 	err := guarded(kindPolicy, func() error {
-		if report, ok := reports.Policy(key); ok {
+		if report, ok := reports.Policy(origin); ok {
 			out = &report
 		}
 		return nil
@@ -312,11 +312,11 @@ func (e *engine) report(ctx context.Context, reports *compile.Reports, key world
 	if err == nil {
 		return out
 	}
-	failed(ctx, unit{kindPolicy, key.String()}, err, "its workloads admit no caller")
-	policy := e.world.Policy(key)
+	failed(ctx, unit{kindPolicy, origin.Key.String()}, err, "its workloads admit no caller")
+	policy := e.world.Policy(origin)
 	return &compile.Report{
-		UID:        policy.UID,
-		Generation: policy.Generation,
+		UID:        policy.Origin.UID,
+		Generation: policy.Origin.Generation,
 		Reason:     compile.ReasonInvalid,
 		Message:    "the policy cannot be compiled; the workloads that it may speak of admit no caller",
 	}

@@ -35,7 +35,7 @@ import (
 type delivered struct {
 	Resources map[envoy.Key]string
 	Proxies   map[model.ProxyID]model.Proxy
-	Reports   map[world.Key]compile.Report
+	Reports   map[world.Reference]compile.Report
 	// Notices are what is said of objects without a status, Scraped of pods by view.
 	Notices map[corev1.ObjectReference][]compile.Notice
 	Scraped map[string]string
@@ -43,7 +43,7 @@ type delivered struct {
 
 func newDelivered() delivered {
 	return delivered{
-		map[envoy.Key]string{}, map[model.ProxyID]model.Proxy{}, map[world.Key]compile.Report{},
+		map[envoy.Key]string{}, map[model.ProxyID]model.Proxy{}, map[world.Reference]compile.Report{},
 		map[corev1.ObjectReference][]compile.Notice{}, map[string]string{},
 	}
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/openservicemesh/mesh-apiserver/apis/mesh/v1alpha1"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/sidecar"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/world/worldtest"
 )
 
 // BenchmarkPolicyEdit has 1,000 workloads and 1,000 policies in a namespace,
@@ -23,14 +24,14 @@ func BenchmarkPolicyEdit(b *testing.B) {
 	e.setRoots([]byte("-----BEGIN CERTIFICATE-----\nMIIBgDCC\n-----END CERTIFICATE-----\n"))
 	for i := range size {
 		e.world.SetPod(meshedPod(i))
-		e.world.SetPolicy(policyFor(i, 1))
+		worldtest.Set(e.world, policyFor(i, 1))
 	}
 	e.step(b.Context())
 	b.Run("one edit", func(b *testing.B) {
 		generation := int64(1)
 		for b.Loop() {
 			generation++
-			e.world.SetPolicy(policyFor(size/2, generation))
+			worldtest.Set(e.world, policyFor(size/2, generation))
 			if out := e.step(b.Context()); len(out.reports) != 1 {
 				b.Fatalf("%d policies were reported on, want 1", len(out.reports))
 			}

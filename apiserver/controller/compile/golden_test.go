@@ -18,6 +18,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/compile"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/intent"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/world"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/world/worldtest"
@@ -117,15 +118,23 @@ func render(t *testing.T, objects []metav1.Object) []byte {
 	}
 	for _, view := range w.Views() {
 		m, policies, _ := compile.Workload(w, view)
-		out.Workloads = append(out.Workloads, workload{w.View(view).Labels, m, policies})
+		out.Workloads = append(out.Workloads, workload{w.View(view).Labels, m, keys(policies)})
 		if pod, notice, refused := compile.ScrapeNotice(w, view); refused {
 			out.Notices["pod "+pod.Key.String()] = []compile.Notice{notice}
 		}
 	}
 	for _, key := range w.Policies() {
-		out.Policies[key.String()], _ = compile.Policy(w, key)
+		out.Policies[key.Key.String()], _ = compile.Policy(w, key)
 	}
 	return tidyYAML(t, out)
+}
+
+func keys(origins []intent.Reference) []world.Key {
+	var out []world.Key
+	for _, origin := range origins {
+		out = append(out, origin.Key)
+	}
+	return out
 }
 
 // tidyYAML leaves out what is not set.

@@ -54,7 +54,7 @@ func newViewFacts(w *world.World, view *world.View) *viewFacts {
 		most := slices.MaxFunc(policies, func(a, b applied) int {
 			return cmp.Compare(a.bytes*a.portsIn(ports), b.bytes*b.portsIn(ports))
 		}).policy
-		facts.most = most.Namespace + "/" + most.Name
+		facts.most = most.Origin.Key.String()
 	}
 	facts.tcp = tcpPortsOf(w, view, policies)
 	return facts

@@ -9,7 +9,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/util/intstr"
 
-	"github.com/openservicemesh/mesh-apiserver/apis/mesh/v1alpha1"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/intent"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/world"
 )
@@ -30,13 +30,13 @@ const maxRuleBytes = 8 << 20
 // Workload gives the inbound side of a view, and the policies that have a part
 // of it as their target, sorted by name; false if the view has no pod. One with
 // more than maxPorts ports or maxRuleBytes of rules admits nobody.
-func Workload(w *world.World, name string) (model.Workload, []world.Key, bool) {
+func Workload(w *world.World, name string) (model.Workload, []intent.Reference, bool) {
 	view := w.View(name)
 	if view == nil {
 		return model.Workload{}, nil, false
 	}
 	policies := policiesOn(w, view)
-	targeting := keys(policies)
+	targeting := origins(policies)
 	policies, ports := withinBounds(w, view, policies)
 	if tooLarge(ports, policies) {
 		return closedWorkload(view), targeting, true
@@ -65,7 +65,7 @@ func withinBounds(w *world.World, view *world.View, policies []applied) ([]appli
 
 // ClosedWorkload admits nobody anywhere. It stands in for a workload that
 // cannot be compiled.
-func ClosedWorkload(w *world.World, name string) (model.Workload, []world.Key, bool) {
+func ClosedWorkload(w *world.World, name string) (model.Workload, []intent.Reference, bool) {
 	view := w.View(name)
 	if view == nil {
 		return model.Workload{}, nil, false
@@ -88,7 +88,7 @@ func family(view *world.View) string {
 
 // applied is a policy with what it has as its target in one view.
 type applied struct {
-	policy *v1alpha1.MeshPolicy
+	policy *intent.Access
 	scope  scope
 	*compiledPolicy
 }
@@ -103,10 +103,10 @@ func policiesOn(w *world.World, view *world.View) []applied {
 	return found
 }
 
-func keys(policies []applied) []world.Key {
-	var out []world.Key
+func origins(policies []applied) []intent.Reference {
+	var out []intent.Reference
 	for _, p := range policies {
-		out = append(out, world.Key{Namespace: p.policy.Namespace, Name: p.policy.Name})
+		out = append(out, p.policy.Origin.Reference)
 	}
 	return out
 }
@@ -143,7 +143,7 @@ func portsOf(w *world.World, view *world.View, policies []applied) map[uint16]de
 }
 
 // audits tells whether a policy reports only.
-func (p applied) audits() bool { return p.policy.Spec.Mode == v1alpha1.PolicyModeAudit }
+func (p applied) audits() bool { return p.policy.Audit }
 
 func tooLarge(ports map[uint16]declared, policies []applied) bool {
 	return len(ports) > maxPorts || rulesSize(ports, policies) > maxRuleBytes
@@ -172,7 +172,7 @@ func (p applied) numbers() []uint16 {
 	var numbers []uint16
 	for _, r := range p.rules {
 		for _, to := range r.to {
-			for _, port := range to.ports {
+			for _, port := range to.Ports {
 				if port.Type == intstr.Int && p.scope.has(uint16(port.IntVal)) {
 					numbers = append(numbers, uint16(port.IntVal))
 				}

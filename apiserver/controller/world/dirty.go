@@ -30,7 +30,7 @@ type Dirty struct {
 	// Namespaces whose own annotations about traffic have changed.
 	Namespaces map[string]struct{}
 	// Policies whose own condition may differ, or that are gone.
-	Policies map[Key]struct{}
+	Policies map[Reference]struct{}
 	// Proxies that appeared, moved to another view or account, or are gone.
 	Proxies map[model.ProxyID]struct{}
 }
@@ -44,7 +44,7 @@ func newDirty() Dirty {
 		Makers:     map[Maker]struct{}{},
 		Views:      map[string]struct{}{},
 		Namespaces: map[string]struct{}{},
-		Policies:   map[Key]struct{}{},
+		Policies:   map[Reference]struct{}{},
 		Proxies:    map[model.ProxyID]struct{}{},
 	}
 }

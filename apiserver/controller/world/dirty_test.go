@@ -74,11 +74,11 @@ func TestChangeTouchesWhomItConcerns(t *testing.T) {
 		}, stale{Services: []string{"a/web", "b/rival"}}},
 		{"a policy changes", func(w *world.World, o objects) {
 			o.policy.Generation++
-			w.SetPolicy(o.policy)
+			worldtest.Set(w, o.policy)
 		}, stale{Views: []string{"a web"}, Policies: []string{"a/web"}}},
 		{"a policy gets a status", func(w *world.World, o objects) {
 			o.policy.Status.Proxies = &v1alpha1.ProxyCounts{Affected: 1}
-			w.SetPolicy(o.policy)
+			worldtest.Set(w, o.policy)
 		}, stale{}},
 		{"an account that a policy names appears", func(w *world.World, _ objects) {
 			w.SetServiceAccount(&corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: "b", Name: "caller"}})
@@ -86,7 +86,7 @@ func TestChangeTouchesWhomItConcerns(t *testing.T) {
 		{"an account that a policy names by its principal goes", func(w *world.World, o objects) {
 			o.policy.Generation++
 			o.policy.Spec.Rules[0].From = []v1alpha1.PolicySource{{Principals: []string{"spiffe://cluster.local/ns/b/sa/named"}}}
-			w.SetPolicy(o.policy)
+			worldtest.Set(w, o.policy)
 			account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: "b", Name: "named"}}
 			w.SetServiceAccount(account)
 			w.TakeDirty()
@@ -95,7 +95,7 @@ func TestChangeTouchesWhomItConcerns(t *testing.T) {
 		{"an account that a Deny names appears", func(w *world.World, o objects) {
 			o.policy.Generation++
 			o.policy.Spec.Action = v1alpha1.PolicyActionDeny
-			w.SetPolicy(o.policy)
+			worldtest.Set(w, o.policy)
 			w.TakeDirty()
 			w.SetServiceAccount(&corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: "b", Name: "caller"}})
 		}, stale{Policies: []string{"a/web"}}},
@@ -151,7 +151,7 @@ func read(w *world.World, d world.Dirty) stale {
 		}
 	}
 	for key := range d.Policies {
-		out.Policies = append(out.Policies, key.String())
+		out.Policies = append(out.Policies, key.Key.String())
 	}
 	for id := range maps.Keys(d.Proxies) {
 		out.Proxies = append(out.Proxies, id.String())

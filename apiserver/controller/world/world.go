@@ -20,6 +20,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/openservicemesh/mesh-apiserver/apis/mesh/v1alpha1"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/intent"
 )
 
 // Key names an object by namespace and name.
@@ -30,7 +31,7 @@ type World struct {
 	config *v1alpha1.MeshConfig
 	// trustDomain is the one that a MeshConfig named last, at first that of New.
 	trustDomain string
-	// systemNamespace has the administrators' policies.
+	// systemNamespace has the server, and the administrators' policies.
 	systemNamespace string
 
 	services            map[Key]*corev1.Service
@@ -57,13 +58,14 @@ type World struct {
 	// excluding are the pods of a view that keep ports away from their proxies.
 	excluding index[string, Key]
 
-	policies            map[Key]*v1alpha1.MeshPolicy
-	policiesByNamespace index[string, Key]
-	policiesByReference index[Reference, Key]
-	// sorted are the policies of a namespace by name, forgotten when one changes.
-	sorted map[string][]*v1alpha1.MeshPolicy
+	// policies are what objects say of access, by where they come from.
+	policies            map[Reference]*intent.Access
+	policiesByScope     index[string, Reference]
+	policiesByReference index[Reference, Reference]
+	// sorted are the policies of a scope by name, forgotten when one changes.
+	sorted map[string][]*intent.Access
 	// derived is what readers have made of a policy, see Derived.
-	derived map[*v1alpha1.MeshPolicy]any
+	derived map[*intent.Access]any
 
 	// visibilities are of Namespaces that are in the mesh, or say who sees them.
 	visibilities map[string]visibility
@@ -105,13 +107,13 @@ func New(trustDomain string) *World {
 		viewsByNamespace:    index[string, string]{},
 		podsByView:          index[string, Key]{},
 		excluding:           index[string, Key]{},
-		policies:            map[Key]*v1alpha1.MeshPolicy{},
-		policiesByNamespace: index[string, Key]{},
-		policiesByReference: index[Reference, Key]{},
+		policies:            map[Reference]*intent.Access{},
+		policiesByScope:     index[string, Reference]{},
+		policiesByReference: index[Reference, Reference]{},
 		visibilities:        map[string]visibility{},
 		traffic:             map[string]namespaceTraffic{},
-		sorted:              map[string][]*v1alpha1.MeshPolicy{},
-		derived:             map[*v1alpha1.MeshPolicy]any{},
+		sorted:              map[string][]*intent.Access{},
+		derived:             map[*intent.Access]any{},
 		registered:          map[Reference][]registered{},
 		registrations:       index[Key, Registration]{},
 		known:               map[Reference]struct{}{},
