@@ -9,8 +9,10 @@ import (
 	"testing"
 
 	"github.com/openservicemesh/mesh-apiserver/apis/mesh/v1alpha1"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/kinds/meshpolicy"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/kinds/workload"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/world"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/world/worldtest"
 )
 
 const floodWorkloads = 10
@@ -25,7 +27,7 @@ func flooded(t *testing.T) *testEngine {
 		e.World.SetPod(meshedPod(i))
 	}
 	for i := range 5 {
-		e.World.SetPolicy(floodPolicy(i, 1))
+		worldtest.Set(e.World, floodPolicy(i, 1))
 	}
 	neighbour := meshedPod(floodWorkloads)
 	neighbour.Namespace = "neighbour"
@@ -47,9 +49,9 @@ func neighbourPolicy(generation int64) *v1alpha1.MeshPolicy {
 // neighbour's edit waits for none; it is reported on when the last is done.
 func TestAFloodDoesNotHoldUpItsNeighbours(t *testing.T) {
 	e := flooded(t)
-	flood, neighbour := world.Key{Namespace: "shop", Name: "flood-0"}, keyOfPolicy(neighbourPolicy(2))
-	e.World.SetPolicy(floodPolicy(0, 2))
-	e.World.SetPolicy(neighbourPolicy(2))
+	flood, neighbour := meshpolicy.Reference(world.Key{Namespace: "shop", Name: "flood-0"}), originOf(neighbourPolicy(2))
+	worldtest.Set(e.World, floodPolicy(0, 2))
+	worldtest.Set(e.World, neighbourPolicy(2))
 	first := e.step(t.Context())
 	if reports(first)[neighbour] == nil || reports(first)[flood] != nil {
 		t.Errorf("the first step reports on %v, want the neighbour's alone", slices.Collect(maps.Keys(reports(first))))
@@ -65,8 +67,8 @@ func TestAFloodDoesNotHoldUpItsNeighbours(t *testing.T) {
 		}
 	}
 	full := flooded(t)
-	full.World.SetPolicy(floodPolicy(0, 2))
-	full.World.SetPolicy(neighbourPolicy(2))
+	worldtest.Set(full.World, floodPolicy(0, 2))
+	worldtest.Set(full.World, neighbourPolicy(2))
 	full.StepBytes = 1 << 30
 	full.step(t.Context())
 	if !maps.Equal(e.versions, full.versions) {
@@ -79,7 +81,7 @@ func TestAnEndlessFloodReachesEachWorkload(t *testing.T) {
 	e := flooded(t)
 	reached := map[string]struct{}{}
 	for generation := int64(2); generation < 2+2*floodWorkloads; generation++ {
-		e.World.SetPolicy(floodPolicy(0, generation))
+		worldtest.Set(e.World, floodPolicy(0, generation))
 		for _, r := range e.step(t.Context()).Set {
 			reached[r.View] = struct{}{}
 		}
@@ -93,7 +95,7 @@ func TestAnEndlessFloodReachesEachWorkload(t *testing.T) {
 // told that there is nothing for them.
 func TestANewWorkloadNeverWaits(t *testing.T) {
 	e := flooded(t)
-	e.World.SetPolicy(floodPolicy(0, 2))
+	worldtest.Set(e.World, floodPolicy(0, 2))
 	added := meshedPod(floodWorkloads + 1)
 	e.World.SetPod(added)
 	e.step(t.Context())
@@ -103,6 +105,6 @@ func TestANewWorkloadNeverWaits(t *testing.T) {
 	}
 }
 
-func keyOfPolicy(policy *v1alpha1.MeshPolicy) world.Key {
-	return world.Key{Namespace: policy.Namespace, Name: policy.Name}
+func originOf(policy *v1alpha1.MeshPolicy) world.Reference {
+	return meshpolicy.Reference(world.Key{Namespace: policy.Namespace, Name: policy.Name})
 }

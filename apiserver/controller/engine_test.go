@@ -114,7 +114,7 @@ func TestStepSendsOnlyWhatChanged(t *testing.T) {
 		change: func(w *world.World, objects []metav1.Object) {
 			policy := the[*v1alpha1.MeshPolicy](objects)
 			policy.Status.Conditions = []metav1.Condition{{Type: "Accepted"}}
-			w.SetPolicy(policy)
+			worldtest.Set(w, policy)
 		},
 	}, {
 		name: "the only endpoint is not ready for a while",
@@ -179,7 +179,7 @@ func TestStepSendsOnlyWhatChanged(t *testing.T) {
 			policy := the[*v1alpha1.MeshPolicy](objects)
 			policy.Generation++
 			policy.Spec.Rules[0].To[0].HTTP.Methods = []string{"GET", "HEAD"}
-			w.SetPolicy(policy)
+			worldtest.Set(w, policy)
 		},
 		want: []string{"RouteConfiguration in/433c4796807761b730752729816260b4/14001"},
 	}} {

@@ -12,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/openservicemesh/mesh-apiserver/apis/mesh/v1alpha1"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/world/worldtest"
 )
 
 // BenchmarkFlood has a tenant with 1,000 policies, half of them Deny, each for all
@@ -27,7 +28,7 @@ func BenchmarkFlood(b *testing.B) {
 		e.World.SetPod(meshedPod(i))
 	}
 	for i := range policies {
-		e.World.SetPolicy(floodPolicy(i, 1))
+		worldtest.Set(e.World, floodPolicy(i, 1))
 	}
 	neighbour := meshedPod(workloads)
 	neighbour.Namespace = "neighbour"
@@ -38,7 +39,7 @@ func BenchmarkFlood(b *testing.B) {
 		change  func(generation int)
 		reports int
 	}{
-		{"edit of a policy", func(n int) { e.World.SetPolicy(floodPolicy(policies/2, int64(n))) }, 1},
+		{"edit of a policy", func(n int) { worldtest.Set(e.World, floodPolicy(policies/2, int64(n))) }, 1},
 		{"port of a workload", func(n int) {
 			pod := meshedPod(0)
 			pod.Spec.Containers[0].Ports = append(pod.Spec.Containers[0].Ports, corev1.ContainerPort{ContainerPort: int32(9000 + n%2)})
@@ -47,7 +48,7 @@ func BenchmarkFlood(b *testing.B) {
 		{"edit of the neighbour's policy", func(n int) {
 			policy := policyFor(workloads, int64(n))
 			policy.Namespace = "neighbour"
-			e.World.SetPolicy(policy)
+			worldtest.Set(e.World, policy)
 		}, 1},
 	} {
 		b.Run(c.name, func(b *testing.B) {

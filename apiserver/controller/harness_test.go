@@ -57,12 +57,12 @@ func (e *testEngine) step(ctx context.Context) engine.Outcome {
 }
 
 // reports are those on MeshPolicies; nil for one that is gone.
-func reports(out engine.Outcome) map[world.Key]*compile.Report {
-	found := map[world.Key]*compile.Report{}
+func reports(out engine.Outcome) map[world.Reference]*compile.Report {
+	found := map[world.Reference]*compile.Report{}
 	for id, report := range out.Reports {
 		if id.Kind == meshpolicy.Name {
 			r, _ := report.(*compile.Report)
-			found[world.ParseKey(id.Name)] = r
+			found[meshpolicy.Reference(world.ParseKey(id.Name))] = r
 		}
 	}
 	return found

@@ -36,14 +36,14 @@ import (
 type delivered struct {
 	Resources map[envoy.Key]string
 	Proxies   map[model.ProxyID]model.Proxy
-	Reports   map[world.Key]compile.Report
+	Reports   map[world.Reference]compile.Report
 	// Notices are what is said of objects without a status, by unit.
 	Notices map[unit.ID][]engine.Notice
 }
 
 func newDelivered() delivered {
 	return delivered{
-		map[envoy.Key]string{}, map[model.ProxyID]model.Proxy{}, map[world.Key]compile.Report{}, map[unit.ID][]engine.Notice{},
+		map[envoy.Key]string{}, map[model.ProxyID]model.Proxy{}, map[world.Reference]compile.Report{}, map[unit.ID][]engine.Notice{},
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"github.com/openservicemesh/mesh-apiserver/apis/mesh/v1alpha1"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/sidecar"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/world/worldtest"
 )
 
 // BenchmarkPolicyEdit has 1,000 workloads and 1,000 policies in a namespace,
@@ -23,14 +24,14 @@ func BenchmarkPolicyEdit(b *testing.B) {
 	e.setRoots([]byte("-----BEGIN CERTIFICATE-----\nMIIBgDCC\n-----END CERTIFICATE-----\n"))
 	for i := range size {
 		e.World.SetPod(meshedPod(i))
-		e.World.SetPolicy(policyFor(i, 1))
+		worldtest.Set(e.World, policyFor(i, 1))
 	}
 	e.step(b.Context())
 	b.Run("one edit", func(b *testing.B) {
 		generation := int64(1)
 		for b.Loop() {
 			generation++
-			e.World.SetPolicy(policyFor(size/2, generation))
+			worldtest.Set(e.World, policyFor(size/2, generation))
 			if out := e.step(b.Context()); len(reports(out)) != 1 {
 				b.Fatalf("%d policies were reported on, want 1", len(reports(out)))
 			}

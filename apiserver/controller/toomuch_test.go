@@ -14,8 +14,10 @@ import (
 	"github.com/openservicemesh/mesh-apiserver/apis/mesh/v1alpha1"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/compile"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/envoy"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/kinds/meshpolicy"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/kinds/workload"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/world"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/world/worldtest"
 )
 
 // hugePolicy has as many callers as the API takes, for workload 0 alone; none of
@@ -49,24 +51,24 @@ func TestAWorkloadWithTooManyRulesAdmitsNobodyAndHurtsNoOther(t *testing.T) {
 	e.step(t.Context())
 	view := viewOf(t, e.World, "app-0")
 	open, others := len(e.units[workload.ID(view)]), othersThan(view, e)
-	key := world.Key{Namespace: "shop", Name: "huge"}
+	origin := meshpolicy.Reference(world.Key{Namespace: "shop", Name: "huge"})
 	for _, c := range []struct {
 		name   string
 		change func()
 		closed bool
 		says   string
 	}{
-		{"too much", func() { e.World.SetPolicy(hugePolicy(v1alpha1.PolicyModeEnforce, 1)) }, true, "more than 8 MiB of rules at all their ports: they admit no caller, or leave policies in audit out; shop/huge has most of them"},
+		{"too much", func() { worldtest.Set(e.World, hugePolicy(v1alpha1.PolicyModeEnforce, 1)) }, true, "more than 8 MiB of rules at all their ports: they admit no caller, or leave policies in audit out; shop/huge has most of them"},
 		{"less", func() {
 			small := policyFor(0, 2)
 			small.Name, small.UID = "huge", "huge"
-			e.World.SetPolicy(small)
+			worldtest.Set(e.World, small)
 		}, false, "in force as it is written"},
-		{"too much in audit", func() { e.World.SetPolicy(hugePolicy(v1alpha1.PolicyModeAudit, 3)) }, false, "more than 8 MiB"},
+		{"too much in audit", func() { worldtest.Set(e.World, hugePolicy(v1alpha1.PolicyModeAudit, 3)) }, false, "more than 8 MiB"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			c.change()
-			report := reports(e.step(t.Context()))[key]
+			report := reports(e.step(t.Context()))[origin]
 			if report == nil || !strings.Contains(report.Message, c.says) {
 				t.Errorf("the report is %+v, want one that says %q", report, c.says)
 			}

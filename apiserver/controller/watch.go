@@ -10,6 +10,8 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/client-go/tools/cache"
 
+	"github.com/openservicemesh/mesh-apiserver/apis/mesh/v1alpha1"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/kinds/meshpolicy"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/world"
 )
 
@@ -28,7 +30,7 @@ func watchAll(in *inbox, o Options) ([]cache.InformerSynced, error) {
 		{core.Pods().Informer(), handler(in.put, (*world.World).SetPod, (*world.World).DeletePod)},
 		{core.ServiceAccounts().Informer(), accountHandler(in)},
 		{core.Namespaces().Informer(), handler(in.put, (*world.World).SetNamespace, (*world.World).DeleteNamespace)},
-		{mesh.MeshPolicies().Informer(), handler(in.putStored, (*world.World).SetPolicy, (*world.World).DeletePolicy)},
+		{mesh.MeshPolicies().Informer(), policyHandler(in, o.SystemNamespace)},
 		{mesh.MeshConfigs().Informer(), handler(in.putStored, (*world.World).SetConfig, (*world.World).DeleteConfig)},
 	} {
 		registration, err := source.informer.AddEventHandler(source.handler)
@@ -38,6 +40,32 @@ func watchAll(in *inbox, o Options) ([]cache.InformerSynced, error) {
 		synced = append(synced, registration.HasSynced)
 	}
 	return synced, nil
+}
+
+// policyHandler translates MeshPolicies before the loop has them. A change of the
+// status alone says nothing new.
+func policyHandler(in *inbox, systemNamespace string) cache.ResourceEventHandler {
+	changed := func(object any) {
+		if policy, ok := object.(*v1alpha1.MeshPolicy); ok {
+			access := meshpolicy.Access(policy, systemNamespace)
+			in.putStored(func(s *state) { s.World.SetAccess(access) })
+		}
+	}
+	return cache.ResourceEventHandlerFuncs{
+		AddFunc: changed,
+		UpdateFunc: func(before, object any) {
+			old, _ := before.(*v1alpha1.MeshPolicy)
+			policy, _ := object.(*v1alpha1.MeshPolicy)
+			if old == nil || policy == nil || !meshpolicy.SaySame(old, policy) {
+				changed(object)
+			}
+		},
+		DeleteFunc: func(object any) {
+			if key, err := keyOf(object); err == nil {
+				in.putStored(func(s *state) { s.World.DeleteAccess(meshpolicy.Reference(key)) })
+			}
+		},
+	}
 }
 
 // handler turns what an informer sees of one type into changes of the world.

@@ -39,7 +39,7 @@ func newFacts(w world.Reader, view *world.View, policies []applied, workload mod
 		most := slices.MaxFunc(policies, func(a, b applied) int {
 			return cmp.Compare(a.bytes*a.portsIn(ports), b.bytes*b.portsIn(ports))
 		}).policy
-		facts.most = most.Namespace + "/" + most.Name
+		facts.most = most.Origin.Key.String()
 	}
 	facts.tcp = tcpPortsOf(w, view, policies)
 	return facts

@@ -8,7 +8,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/openservicemesh/mesh-apiserver/apis/mesh/v1alpha1"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/intent"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/world"
 )
@@ -16,7 +16,7 @@ import (
 // firstByte names a port at which a Deny acts on the first byte that a caller
 // sends: the handshake tells callers apart by the names that are admitted, and
 // admits some that the Deny refuses.
-func firstByte(w world.Reader, policy *v1alpha1.MeshPolicy, affected []reach) string {
+func firstByte(w world.Reader, policy *intent.Access, affected []reach) string {
 	rules := denyingCallers(w, policy)
 	if len(rules) == 0 {
 		return ""
@@ -201,8 +201,8 @@ func (h handshake) find(p model.Principal) (at int, found bool) {
 }
 
 // denyingCallers are the rules of a Deny that refuse some callers and not others.
-func denyingCallers(w world.Reader, policy *v1alpha1.MeshPolicy) []rule {
-	if policy.Spec.Action != v1alpha1.PolicyActionDeny {
+func denyingCallers(w world.Reader, policy *intent.Access) []rule {
+	if policy.Action != intent.Deny {
 		return nil
 	}
 	return slices.DeleteFunc(slices.Clone(compiledOf(w, policy).rules), func(r rule) bool { return len(r.from) == 0 })
@@ -211,7 +211,7 @@ func denyingCallers(w world.Reader, policy *v1alpha1.MeshPolicy) []rule {
 // closes tells whether a policy lets a port take calls only from those whom an
 // Allow admits.
 func (p applied) closes(number uint16) bool {
-	return p.policy.Spec.Action != v1alpha1.PolicyActionDeny && !p.audits() && p.scope.has(number)
+	return p.policy.Action != intent.Deny && !p.audits() && p.scope.has(number)
 }
 
 func portName(number uint16) string {

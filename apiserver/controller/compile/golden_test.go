@@ -19,6 +19,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/compile"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/intent"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/world"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/world/worldtest"
@@ -129,13 +130,13 @@ func render(t *testing.T, objects []metav1.Object) []byte {
 	}
 	// Administrators' policies first, as they are applied.
 	policies := w.Policies()
-	slices.SortStableFunc(policies, func(a, b world.Key) int { return administrators(b) - administrators(a) })
+	slices.SortStableFunc(policies, func(a, b intent.Reference) int { return administrators(b) - administrators(a) })
 	for _, key := range policies {
 		report, _ := compile.Policy(r, key, func(view string) *compile.Facts { return facts[view] })
-		out.Policies[key.String()] = report
+		out.Policies[key.Key.String()] = report
 		for i := range out.Workloads {
 			if slices.Contains(report.Views, out.Workloads[i].Workload.View) {
-				out.Workloads[i].Policies = append(out.Workloads[i].Policies, key)
+				out.Workloads[i].Policies = append(out.Workloads[i].Policies, key.Key)
 			}
 		}
 	}
@@ -143,7 +144,7 @@ func render(t *testing.T, objects []metav1.Object) []byte {
 }
 
 // administrators is 1 for a policy that applies to every namespace.
-func administrators(key world.Key) int {
+func administrators(key intent.Reference) int {
 	if key.Namespace == "mesh-system" {
 		return 1
 	}

@@ -9,8 +9,8 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/openservicemesh/mesh-apiserver/apis/mesh/v1alpha1"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/metadata"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/world"
 )
 
@@ -22,17 +22,17 @@ type axis struct {
 	annotation, ports string
 	strict, loose     string
 	// name is that of MeshConfig.spec.traffic.podsMayLoosen.
-	name v1alpha1.TrafficAxis
+	name string
 }
 
 var (
 	axisMTLS = axis{
 		annotation: metadata.MTLSAnnotation, ports: metadata.MTLSPortsAnnotation,
-		strict: string(v1alpha1.MTLSStrict), loose: string(v1alpha1.MTLSPermissive), name: v1alpha1.TrafficAxisMTLS,
+		strict: "Strict", loose: "Permissive", name: "mtls",
 	}
 	axisAccess = axis{
 		annotation: metadata.AccessAnnotation, ports: metadata.AccessPortsAnnotation,
-		strict: string(v1alpha1.AccessDefaultDeny), loose: string(v1alpha1.AccessOpen), name: v1alpha1.TrafficAxisAccess,
+		strict: string(model.AccessDefaultDeny), loose: string(model.AccessOpen), name: "access",
 	}
 )
 
@@ -74,7 +74,7 @@ type setting struct {
 func newSetting(w world.Reader, a axis, view *world.View) setting {
 	settings := w.Settings()
 	out := setting{axis: a, namespace: settings.Permissive(), mayLoosen: settings.PodsMayLoosenMTLS(), pod: view.Traffic}
-	if a.name == v1alpha1.TrafficAxisAccess {
+	if a.name == axisAccess.name {
 		out.namespace, out.mayLoosen = !settings.DefaultDeny(), settings.PodsMayLoosenAccess()
 	}
 	annotations := w.NamespaceTraffic(view.Namespace)

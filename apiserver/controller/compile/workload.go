@@ -9,7 +9,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/util/intstr"
 
-	"github.com/openservicemesh/mesh-apiserver/apis/mesh/v1alpha1"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/intent"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/world"
 )
@@ -92,7 +92,7 @@ func family(view *world.View) string {
 
 // applied is a policy with what it has as its target in one view.
 type applied struct {
-	policy *v1alpha1.MeshPolicy
+	policy *intent.Access
 	scope  scope
 	*compiledPolicy
 }
@@ -139,7 +139,7 @@ func portsOf(w world.Reader, view *world.View, policies []applied) map[uint16]de
 }
 
 // audits tells whether a policy reports only.
-func (p applied) audits() bool { return p.policy.Spec.Mode == v1alpha1.PolicyModeAudit }
+func (p applied) audits() bool { return p.policy.Audit }
 
 func tooLarge(ports map[uint16]declared, policies []applied) bool {
 	return len(ports) > maxPorts || rulesSize(ports, policies) > maxRuleBytes
@@ -168,7 +168,7 @@ func (p applied) numbers() []uint16 {
 	var numbers []uint16
 	for _, r := range p.rules {
 		for _, to := range r.to {
-			for _, port := range to.ports {
+			for _, port := range to.Ports {
 				if port.Type == intstr.Int && p.scope.has(uint16(port.IntVal)) {
 					numbers = append(numbers, uint16(port.IntVal))
 				}

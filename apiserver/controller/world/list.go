@@ -24,8 +24,8 @@ func (w *World) Accounts() []Key { return slices.SortedFunc(w.podsByAccount.Keys
 // Views gives the names of all views, sorted.
 func (w *World) Views() []string { return keysOf(w.views, cmp.Compare[string]) }
 
-// Policies gives the names of all MeshPolicies, sorted.
-func (w *World) Policies() []Key { return keysOf(w.policies.all, compareKeys) }
+// Policies gives where all policies come from, sorted.
+func (w *World) Policies() []Reference { return keysOf(w.policies.all, compareReferences) }
 
 // Namespaces gives those of which anything is known about who sees them, sorted.
 func (w *World) Namespaces() []string { return keysOf(w.visibilities, cmp.Compare[string]) }

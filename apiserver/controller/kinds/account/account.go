@@ -13,8 +13,8 @@ import (
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/world"
 )
 
-// Kind makes it.
-var Kind = engine.Kind{
+// Unit makes it.
+var Unit = engine.Kind{
 	Name:  "account",
 	Watch: func(w *world.World, changed func(string)) { w.OnAccount(func(key world.Key) { changed(key.String()) }) },
 	Build: func(r world.Reader, name string, _ any) (engine.Product, error) {

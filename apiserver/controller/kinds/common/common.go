@@ -14,8 +14,8 @@ import (
 // ID is the one unit.
 var ID = unit.ID{Kind: "common"}
 
-// Kind makes the resources of every proxy.
-var Kind = engine.Kind{
+// Unit makes the resources of every proxy.
+var Unit = engine.Kind{
 	Name:  ID.Kind,
 	Watch: func(_ *world.World, changed func(string)) { changed("") },
 	Build: func(r world.Reader, _ string, _ any) (engine.Product, error) {

@@ -14,9 +14,9 @@ import (
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/world"
 )
 
-// Kind makes it. An address that comes or goes changes this listener alone: headless
+// Unit makes it. An address that comes or goes changes this listener alone: headless
 // Services and accounts have the clusters to which it leads.
-var Kind = engine.Kind{
+var Unit = engine.Kind{
 	Name:  "direct",
 	Watch: func(w *world.World, changed func(string)) { w.OnOutlook(changed) },
 	Build: func(r world.Reader, view string, _ any) (engine.Product, error) {

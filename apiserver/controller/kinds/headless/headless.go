@@ -20,8 +20,8 @@ func ID(key world.Key) unit.ID { return unit.ID{Kind: name, Name: key.String()} 
 
 const name = "headless"
 
-// Kind makes them. If they cannot be made there are none: its chains refuse.
-var Kind = engine.Kind{
+// Unit makes them. If they cannot be made there are none: its chains refuse.
+var Unit = engine.Kind{
 	Name:  name,
 	Watch: func(w *world.World, changed func(string)) { w.OnService(func(key world.Key) { changed(key.String()) }) },
 	Build: func(r world.Reader, name string, _ any) (engine.Product, error) {

@@ -13,8 +13,8 @@ import (
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/world"
 )
 
-// Kind says it.
-var Kind = engine.Kind{
+// Unit says it.
+var Unit = engine.Kind{
 	Name:  "maker",
 	Watch: func(w *world.World, changed func(string)) { w.OnMaker(func(m world.Maker) { changed(m.String()) }) },
 	Build: func(r world.Reader, name string, _ any) (engine.Product, error) {

@@ -20,8 +20,8 @@ type Report struct {
 	Unusable error
 }
 
-// Kind makes the Report. It is told once everything was made with the MeshConfig.
-var Kind = engine.Kind{
+// Unit makes the Report. It is told once everything was made with the MeshConfig.
+var Unit = engine.Kind{
 	Name:  Name,
 	Watch: func(_ *world.World, changed func(string)) { changed("") },
 	Build: func(r world.Reader, _ string, _ any) (engine.Product, error) {

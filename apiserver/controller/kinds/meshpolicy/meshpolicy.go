@@ -15,17 +15,25 @@ import (
 // Name is that of the kind of unit.
 const Name = "meshpolicy"
 
-// Kind makes the report on a MeshPolicy, *compile.Report. Workloads carry it out.
-var Kind = engine.Kind{
+// Unit makes the report on a MeshPolicy, *compile.Report. Workloads carry it out.
+var Unit = engine.Kind{
 	Name:   Name,
-	Watch:  func(w *world.World, changed func(string)) { w.OnPolicy(func(key world.Key) { changed(key.String()) }) },
+	Watch:  watch,
 	Build:  build,
 	Closed: closed,
 	Effect: "its workloads admit no caller",
 }
 
+func watch(w *world.World, changed func(string)) {
+	w.OnPolicy(func(origin world.Reference) {
+		if origin.Kind == Kind {
+			changed(origin.Key.String())
+		}
+	})
+}
+
 func build(r world.Reader, name string, _ any) (engine.Product, error) {
-	report, ok := compile.Policy(r, world.ParseKey(name), func(view string) *compile.Facts { return workload.Facts(r, view) })
+	report, ok := compile.Policy(r, Reference(world.ParseKey(name)), func(view string) *compile.Facts { return workload.Facts(r, view) })
 	if !ok {
 		return engine.Product{Gone: true}, nil
 	}
@@ -37,13 +45,13 @@ func build(r world.Reader, name string, _ any) (engine.Product, error) {
 }
 
 func closed(r world.Reader, name string, _ any) (engine.Product, error) {
-	policy := r.Policy(world.ParseKey(name))
+	policy := r.Policy(Reference(world.ParseKey(name)))
 	if policy == nil {
 		return engine.Product{Gone: true}, nil
 	}
 	return engine.Product{Report: &compile.Report{
-		UID:        policy.UID,
-		Generation: policy.Generation,
+		UID:        policy.Origin.UID,
+		Generation: policy.Origin.Generation,
 		Reason:     compile.ReasonInvalid,
 		Message:    "the policy cannot be compiled; the workloads that it may speak of admit no caller",
 	}}, nil

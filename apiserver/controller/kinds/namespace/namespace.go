@@ -18,8 +18,8 @@ import (
 // Name is that of the kind of unit.
 const Name = "namespace"
 
-// Kind says it.
-var Kind = engine.Kind{
+// Unit says it.
+var Unit = engine.Kind{
 	Name: Name,
 	Watch: func(w *world.World, changed func(string)) {
 		w.OnVisibility(changed)

@@ -20,8 +20,8 @@ import (
 // Name is that of the kind of unit.
 const Name = "pod"
 
-// Kind says what in a pod's metadata does not act as it is written.
-var Kind = engine.Kind{
+// Unit says what in a pod's metadata does not act as it is written.
+var Unit = engine.Kind{
 	Name: Name,
 	Watch: func(w *world.World, changed func(string)) {
 		w.OnSpeaking(func(id model.ProxyID) { changed(id.String()) })

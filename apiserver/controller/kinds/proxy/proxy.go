@@ -10,8 +10,8 @@ import (
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/world"
 )
 
-// Kind makes them: a proxy in each meshed pod.
-var Kind = engine.Kind{
+// Unit makes them: a proxy in each meshed pod.
+var Unit = engine.Kind{
 	Name:  "proxy",
 	Watch: func(w *world.World, changed func(string)) { w.OnProxy(func(id model.ProxyID) { changed(id.String()) }) },
 	Build: func(r world.Reader, name string, _ any) (engine.Product, error) {

@@ -14,8 +14,8 @@ import (
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/world"
 )
 
-// Kind makes all of a Service but its endpoints.
-var Kind = engine.Kind{
+// Unit makes all of a Service but its endpoints.
+var Unit = engine.Kind{
 	Name:   "service",
 	Watch:  watch,
 	Build:  build,

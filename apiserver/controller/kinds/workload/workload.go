@@ -24,9 +24,9 @@ func Facts(r world.Reader, view string) *compile.Facts {
 	return facts
 }
 
-// Kind makes it. Its memory is envoy.Generations, those of its filter chains; its
+// Unit makes it. Its memory is envoy.Generations, those of its filter chains; its
 // Public is map[uint16]model.Audit, what Audit policies say of its ports.
-var Kind = engine.Kind{
+var Unit = engine.Kind{
 	Name:   name,
 	Watch:  func(w *world.World, changed func(string)) { w.OnView(changed) },
 	Build:  build,

@@ -20,6 +20,7 @@ import (
 	apiregistrationv1 "k8s.io/kube-aggregator/pkg/apis/apiregistration/v1"
 
 	"github.com/openservicemesh/mesh-apiserver/apis/mesh/v1alpha1"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/kinds/meshpolicy"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/world"
 )
 
@@ -80,10 +81,13 @@ func DecodeOne(document []byte) (metav1.Object, error) {
 	}
 }
 
+// SystemNamespace has the server, and the administrators' policies.
+const SystemNamespace = "mesh-system"
+
 // World gives a world that holds the objects.
 func World(objects ...metav1.Object) *world.World {
 	w := world.New("cluster.local")
-	w.SetSystemNamespace("mesh-system")
+	w.SetSystemNamespace(SystemNamespace)
 	for _, object := range objects {
 		Set(w, object)
 	}
@@ -104,7 +108,7 @@ func Set(w *world.World, object metav1.Object) {
 	case *corev1.ServiceAccount:
 		w.SetServiceAccount(o)
 	case *v1alpha1.MeshPolicy:
-		w.SetPolicy(o)
+		w.SetAccess(meshpolicy.Access(o, SystemNamespace))
 	case *v1alpha1.MeshConfig:
 		w.SetConfig(o)
 	case *admissionregistrationv1.ValidatingWebhookConfiguration:
@@ -133,7 +137,7 @@ func Delete(w *world.World, object metav1.Object) {
 	case *corev1.ServiceAccount:
 		w.DeleteServiceAccount(key)
 	case *v1alpha1.MeshPolicy:
-		w.DeletePolicy(key)
+		w.DeleteAccess(meshpolicy.Reference(key))
 	case *v1alpha1.MeshConfig:
 		w.DeleteConfig(key)
 	case *admissionregistrationv1.ValidatingWebhookConfiguration:

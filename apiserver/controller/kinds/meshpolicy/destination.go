@@ -1,7 +1,7 @@
 // Copyright The mesh-apiserver Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-package compile
+package meshpolicy
 
 import (
 	"errors"
@@ -9,15 +9,28 @@ import (
 	"slices"
 	"strings"
 
-	"k8s.io/apimachinery/pkg/util/intstr"
-
 	"github.com/openservicemesh/mesh-apiserver/apis/mesh/re2"
 	"github.com/openservicemesh/mesh-apiserver/apis/mesh/v1alpha1"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/intent"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
 )
 
-// newDestination compiles an item of "to".
-func newDestination(in *v1alpha1.PolicyDestination) (destination, error) {
+// destination translates an item of "to". With an error it gives the ports as they
+// are written; of "all" there are none, which is every port.
+func destination(in *v1alpha1.PolicyDestination) (intent.Destination, error) {
+	out := intent.Destination{Ports: in.Ports}
+	if in.All != nil {
+		out.Ports = nil
+	}
+	if err := checkDestination(in); err != nil {
+		return out, err
+	}
+	var err error
+	out.Match, err = match(in)
+	return out, err
+}
+
+func checkDestination(in *v1alpha1.PolicyDestination) error {
 	kinds := 0
 	for _, set := range []bool{in.HTTP != nil, in.GRPC != nil, in.TCP != nil} {
 		if set {
@@ -26,29 +39,21 @@ func newDestination(in *v1alpha1.PolicyDestination) (destination, error) {
 	}
 	switch {
 	case in.All != nil && (kinds > 0 || len(in.Ports) > 0):
-		return destination{}, errors.New("all stands alone")
+		return errors.New("all stands alone")
 	case in.All == nil && kinds == 0 && len(in.Ports) == 0:
-		return destination{}, errors.New("names no call")
+		return errors.New("names no call")
 	case kinds > 1:
-		return destination{}, errors.New("http, grpc and tcp exclude each other")
+		return errors.New("http, grpc and tcp exclude each other")
 	}
-	if err := checkPorts(in.Ports); err != nil {
-		return destination{}, err
-	}
-	match, err := newMatch(in)
-	return destination{ports: in.Ports, match: match}, err
-}
-
-func checkPorts(ports []intstr.IntOrString) error {
-	for _, port := range ports {
-		if port.Type == intstr.Int && (port.IntVal < 1 || port.IntVal > 65535) || port.Type == intstr.String && port.StrVal == "" {
+	for _, port := range in.Ports {
+		if !intent.IsPort(port) {
 			return fmt.Errorf("ports: %q is neither a port number nor a name", port.String())
 		}
 	}
 	return nil
 }
 
-func newMatch(in *v1alpha1.PolicyDestination) (model.Match, error) {
+func match(in *v1alpha1.PolicyDestination) (model.Match, error) {
 	switch {
 	case in.HTTP != nil:
 		return httpMatch(in.HTTP)
@@ -89,7 +94,7 @@ func httpMatch(in *v1alpha1.HTTPMatch) (model.Match, error) {
 	return out, nil
 }
 
-// pathMatch compiles a path. A prefix loses its last "/": /books/ and /books
+// pathMatch translates a path. A prefix loses its last "/": /books/ and /books
 // are the same elements (Gateway API, PathPrefix).
 func pathMatch(in v1alpha1.PathMatch) (model.PathMatch, error) {
 	out := model.PathMatch{Type: model.ValueMatch(in.Type), Value: in.Value}
