@@ -99,8 +99,8 @@ func (s liveStorage[O]) List(ctx context.Context, options *internalversion.ListO
 		return cmp.Or(cmp.Compare(a.GetNamespace(), b.GetNamespace()), cmp.Compare(a.GetName(), b.GetName()))
 	})
 	for _, object := range objects {
-		named := fields.Set{"metadata.name": object.GetName(), "metadata.namespace": object.GetNamespace()}
-		if byLabel.Matches(labels.Set(object.GetLabels())) && byField.Matches(named) {
+		names := fields.Set{"metadata.name": object.GetName(), "metadata.namespace": object.GetNamespace()}
+		if byLabel.Matches(labels.Set(object.GetLabels())) && byField.Matches(names) {
 			chosen = append(chosen, object)
 		}
 	}

@@ -177,6 +177,9 @@ func changed(t *testing.T, object *unstructured.Unstructured, changes ...string)
 		t.Fatal(err)
 	}
 	for _, change := range changes {
+		if change == "" {
+			continue
+		}
 		patch, err := yaml.YAMLToJSON([]byte(change))
 		if err != nil {
 			t.Fatal(err)

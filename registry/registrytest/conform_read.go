@@ -152,7 +152,8 @@ func (c *conformance) testSelectors(t *testing.T) {
 
 func (c *conformance) testWatch(t *testing.T) {
 	name := c.sample(t).GetName()
-	events, err := c.client.Watch(t.Context(), metav1.ListOptions{FieldSelector: "metadata.name=" + name})
+	timeout := int64(60)
+	events, err := c.client.Watch(t.Context(), metav1.ListOptions{FieldSelector: "metadata.name=" + name, TimeoutSeconds: &timeout})
 	if err != nil {
 		t.Fatal(err)
 	}
