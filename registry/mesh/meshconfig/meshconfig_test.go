@@ -9,9 +9,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	apiequality "k8s.io/apimachinery/pkg/api/equality"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apiserver/pkg/registry/rest"
-	"sigs.k8s.io/structured-merge-diff/v6/fieldpath"
 
 	"github.com/openservicemesh/mesh-apiserver/apis/mesh"
 	"github.com/openservicemesh/mesh-apiserver/apis/mesh/v1alpha1"
@@ -30,7 +27,7 @@ func decode(t *testing.T, metadata, spec string) *mesh.MeshConfig {
 func create(t *testing.T, metadata, spec string) error {
 	t.Helper()
 	config := decode(t, metadata, spec)
-	return registrytest.Create(registrytest.Context(t, config, "meshconfigs", ""), t, newStrategy(), config)
+	return registrytest.Create(registrytest.Context(t, config, "meshconfigs", ""), t, Kind.Strategy(scheme.Scheme), config)
 }
 
 const named = `{"name": "default"}`
@@ -102,71 +99,32 @@ func TestInvalidSettings(t *testing.T) {
 	}
 }
 
-// update changes the stored default by the strategy, and gives what would be written.
-func update(t *testing.T, by rest.RESTUpdateStrategy, subresource string, change func(*mesh.MeshConfig)) (*mesh.MeshConfig, error) {
-	t.Helper()
-	old := decode(t, `{"name": "default", "uid": "1", "resourceVersion": "7", "generation": 2}`, `{}`)
-	config := old.DeepCopy()
-	change(config)
-	return config, rest.BeforeUpdate(by, registrytest.Context(t, old, "meshconfigs", subresource), config, old)
-}
+func TestKind(t *testing.T) {
+	registrytest.Conform(t, Kind, registrytest.Samples{
+		Object: `{apiVersion: mesh.openservicemesh.io/v1alpha1, kind: MeshConfig, metadata: {name: default}, spec: {}}`,
+		Spec: `{"certificate": {"lifetime": "24h0m0s", "trustDomain": "cluster.local"},
+			"sidecar": {"concurrency": 2, "drainTime": "30s", "logLevel": "warning", "preStopSleep": "5s", "terminationDrain": "25s",
+				"resources": {"requests": {"cpu": "50m", "memory": "96Mi"}}},
+			"traffic": {"access": "Open", "egress": "Passthrough", "escapedSlashes": "Reject", "minimumTLSVersion": "TLSv1_3",
+				"mtls": "Strict", "unmeshed": "Allow", "visibility": "Mesh"}}`,
+		Columns: []string{"Access", "mTLS", "Unmeshed", "Egress", "Trust Domain", "Lifetime", "Image"},
+		Cells:   []any{"Open", "Strict", "Allow", "Passthrough", "cluster.local", "24h0m0s", ""},
 
-func TestTrustDomainStays(t *testing.T) {
-	_, err := update(t, newStrategy(), "", func(c *mesh.MeshConfig) { c.Spec.Certificate.TrustDomain = "mesh.example.com" })
-	registrytest.ExpectCauses(t, err, `spec.certificate.trustDomain: Invalid value: "mesh.example.com": must stay "cluster.local": it is in every identity and cannot be changed`)
-}
+		Change: `{spec: {traffic: {access: DefaultDeny}}}`,
+		Invalid: map[string][]string{
+			`{metadata: {finalizers: [example.com/hold]}}`: {"metadata.finalizers: deleting the MeshConfig sets it back to the defaults at once"},
+			`{spec: {traffic: {access: Closed}}}`:          {`spec.traffic.access: Unsupported value: "Closed": supported values: "DefaultDeny", "Open"`},
+			`{spec: {certificate: {lifetime: 59m}}}`:       {`spec.certificate.lifetime: "59m0s": must be whole seconds`},
+		},
+		Fixed: map[string][]string{
+			`{spec: {certificate: {trustDomain: mesh.example.com}}}`: {`spec.certificate.trustDomain: "mesh.example.com": must stay "cluster.local": it is in every identity and cannot be changed`},
+		},
+		BadName: "other",
+		OneName: true,
 
-func TestUpdateTakesNoFinalizer(t *testing.T) {
-	_, err := update(t, newStrategy(), "", func(c *mesh.MeshConfig) { c.Finalizers = []string{"example.com/hold"} })
-	registrytest.ExpectCauses(t, err, "metadata.finalizers: must be empty")
-}
-
-func TestUpdateOfSpecCountsAGeneration(t *testing.T) {
-	config, err := update(t, newStrategy(), "", func(c *mesh.MeshConfig) {
-		c.Spec.Traffic.Access = mesh.AccessDefaultDeny
-		c.Status.Conditions = []metav1.Condition{{Type: "Accepted"}}
+		Status: `{status: {conditions: [{type: Accepted, status: "True", reason: InUse, message: "", lastTransitionTime: "2026-03-01T12:00:00Z"}]}}`,
+		InvalidStatus: map[string][]string{
+			`{status: {conditions: [{type: Accepted, status: "True", reason: "", message: "", lastTransitionTime: "2026-03-01T12:00:00Z"}]}}`: {"status.conditions[0].reason: Required value"},
+		},
 	})
-	registrytest.ExpectCauses(t, err)
-	if config.Generation != 3 {
-		t.Errorf("generation %d, want 3", config.Generation)
-	}
-	if len(config.Status.Conditions) > 0 {
-		t.Error("an update of the object changed its status")
-	}
-}
-
-func TestUpdateOfStatusChangesNothingElse(t *testing.T) {
-	config, err := update(t, statusStrategy{newStrategy()}, "status", func(c *mesh.MeshConfig) {
-		c.Spec.Traffic.Access = mesh.AccessDefaultDeny
-		c.Labels = map[string]string{"a": "b"}
-		c.Status.Conditions = []metav1.Condition{{Type: "Accepted", Status: metav1.ConditionTrue, Reason: "InUse", LastTransitionTime: metav1.Now()}}
-	})
-	registrytest.ExpectCauses(t, err)
-	if config.Spec.Traffic.Access != mesh.AccessOpen || len(config.Labels) > 0 || config.Generation != 2 {
-		t.Errorf("an update of the status changed the object: %v", config)
-	}
-	if len(config.Status.Conditions) != 1 {
-		t.Error("the status is not what was written")
-	}
-}
-
-func TestResetFields(t *testing.T) {
-	const version = "mesh.openservicemesh.io/v1alpha1"
-	if !newStrategy().GetResetFields()[version].Has(fieldpath.MakePathOrDie("status")) {
-		t.Error("an apply of the object can own its status")
-	}
-	if !(statusStrategy{newStrategy()}).GetResetFields()[version].Has(fieldpath.MakePathOrDie("spec")) {
-		t.Error("an apply of the status can own the spec")
-	}
-}
-
-func TestTable(t *testing.T) {
-	table, err := tableConvertor.ConvertToTable(t.Context(), decode(t, named, `{}`), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := []any{"default", "Open", "Strict", "Allow", "Passthrough", "cluster.local", "24h0m0s", "", "<unknown>"}
-	if diff := cmp.Diff(want, table.Rows[0].Cells); diff != "" {
-		t.Errorf("-want +got:\n%s", diff)
-	}
 }
