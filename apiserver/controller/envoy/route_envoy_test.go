@@ -11,17 +11,22 @@ import (
 	"math"
 	"net"
 	"net/http"
+	"net/netip"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	bootstrapv3 "github.com/envoyproxy/go-control-plane/envoy/config/bootstrap/v3"
 	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
+	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
 	tcpproxyv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/tcp_proxy/v3"
-
-	bootstrapv3 "github.com/envoyproxy/go-control-plane/envoy/config/bootstrap/v3"
+	discoveryv3 "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
+	"google.golang.org/protobuf/types/known/anypb"
 
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/envoy/envoytest"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
@@ -114,7 +119,11 @@ func startRouted(t *testing.T, protocol model.Protocol, routes model.Routes, bac
 	r := routed{backends: map[string]*backend{}}
 	var clusters []*clusterv3.Cluster
 	for _, name := range backends {
-		b := startBackend(t, name, protocol)
+		spoken := protocol
+		if strings.HasPrefix(name, "tcp") {
+			spoken = model.ProtocolTCP
+		}
+		b := startBackend(t, name, spoken)
 		r.backends[name] = b
 		c := staticCluster(ServicePortName(to(name, 1).Service, 80), socketAddress("127.0.0.1", b.port))
 		c.TypedExtensionProtocolOptions = protocolOptions(protocol)
@@ -124,19 +133,29 @@ func startRouted(t *testing.T, protocol model.Protocol, routes model.Routes, bac
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := &listenerv3.Listener{Name: "out", Address: socketAddress("127.0.0.1", envoytest.FreePort(t)), FilterChains: []*listenerv3.FilterChain{chain("out")}}
+	l := &listenerv3.Listener{Name: "out", Address: socketAddress("127.0.0.1", envoytest.FreePort(t))}
+	l.FilterChains = []*listenerv3.FilterChain{chain("out", serviceFilter(key, port))}
+	if protocol == model.ProtocolDetect {
+		detect(l, ServicePortName(key, port.Number))
+	}
 	for _, resource := range resources {
 		switch resource.TypeURL {
 		case pack(&routev3.RouteConfiguration{}).TypeUrl:
 			config := &routev3.RouteConfiguration{}
 			decode(t, resource, config)
-			filter := managerFilter(outboundManager(resource.Name))
-			withRoutes(t, filter, config)
-			l.FilterChains[0].Filters = []*listenerv3.Filter{filter}
+			for _, c := range l.FilterChains {
+				if last := c.Filters[len(c.Filters)-1]; last.Name == "envoy.filters.network.http_connection_manager" {
+					withRoutes(t, last, config)
+				}
+			}
 		case pack(extension("", &tcpproxyv3.TcpProxy{})).TypeUrl:
 			proxy := &tcpproxyv3.TcpProxy{}
 			unpackExtension(t, resource, proxy)
-			l.FilterChains[0].Filters = []*listenerv3.Filter{networkFilter(tcpProxyFilter, proxy)}
+			for _, c := range l.FilterChains {
+				if last := &c.Filters[len(c.Filters)-1]; (*last).GetConfigDiscovery() != nil {
+					*last = networkFilter(tcpProxyFilter, proxy)
+				}
+			}
 		}
 	}
 	address := fmt.Sprintf("127.0.0.1:%d", l.Address.GetSocketAddress().GetPortValue())
@@ -168,6 +187,23 @@ func (r routed) ask(t *testing.T, method, path string, headers ...string) string
 		t.Fatal(err)
 	}
 	return strings.TrimSpace(fmt.Sprint(answer.StatusCode, " ", string(body)))
+}
+
+// connect gives what a connection hears.
+func (r routed) connect(t *testing.T) string {
+	t.Helper()
+	conn, err := net.Dial("tcp", r.tcp)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	_ = conn.SetDeadline(time.Now().Add(time.Minute))
+	// A reset is an end too, and the time is not.
+	said, err := io.ReadAll(conn)
+	if e, ok := err.(net.Error); ok && e.Timeout() {
+		t.Fatal(err)
+	}
+	return string(said)
 }
 
 // demandShares compares counts with the shares that are wanted, of 1, within five
@@ -228,36 +264,101 @@ func TestEnvoyAnswers404WithoutARoute(t *testing.T) {
 }
 
 func TestEnvoySharesConnectionsByWeight(t *testing.T) {
-	connect := func(r routed) string {
-		conn, err := net.Dial("tcp", r.tcp)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer conn.Close()
-		_ = conn.SetDeadline(time.Now().Add(time.Minute))
-		// A reset is an end too; of a time-out there is none.
-		said, err := io.ReadAll(conn)
-		if e, ok := err.(net.Error); ok && e.Timeout() {
-			t.Fatal(err)
-		}
-		return string(said)
-	}
 	r := startRouted(t, model.ProtocolTCP, model.Routes{TCP: []model.Backend{
 		to("v1", 3), to("v2", 1), to("v3", 0), missing(1),
 	}}, "v1", "v2", "v3")
 	got := map[string]int{}
 	for range 1000 {
-		got[connect(r)]++
+		got[r.connect(t)]++
 	}
 	demandShares(t, got, map[string]float64{"v1": 0.6, "v2": 0.2, "": 0.2})
 
 	closed := startRouted(t, model.ProtocolTCP, model.Routes{}, "web")
-	if said := connect(closed); said != "" {
+	if said := closed.connect(t); said != "" {
 		t.Errorf("without a route a connection hears %q", said)
 	}
 	hidden := startRouted(t, model.ProtocolTCP, model.Routes{TCP: []model.Backend{to("hidden", 1)}}, "web")
-	if said := connect(hidden); said != "" {
+	if said := hidden.connect(t); said != "" {
 		t.Errorf("a connection to a cluster that is not there hears %q", said)
+	}
+}
+
+// On a port that is detected each connection obeys the routes for what it carries.
+func TestEnvoyRoutesWhatItDetects(t *testing.T) {
+	r := startRouted(t, model.ProtocolDetect, model.Routes{
+		HTTP: []model.HTTPRoute{
+			{Match: ofPath(model.ValueExact, "/v2"), Backends: []model.Backend{to("v2", 1)}},
+			{Backends: []model.Backend{to("v1", 1), missing(1)}},
+		},
+		TCP: []model.Backend{to("tcp-1", 1), to("tcp-2", 3)},
+	}, "v1", "v2", "tcp-1", "tcp-2")
+	if got := r.ask(t, "GET", "/v2"); got != "200 v2" {
+		t.Errorf("answered %q, want 200 v2", got)
+	}
+	requests, connections := map[string]int{}, map[string]int{}
+	for range 400 {
+		requests[r.ask(t, "GET", "/")]++
+	}
+	demandShares(t, requests, map[string]float64{"200 v1": 0.5, "500": 0.5})
+	// A silent client is taken for TCP after detectTimeout.
+	for range 60 {
+		connections[r.connect(t)]++
+	}
+	demandShares(t, connections, map[string]float64{"tcp-1": 0.25, "tcp-2": 0.75})
+}
+
+// Two clusters, with settings of their own, take their endpoints from one set: what
+// comes to the set comes to both.
+func TestEnvoySharesAnEndpointSetBetweenClusters(t *testing.T) {
+	key := model.ServiceKey{Namespace: "shop", Name: "web"}
+	one, two := startBackend(t, "one", model.ProtocolHTTP1), startBackend(t, "two", model.ProtocolHTTP1)
+	endpoints := filepath.Join(t.TempDir(), "endpoints.yaml")
+	write := func(b *backend) {
+		t.Helper()
+		port := model.ServicePort{Number: 80, Endpoints: []model.Endpoint{{Address: netip.MustParseAddr("127.0.0.1"), Port: b.port, Plaintext: true}}}
+		set := must(serviceEndpoints(key, port))(t)
+		text, err := messageYAML(&discoveryv3.DiscoveryResponse{TypeUrl: set.TypeURL, Resources: []*anypb.Any{set.Body}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		// Envoy looks at a file when it is moved to its place.
+		if err := os.WriteFile(endpoints+".new", text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Rename(endpoints+".new", endpoints); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(one)
+
+	port := model.ServicePort{Number: 80, Protocol: model.ProtocolHTTP1, Unmeshed: true}
+	names := []string{ServicePortName(key, 80), ServicePortName(key, 80) + "/other"}
+	var clusters []*clusterv3.Cluster
+	config := routeConfiguration("routes", retry,
+		httpRule{model.HTTPRoute{Match: ofPath(model.ValueExact, "/own")}, wholeTo(names[0])},
+		httpRule{model.HTTPRoute{Match: ofPath(model.ValueExact, "/other")}, wholeTo(names[1])})
+	for i, name := range names {
+		c := edsCluster(name, EndpointSetName(key, 80), key, port)
+		c.EdsClusterConfig.EdsConfig = fromFile(endpoints)
+		c.ConnectTimeout = dur(time.Duration(i+1) * time.Second)
+		c.TransportSocket = rawBuffer()
+		clusters = append(clusters, c)
+	}
+	front := envoytest.FreePort(t)
+	filter := managerFilter(outboundManager("routes"))
+	withRoutes(t, filter, config)
+	r := routed{inboundEnvoy: inboundEnvoy{output: &output{}, web: fmt.Sprintf("http://127.0.0.1:%d", front)}}
+	r.run(t, &bootstrapv3.Bootstrap{
+		Node: &corev3.Node{Id: "pod", Cluster: "shop"},
+		StaticResources: &bootstrapv3.Bootstrap_StaticResources{Clusters: clusters, Listeners: []*listenerv3.Listener{{
+			Name: "out", Address: socketAddress("127.0.0.1", front), FilterChains: []*listenerv3.FilterChain{chain("out", filter)},
+		}}},
+	})
+	for _, b := range []*backend{one, two} {
+		write(b)
+		for _, path := range []string{"/own", "/other"} {
+			eventually(t, path+" leads to "+b.name, func() bool { return r.ask(t, "GET", path) == "200 "+b.name })
+		}
 	}
 }
 
