@@ -10,6 +10,7 @@ import (
 	"slices"
 
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/envoy"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/unit"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/world"
 )
 
@@ -57,7 +58,7 @@ func (b *backlog) spend(resources []envoy.Resource) {
 // would be told that there is nothing, and whole says that none does.
 func (e *engine) workloads(ctx context.Context, dirty *world.Dirty, whole bool) {
 	for _, view := range e.inTurn(dirty.Views) {
-		_, known := e.ledger.units[unit{kindWorkload, view}]
+		_, known := e.ledger.units[unit.ID{Kind: kindWorkload, Name: view}]
 		if known && !whole && e.backlog.spent > e.backlog.limit {
 			if _, waits := e.backlog.views[view]; !waits {
 				e.backlog.views[view] = e.backlog.step

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/openservicemesh/mesh-apiserver/apis/mesh/v1alpha1"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/unit"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/world"
 )
 
@@ -97,7 +98,7 @@ func TestANewWorkloadNeverWaits(t *testing.T) {
 	e.world.SetPod(added)
 	e.step(t.Context())
 	view := viewOf(t, e.world, added.Labels["app"])
-	if _, ok := e.ledger.units[unit{kindWorkload, view}]; !ok || !e.backlog.waits() {
+	if _, ok := e.ledger.units[unit.ID{Kind: kindWorkload, Name: view}]; !ok || !e.backlog.waits() {
 		t.Errorf("the new workload is compiled: %v; others wait: %v", ok, e.backlog.waits())
 	}
 }

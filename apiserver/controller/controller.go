@@ -10,10 +10,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/client-go/tools/events"
@@ -22,6 +24,7 @@ import (
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/chains"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/status"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/unit"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/xds"
 	"github.com/openservicemesh/mesh-apiserver/generated/clientset/versioned"
 	"github.com/openservicemesh/mesh-apiserver/generated/informers/externalversions"
@@ -123,7 +126,9 @@ func New(o Options) (*Controller, error) {
 		synced:   synced,
 		delivery: o.Delivery,
 		chains:   o.Chains,
-		status:   status.New(o.Client, o.Mesh, o.Delivery, recorder).WithAudits(o.Telemetry),
+		status: status.New(o.Delivery, recorder,
+			status.MeshPolicies(o.Client, o.Mesh.Mesh().V1alpha1().MeshPolicies().Lister(), o.Telemetry),
+			status.MeshConfigs(o.Client, o.Mesh.Mesh().V1alpha1().MeshConfigs().Lister())),
 		refusals: newRefusals(o.Host, recorder),
 
 		events:          o.Events,
@@ -142,9 +147,9 @@ func (c *Controller) SetRoots(pem []byte) {
 	c.inbox.put(func(e *engine) { e.setRoots(pem) })
 }
 
-// Notify says that the proxies of a view have come, gone, or answered. It is
-// the Notify of the xDS server's options.
-func (c *Controller) Notify(view string) { c.status.Notify(view) }
+// Notify says that how far proxies are with a unit may have changed. It is the
+// Notify of the xDS server's options.
+func (c *Controller) Notify(id unit.ID) { c.status.Notify(id) }
 
 // Refused says that a proxy has refused a resource. It is the Refused of the
 // xDS server's options.
@@ -156,7 +161,10 @@ func (c *Controller) Refused(nack xds.Nack) {
 func (c *Controller) Audited(view string) map[uint16]model.Audit { return c.audits.of(view) }
 
 // Counted says that the counts of an Audit policy, "<namespace>/<name>", have changed.
-func (c *Controller) Counted(policy string) { c.status.Counted(policy) }
+func (c *Controller) Counted(policy string) {
+	namespace, name, _ := strings.Cut(policy, "/")
+	c.status.Look(status.KindMeshPolicy, types.NamespacedName{Namespace: namespace, Name: name})
+}
 
 // Ready is nil once everything that there was at the start has been applied.
 func (c *Controller) Ready() error {
@@ -237,14 +245,14 @@ func (c *Controller) batch(ctx context.Context, e *engine) {
 	}
 	c.record(out.news)
 	for key, report := range out.reports {
-		c.status.Report(key, report)
+		c.status.Report(status.KindMeshPolicy, key, policyReport(report, key.Namespace == c.systemNamespace))
 		if report == nil || !report.Audit {
 			c.telemetry.Forget(key.String())
 		}
 	}
 	warn(c.events, out.warnings)
 	if out.config != nil {
-		c.status.InUse(out.config, out.unusable)
+		c.status.Report(status.KindMeshConfig, types.NamespacedName{Name: out.config.Name}, configReport(out.config, out.unusable))
 	}
 	if !c.ready.Swap(true) {
 		c.delivery.SetReady()

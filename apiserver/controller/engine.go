@@ -19,6 +19,7 @@ import (
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/compile"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/envoy"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/unit"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/world"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/xds"
 )
@@ -164,6 +165,7 @@ func (e *engine) step(ctx context.Context) outcome {
 	}
 	out.chains, e.renewed = e.renewed, map[string]envoy.Generations{}
 	out.update.Set, out.update.Remove = e.ledger.take()
+	out.update.Units = e.ledger.takeUnits()
 	out.update.Proxies, out.update.GoneProxies = e.proxies(dirty.Proxies)
 	out.news = e.notebook.take()
 	if config := e.world.Config(); config != e.config {
@@ -210,7 +212,7 @@ func (e *engine) forgetGoneViews() {
 
 // common compiles what is nobody's own; the error is told in the MeshConfig's status.
 func (e *engine) common(ctx context.Context) error {
-	u := unit{kind: kindCommon}
+	u := unit.ID{Kind: kindCommon}
 	var resources []envoy.Resource
 	err := guarded(kindCommon, func() (err error) {
 		resources, err = envoy.Common(e.roots)
@@ -229,7 +231,7 @@ func (e *engine) common(ctx context.Context) error {
 // and, where its ports are others, open or closed otherwise, or others are denied
 // at the first byte, all that have.
 func (e *engine) workload(ctx context.Context, view string, policies map[world.Key]struct{}) {
-	u := unit{kindWorkload, view}
+	u := unit.ID{Kind: kindWorkload, Name: view}
 	targetedBefore, shapeBefore := e.policies[view], e.shapes[view]
 	delete(e.policies, view)
 	build := func(compiled func(*world.World, string) (model.Workload, []world.Key, bool)) error {
@@ -312,7 +314,7 @@ func (e *engine) report(ctx context.Context, reports *compile.Reports, key world
 	if err == nil {
 		return out
 	}
-	failed(ctx, unit{kindPolicy, key.String()}, err, "its workloads admit no caller")
+	failed(ctx, unit.ID{Kind: kindPolicy, Name: key.String()}, err, "its workloads admit no caller")
 	policy := e.world.Policy(key)
 	return &compile.Report{
 		UID:        policy.UID,
@@ -347,7 +349,7 @@ func guarded(kind string, compile func() error) (err error) {
 	return compile()
 }
 
-func failed(ctx context.Context, u unit, err error, effect string) {
-	compileFailures.WithLabelValues(u.kind).Inc()
-	klog.FromContext(ctx).Error(err, "Cannot compile", "kind", u.kind, "name", u.name, "effect", effect)
+func failed(ctx context.Context, u unit.ID, err error, effect string) {
+	compileFailures.WithLabelValues(u.Kind).Inc()
+	klog.FromContext(ctx).Error(err, "Cannot compile", "kind", u.Kind, "name", u.Name, "effect", effect)
 }

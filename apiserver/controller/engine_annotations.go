@@ -53,11 +53,11 @@ func (e *engine) annotations(dirty world.Dirty) []warning {
 	}
 	for id := range dirty.Proxies {
 		proxy, there := e.world.Proxy(id)
-		if !there || len(e.world.View(proxy.View).Traffic) == 0 {
+		if !there || len(e.world.View(proxy.Own()).Traffic) == 0 {
 			note(annotated(id), e.unknown(id))
 			continue
 		}
-		views[proxy.View] = struct{}{}
+		views[proxy.Own()] = struct{}{}
 	}
 	for name := range views {
 		view := e.world.View(name)

@@ -9,6 +9,7 @@ import (
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/compile"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/envoy"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/unit"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/world"
 )
 
@@ -19,7 +20,7 @@ import (
 // headless compiles the clusters and routes of a headless Service. If it cannot
 // be compiled it has none: its chains refuse.
 func (e *engine) headless(ctx context.Context, key world.Key) {
-	u := unit{kindHeadless, key.String()}
+	u := unit.ID{Kind: kindHeadless, Name: key.String()}
 	err := guarded(kindHeadless, func() error {
 		service, ok := compile.Headless(e.world, key)
 		if !ok {
@@ -42,7 +43,7 @@ func (e *engine) headless(ctx context.Context, key world.Key) {
 
 // account compiles the cluster of an account's pods.
 func (e *engine) account(ctx context.Context, key world.Key) {
-	u := unit{kindAccount, key.String()}
+	u := unit.ID{Kind: kindAccount, Name: key.String()}
 	err := guarded(kindAccount, func() error {
 		account, ok := compile.Account(e.world, key)
 		if !ok {
@@ -70,11 +71,11 @@ func (e *engine) direct(ctx context.Context) {
 		return nil
 	})
 	if err != nil {
-		failed(ctx, unit{kind: kindDirect}, err, "what was sent before stays")
+		failed(ctx, unit.ID{Kind: kindDirect}, err, "what was sent before stays")
 		return
 	}
 	for view, hidden := range outlooks {
-		u := unit{kindDirect, view}
+		u := unit.ID{Kind: kindDirect, Name: view}
 		err := guarded(kindDirect, func() error {
 			resources, err := envoy.Direct(compile.Mesh(e.world), compile.Seen(e.world, all, hidden))
 			if err == nil {
@@ -88,7 +89,7 @@ func (e *engine) direct(ctx context.Context) {
 	}
 	for view := range e.outlooks {
 		if _, still := outlooks[view]; !still {
-			e.ledger.put(unit{kindDirect, view}, nil)
+			e.ledger.put(unit.ID{Kind: kindDirect, Name: view}, nil)
 		}
 	}
 	e.outlooks = outlooks

@@ -10,6 +10,7 @@ import (
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/compile"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/envoy"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/unit"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/world"
 )
 
@@ -25,7 +26,7 @@ type front struct {
 // change cost the server before it was sent to anybody.
 func (e *engine) service(ctx context.Context, key world.Key) {
 	e.headless(ctx, key)
-	u, behind := unit{kindService, key.String()}, unit{kindEndpoints, key.String()}
+	u, behind := unit.ID{Kind: kindService, Name: key.String()}, unit.ID{Kind: kindEndpoints, Name: key.String()}
 	build := func(compiled func(*world.World, world.Key) (model.Service, bool)) error {
 		return guarded(kindService, func() error {
 			service, ok := compiled(e.world, key)

@@ -21,6 +21,7 @@ import (
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/compile"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/envoy"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/unit"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/world"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/world/worldtest"
 )
@@ -311,7 +312,7 @@ func TestUnitThatCannotBeCompiledRefuses(t *testing.T) {
 			t.Errorf("%s %s is not what refuses everybody", r.TypeURL, r.Name)
 		}
 	}
-	if got := len(e.ledger.units[unit{kindWorkload, sick}]); got != len(want) {
+	if got := len(e.ledger.units[unit.ID{Kind: kindWorkload, Name: sick}]); got != len(want) {
 		t.Errorf("the workload has %d resources, want the %d that refuse everybody", got, len(want))
 	}
 	for key, version := range healthy.ledger.versions {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -27,6 +28,7 @@ import (
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/metadata"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/sidecar"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/unit"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/world"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/world/worldtest"
 )
@@ -35,6 +37,7 @@ import (
 type delivered struct {
 	Resources map[envoy.Key]string
 	Proxies   map[model.ProxyID]model.Proxy
+	Units     map[unit.ID][]envoy.Key
 	Reports   map[world.Key]compile.Report
 	// Notices are what is said of objects without a status, Scraped of pods by view.
 	Notices map[corev1.ObjectReference][]compile.Notice
@@ -43,7 +46,7 @@ type delivered struct {
 
 func newDelivered() delivered {
 	return delivered{
-		map[envoy.Key]string{}, map[model.ProxyID]model.Proxy{}, map[world.Key]compile.Report{},
+		map[envoy.Key]string{}, map[model.ProxyID]model.Proxy{}, map[unit.ID][]envoy.Key{}, map[world.Key]compile.Report{},
 		map[corev1.ObjectReference][]compile.Notice{}, map[string]string{},
 	}
 }
@@ -60,6 +63,12 @@ func (d delivered) take(e *engine, out outcome) {
 	}
 	for _, r := range out.update.Set {
 		d.Resources[r.Key] = r.Version
+	}
+	for id, keys := range out.update.Units {
+		d.Units[id] = slices.SortedFunc(slices.Values(keys), compareKeys)
+		if len(keys) == 0 {
+			delete(d.Units, id)
+		}
 	}
 	for _, p := range out.update.Proxies {
 		d.Proxies[p.ID] = p

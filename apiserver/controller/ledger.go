@@ -9,13 +9,8 @@ import (
 
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/envoy"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/unit"
 )
-
-// unit is one thing that is compiled by itself and owns the resources that come
-// of it.
-type unit struct {
-	kind, name string
-}
 
 // The kinds of unit; they are label values of metrics too, where endpoints count
 // as their service.
@@ -34,32 +29,38 @@ const (
 // ledger knows what each unit gave last, and so what there is to send.
 type ledger struct {
 	versions map[envoy.Key]string
-	owners   map[envoy.Key]unit
-	units    map[unit][]envoy.Key
+	owners   map[envoy.Key]unit.ID
+	units    map[unit.ID][]envoy.Key
 
 	set     map[envoy.Key]envoy.Resource
 	removed map[envoy.Key]struct{}
+	// moved are the units that own other resources than at the last take.
+	moved map[unit.ID]struct{}
 }
 
 func newLedger() *ledger {
 	return &ledger{
 		versions: map[envoy.Key]string{},
-		owners:   map[envoy.Key]unit{},
-		units:    map[unit][]envoy.Key{},
+		owners:   map[envoy.Key]unit.ID{},
+		units:    map[unit.ID][]envoy.Key{},
 		set:      map[envoy.Key]envoy.Resource{},
 		removed:  map[envoy.Key]struct{}{},
+		moved:    map[unit.ID]struct{}{},
 	}
 }
 
 // put replaces all that a unit gave before. What has the version that it had is
 // not sent. A resource that another unit has taken over is left to it.
-func (l *ledger) put(u unit, resources []envoy.Resource) {
+func (l *ledger) put(u unit.ID, resources []envoy.Resource) {
 	old := l.units[u]
 	keys := make([]envoy.Key, 0, len(resources))
 	current := make(map[envoy.Key]struct{}, len(resources))
 	for _, r := range resources {
 		keys = append(keys, r.Key)
 		current[r.Key] = struct{}{}
+		if owner := l.owners[r.Key]; owner != u {
+			l.moved[owner], l.moved[u] = struct{}{}, struct{}{}
+		}
 		l.owners[r.Key] = u
 		if l.versions[r.Key] != r.Version {
 			l.versions[r.Key] = r.Version
@@ -70,6 +71,7 @@ func (l *ledger) put(u unit, resources []envoy.Resource) {
 	for _, key := range old {
 		if _, still := current[key]; !still && l.owners[key] == u {
 			l.drop(key)
+			l.moved[u] = struct{}{}
 		}
 	}
 	if len(keys) == 0 {
@@ -99,6 +101,24 @@ func (l *ledger) take() (set []envoy.Resource, removed []envoy.Key) {
 	clear(l.set)
 	clear(l.removed)
 	return set, removed
+}
+
+// takeUnits gives the keys that the units own of which others are owned than at the
+// last call.
+func (l *ledger) takeUnits() map[unit.ID][]envoy.Key {
+	delete(l.moved, unit.ID{})
+	units := make(map[unit.ID][]envoy.Key, len(l.moved))
+	for id := range l.moved {
+		var owned []envoy.Key
+		for _, key := range l.units[id] {
+			if l.owners[key] == id {
+				owned = append(owned, key)
+			}
+		}
+		units[id] = owned
+	}
+	clear(l.moved)
+	return units
 }
 
 func compareKeys(a, b envoy.Key) int {

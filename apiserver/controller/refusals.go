@@ -16,6 +16,7 @@ import (
 	"k8s.io/client-go/tools/events"
 
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/envoy"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/unit"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/xds"
 )
 
@@ -38,7 +39,7 @@ func newRefusals(host informers.SharedInformerFactory, recorder events.EventReco
 	return refusals{services: host.Core().V1().Services().Lister(), recorder: recorder}
 }
 
-func (r refusals) tell(owner unit, nack xds.Nack) {
+func (r refusals) tell(owner unit.ID, nack xds.Nack) {
 	pod := &corev1.ObjectReference{
 		APIVersion: "v1", Kind: "Pod", Namespace: nack.Proxy.Namespace, Name: nack.Proxy.Pod, UID: types.UID(nack.Proxy.UID),
 	}
@@ -67,13 +68,13 @@ func optional(reference *corev1.ObjectReference) runtime.Object {
 	return reference
 }
 
-func (r refusals) service(owner unit) *corev1.ObjectReference {
-	switch owner.kind {
+func (r refusals) service(owner unit.ID) *corev1.ObjectReference {
+	switch owner.Kind {
 	case kindService, kindEndpoints, kindHeadless:
 	default:
 		return nil
 	}
-	namespace, name, err := cache.SplitMetaNamespaceKey(owner.name)
+	namespace, name, err := cache.SplitMetaNamespaceKey(owner.Name)
 	if err != nil {
 		return nil
 	}
@@ -92,7 +93,7 @@ func cutNote(note string) string {
 }
 
 // owner is the unit that gave a resource.
-func (l *ledger) owner(nack xds.Nack) unit {
+func (l *ledger) owner(nack xds.Nack) unit.ID {
 	return l.owners[envoy.Key{TypeURL: nack.TypeURL, Name: nack.Name, View: nack.View}]
 }
 

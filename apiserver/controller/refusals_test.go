@@ -17,6 +17,7 @@ import (
 	"github.com/openservicemesh/mesh-apiserver/apis/mesh/v1alpha1"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/envoy"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/unit"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/xds"
 )
 
@@ -39,9 +40,9 @@ func TestRefusalIsToldOnTheServiceThatCausedItElseOnThePod(t *testing.T) {
 	endpoints := envoy.Key{TypeURL: "endpoints", Name: "out/shop/books:80"}
 	gone := envoy.Key{TypeURL: "listener", Name: "out/10.0.0.2:80"}
 	inbound := envoy.Key{TypeURL: "listener", Name: "inbound", View: "v"}
-	for u, key := range map[unit]envoy.Key{
-		{kindService, "shop/books"}: listener, {kindEndpoints, "shop/books"}: endpoints,
-		{kindService, "shop/gone"}: gone, {kindWorkload, "v"}: inbound,
+	for u, key := range map[unit.ID]envoy.Key{
+		{Kind: kindService, Name: "shop/books"}: listener, {Kind: kindEndpoints, Name: "shop/books"}: endpoints,
+		{Kind: kindService, Name: "shop/gone"}: gone, {Kind: kindWorkload, Name: "v"}: inbound,
 	} {
 		l.put(u, []envoy.Resource{{Key: key, Version: "1"}})
 	}
@@ -113,7 +114,7 @@ func TestWordsOfAPodAreOnNoObjectOfAnotherNamespace(t *testing.T) {
 	}
 	for _, kind := range []string{kindService, kindEndpoints, kindHeadless, kindWorkload} {
 		var got recorded
-		newRefusals(host, &got).tell(unit{kind, "shop/books"}, xds.Nack{
+		newRefusals(host, &got).tell(unit.ID{Kind: kind, Name: "shop/books"}, xds.Nack{
 			Proxy: model.ProxyID{Namespace: "buyers", Pod: "ann", UID: "9"}, Name: "out/10.0.0.1:80", Message: "call 0900 to mend this",
 		})
 		quoted := 0

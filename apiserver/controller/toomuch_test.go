@@ -14,6 +14,7 @@ import (
 	"github.com/openservicemesh/mesh-apiserver/apis/mesh/v1alpha1"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/compile"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/envoy"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/unit"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/world"
 )
 
@@ -47,7 +48,7 @@ func TestAWorkloadWithTooManyRulesAdmitsNobodyAndHurtsNoOther(t *testing.T) {
 	e.world.SetPod(neighbour)
 	e.step(t.Context())
 	view := viewOf(t, e.world, "app-0")
-	open, others := len(e.ledger.units[unit{kindWorkload, view}]), othersThan(view, e)
+	open, others := len(e.ledger.units[unit.ID{Kind: kindWorkload, Name: view}]), othersThan(view, e)
 	key := world.Key{Namespace: "shop", Name: "huge"}
 	for _, c := range []struct {
 		name   string
@@ -72,7 +73,7 @@ func TestAWorkloadWithTooManyRulesAdmitsNobodyAndHurtsNoOther(t *testing.T) {
 			if w, _, _ := compile.Workload(e.world, view); (len(w.Ports) == 1 && w.Ports[0].Access.Closed && len(w.Ports[0].Access.Allow) == 0) != c.closed {
 				t.Errorf("the workload has %d ports, want it closed: %v", len(w.Ports), c.closed)
 			}
-			if got := len(e.ledger.units[unit{kindWorkload, view}]); (got < open) != c.closed {
+			if got := len(e.ledger.units[unit.ID{Kind: kindWorkload, Name: view}]); (got < open) != c.closed {
 				t.Errorf("the workload has %d resources, %d when it is open", got, open)
 			}
 			if e.backlog.spent > maxStepBytes {

@@ -280,7 +280,7 @@ func (w *World) Proxy(id model.ProxyID) (model.Proxy, bool) {
 	if pod == nil || pod.UID != id.UID || !pod.Meshed {
 		return model.Proxy{}, false
 	}
-	return model.Proxy{ID: id, ServiceAccount: pod.ServiceAccount, View: pod.View, Sees: w.sees(id.Namespace)}, true
+	return model.Proxy{ID: id, ServiceAccount: pod.ServiceAccount, Views: append([]string{pod.View}, w.shared(id.Namespace)...)}, true
 }
 
 // Proxies gives the names of all proxies, in no order.

@@ -182,17 +182,19 @@ func (w *World) NamespaceView(namespace string) string {
 	return "namespace/" + namespace
 }
 
-// sees gives the views that the proxies of a namespace share with others, sorted.
-func (w *World) sees(namespace string) []string {
+// shared gives the views that the proxies of a namespace share with others, the most
+// specific first: of the namespaces that they see, of what is hidden from them, and
+// of the whole mesh.
+func (w *World) shared(namespace string) []string {
 	seen, hidden := w.outlook(namespace)
 	var views []string
-	if view := OutlookView(hidden); view != "" {
-		views = append(views, view)
-	}
 	for _, other := range seen {
 		views = append(views, w.NamespaceView(other))
 	}
-	return views
+	if view := OutlookView(hidden); view != "" {
+		views = append(views, view)
+	}
+	return append(views, "")
 }
 
 // Namespaces gives those of which anything is known about who sees them, sorted.
