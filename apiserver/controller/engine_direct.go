@@ -97,10 +97,7 @@ func (e *engine) direct(ctx context.Context) {
 
 // inView makes resources those of the proxies that share a view.
 func inView(view string, resources []envoy.Resource) []envoy.Resource {
-	for i := range resources {
-		resources[i].View = view
-	}
-	return resources
+	return envoy.InView(view, resources)
 }
 
 // refuseBroken leads to no Service that has no clusters and routes: Envoy would

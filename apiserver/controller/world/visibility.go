@@ -15,6 +15,7 @@ import (
 
 	"github.com/openservicemesh/mesh-apiserver/apis/mesh/v1alpha1"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/metadata"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
 )
 
 // visibility is what is read of a Namespace about who sees it.
@@ -182,12 +183,12 @@ func (w *World) NamespaceView(namespace string) string {
 	return "namespace/" + namespace
 }
 
-// shared gives the views that the proxies of a namespace share with others, the most
-// specific first: of the namespaces that they see, of what is hidden from them, and
-// of the whole mesh.
+// shared gives the views that the proxies of a namespace share, the most specific
+// first: of their own namespace, which callers' routes are in, of the namespaces that
+// they see, of what is hidden from them, and of the whole mesh.
 func (w *World) shared(namespace string) []string {
 	seen, hidden := w.outlook(namespace)
-	var views []string
+	views := []string{model.ConsumerView(namespace)}
 	for _, other := range seen {
 		views = append(views, w.NamespaceView(other))
 	}
