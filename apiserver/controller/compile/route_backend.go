@@ -17,8 +17,8 @@ func RouteLookupOf(w *world.World) RouteLookup {
 	return RouteLookup{
 		Sees: func(from, namespace string) bool { return !slices.Contains(w.Hidden(from), namespace) },
 		Port: func(key intent.Key, number uint16) (model.Protocol, bool) {
-			service := w.Service(world.Key(key))
-			if service == nil || len(owned(w, world.Key(key))) == 0 {
+			service := w.Service(key)
+			if service == nil || len(owned(w, key)) == 0 {
 				return "", false
 			}
 			for _, port := range tcpPorts(service) {
