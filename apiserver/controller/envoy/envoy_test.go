@@ -21,6 +21,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/envoy/envoytest"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/envoy/filters"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
 )
 
@@ -86,13 +87,13 @@ func embed(t *testing.T, static *bootstrapv3.Bootstrap_StaticResources, r Resour
 	case *routev3.RouteConfiguration:
 		manager := inboundManager(model.Mesh{}, r.Name, r.Name)
 		manager.RouteSpecifier = &hcmv3.HttpConnectionManager_RouteConfig{RouteConfig: m}
-		static.Listeners = append(static.Listeners, listening(r.Name, managerFilter(manager)))
+		static.Listeners = append(static.Listeners, listening(r.Name, networkFilter(filters.Manager, manager)))
 	case *corev3.TypedExtensionConfig:
-		filters := []*listenerv3.Filter{{Name: m.Name, ConfigType: &listenerv3.Filter_TypedConfig{TypedConfig: m.TypedConfig}}}
+		chain := []*listenerv3.Filter{{Name: m.Name, ConfigType: &listenerv3.Filter_TypedConfig{TypedConfig: m.TypedConfig}}}
 		if !m.TypedConfig.MessageIs(&tcpproxyv3.TcpProxy{}) {
-			filters = append(filters, inboundTCP(0, r.Name))
+			chain = append(chain, networkFilter(filters.TCPProxy, inboundTCP(0, r.Name)))
 		}
-		static.Listeners = append(static.Listeners, listening(r.Name, filters...))
+		static.Listeners = append(static.Listeners, listening(r.Name, chain...))
 	default:
 		t.Fatalf("do not know where %T goes", m)
 	}
