@@ -152,7 +152,13 @@ func TestRoutesConfigureFiltersOfTheTable(t *testing.T) {
 // it writes, so that one that counts only admits nobody.
 func TestEachRBACWritesWhereTheTableSays(t *testing.T) {
 	seen := map[string]bool{}
-	demand := func(t *testing.T, f filters.Filter, prefixes ...string) {
+	demand := func(t *testing.T, name string, is func(filters.Filter) bool, prefixes ...string) {
+		i := slices.IndexFunc(filters.Table, is)
+		if i < 0 {
+			t.Errorf("the table has no %s", name)
+			return
+		}
+		f := filters.Table[i]
 		seen[tableEntry(f)] = true
 		for _, prefix := range prefixes {
 			if !slices.ContainsFunc(f.Writes, func(m filters.Metadata) bool { return m.Key == prefix }) {
@@ -160,14 +166,14 @@ func TestEachRBACWritesWhereTheTableSays(t *testing.T) {
 			}
 		}
 	}
-	row := func(is func(filters.Filter) bool) filters.Filter {
-		return filters.Table[slices.IndexFunc(filters.Table, is)]
+	named := func(name string) func(filters.Filter) bool {
+		return func(f filters.Filter) bool { return f.Name == name }
 	}
 	eachDelivered(t, func(t *testing.T, _ Resource, m protoreflect.Message) {
 		switch m := m.Interface().(type) {
 		case *hcmv3.HttpFilter:
 			if config := new(httprbacv3.RBAC); m.GetTypedConfig().UnmarshalTo(config) == nil {
-				demand(t, row(func(f filters.Filter) bool { return f.Name == m.Name }), config.RulesStatPrefix, config.ShadowRulesStatPrefix)
+				demand(t, m.Name, named(m.Name), config.RulesStatPrefix, config.ShadowRulesStatPrefix)
 			}
 		case *routev3.RouteConfiguration:
 			for name, packed := range m.TypedPerFilterConfig {
@@ -175,11 +181,11 @@ func TestEachRBACWritesWhereTheTableSays(t *testing.T) {
 				if err := packed.UnmarshalTo(config); err != nil {
 					t.Fatal(err)
 				}
-				demand(t, row(func(f filters.Filter) bool { return f.Name == name }), config.Rbac.RulesStatPrefix, config.Rbac.ShadowRulesStatPrefix)
+				demand(t, name, named(name), config.Rbac.RulesStatPrefix, config.Rbac.ShadowRulesStatPrefix)
 			}
 		case *corev3.TypedExtensionConfig:
 			if config := new(networkrbacv3.RBAC); m.TypedConfig.UnmarshalTo(config) == nil {
-				demand(t, row(func(f filters.Filter) bool { return f.Suffix != "" && f.Suffix == suffixOf(m.Name) }), config.ShadowRulesStatPrefix)
+				demand(t, m.Name, func(f filters.Filter) bool { return f.Suffix != "" && f.Suffix == suffixOf(m.Name) }, config.ShadowRulesStatPrefix)
 			}
 		}
 	})
