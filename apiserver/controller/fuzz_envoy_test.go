@@ -59,7 +59,7 @@ func TestEnvoyAcceptsASampleOfTheFuzzedPolicies(t *testing.T) {
 		}
 		e := loadedBut(objects, stored)
 		e.roots = pod.Roots
-		for _, r := range e.step(t.Context()).update.Set {
+		for _, r := range e.step(t.Context()).Set {
 			// What is the same as before is asked once.
 			resources[r.Name+" "+r.Version] = r.Body
 		}

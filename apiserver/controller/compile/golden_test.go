@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -18,6 +19,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/compile"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/intent"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/world"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/world/worldtest"
@@ -90,42 +92,63 @@ type workload struct {
 func render(t *testing.T, objects []metav1.Object) []byte {
 	t.Helper()
 	w := worldtest.World(objects...)
-	out := compiled{Mesh: compile.Mesh(w), Policies: map[string]compile.Report{}, Notices: map[string][]compile.Notice{}, Seen: map[string]seen{}}
+	r := w.Reader()
+	out := compiled{Mesh: compile.Mesh(r), Policies: map[string]compile.Report{}, Notices: map[string][]compile.Notice{}, Seen: map[string]seen{}}
+	out.Mesh.Egress = compile.Egress(r)
 	for _, key := range w.Services() {
-		if s, ok := compile.Service(w, key); ok {
+		if s, ok := compile.Service(r, key); ok {
 			out.Services = append(out.Services, s)
 		}
-		if notices := compile.ServiceNotices(w, key); notices != nil {
+		if notices := compile.ServiceNotices(r, key); notices != nil {
 			out.Notices[key.String()] = notices
 		}
-		if h, ok := compile.Headless(w, key); ok {
+		if h, ok := compile.Headless(r, key); ok {
 			out.Headless = append(out.Headless, h)
 		}
 	}
 	for _, key := range w.Accounts() {
-		account, _ := compile.Account(w, key)
+		account, _ := compile.Account(r, key)
 		out.Accounts = append(out.Accounts, account)
 	}
-	out.Direct = compile.Direct(w)
+	out.Direct = compile.Direct(r)
 	for _, namespace := range w.Namespaces() {
-		if hidden := w.Hidden(namespace); len(hidden) > 0 {
-			out.Seen[namespace] = seen{hidden, compile.Seen(w, out.Direct, hidden)}
+		if hidden := r.Hidden(namespace); len(hidden) > 0 {
+			out.Seen[namespace] = seen{hidden, compile.Seen(r, out.Direct, hidden)}
 		}
-		if notices := compile.NamespaceNotices(w, namespace); notices != nil {
+		if notices := compile.NamespaceNotices(r, namespace); notices != nil {
 			out.Notices[namespace] = notices
 		}
 	}
+	facts := map[string]*compile.Facts{}
 	for _, view := range w.Views() {
-		m, policies, _ := compile.Workload(w, view)
-		out.Workloads = append(out.Workloads, workload{w.View(view).Labels, m, policies})
-		if pod, notice, refused := compile.ScrapeNotice(w, view); refused {
+		m, said, _ := compile.Workload(r, view)
+		facts[view] = said
+		out.Workloads = append(out.Workloads, workload{Labels: r.View(view).Labels, Workload: m})
+		if pod, notice, refused := compile.ScrapeNotice(r, view); refused {
 			out.Notices["pod "+pod.Key.String()] = []compile.Notice{notice}
 		}
 	}
-	for _, key := range w.Policies() {
-		out.Policies[key.String()], _ = compile.Policy(w, key)
+	// Administrators' policies first, as they are applied.
+	policies := w.Policies()
+	slices.SortStableFunc(policies, func(a, b intent.Reference) int { return administrators(b) - administrators(a) })
+	for _, key := range policies {
+		report, _ := compile.Policy(r, key, func(view string) *compile.Facts { return facts[view] })
+		out.Policies[key.Key.String()] = report
+		for i := range out.Workloads {
+			if slices.Contains(report.Views, out.Workloads[i].Workload.View) {
+				out.Workloads[i].Policies = append(out.Workloads[i].Policies, key.Key)
+			}
+		}
 	}
 	return tidyYAML(t, out)
+}
+
+// administrators is 1 for a policy that applies to every namespace.
+func administrators(key intent.Reference) int {
+	if key.Namespace == "mesh-system" {
+		return 1
+	}
+	return 0
 }
 
 // tidyYAML leaves out what is not set.
