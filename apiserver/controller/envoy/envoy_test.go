@@ -22,6 +22,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/envoy/envoytest"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/envoy/filters"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
 )
 
@@ -88,13 +89,13 @@ func embed(t *testing.T, static *bootstrapv3.Bootstrap_StaticResources, name str
 	case *routev3.RouteConfiguration:
 		manager := inboundManager(model.Mesh{}, name, name)
 		manager.RouteSpecifier = &hcmv3.HttpConnectionManager_RouteConfig{RouteConfig: m}
-		static.Listeners = append(static.Listeners, listening(name, managerFilter(manager)))
+		static.Listeners = append(static.Listeners, listening(name, networkFilter(filters.Manager, manager)))
 	case *corev3.TypedExtensionConfig:
-		filters := []*listenerv3.Filter{{Name: m.Name, ConfigType: &listenerv3.Filter_TypedConfig{TypedConfig: m.TypedConfig}}}
+		chain := []*listenerv3.Filter{{Name: m.Name, ConfigType: &listenerv3.Filter_TypedConfig{TypedConfig: m.TypedConfig}}}
 		if !m.TypedConfig.MessageIs(&tcpproxyv3.TcpProxy{}) {
-			filters = append(filters, inboundTCP(0, name))
+			chain = append(chain, networkFilter(filters.TCPProxy, inboundTCP(0, name)))
 		}
-		static.Listeners = append(static.Listeners, listening(name, filters...))
+		static.Listeners = append(static.Listeners, listening(name, chain...))
 	default:
 		t.Fatalf("do not know where %T goes", m)
 	}

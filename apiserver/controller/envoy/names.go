@@ -100,8 +100,3 @@ func InboundPortName(family string, port uint16) string {
 func inboundName(w model.Workload, p model.InboundPort) string {
 	return InboundPortName(cmp.Or(w.Family, w.View), p.Number)
 }
-
-// inboundDenyName and inboundAllowName name the two network RBAC filters (ECDS)
-// of the inbound port of that name.
-func inboundDenyName(port string) string  { return port + "/deny" }
-func inboundAllowName(port string) string { return port + "/allow" }
