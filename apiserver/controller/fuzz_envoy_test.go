@@ -58,7 +58,7 @@ func TestEnvoyAcceptsASampleOfTheFuzzedPolicies(t *testing.T) {
 			t.Fatal(err)
 		}
 		e := loadedBut(objects, stored)
-		e.roots = pod.Roots
+		e.setRoots(pod.Roots)
 		for _, r := range e.step(t.Context()).Set {
 			// What is the same as before is asked once.
 			resources[r.Name+" "+r.Version] = r.Body
