@@ -93,12 +93,18 @@ func owned(w world.Reader, key world.Key) []netip.Addr {
 }
 
 func servicePort(w world.Reader, service *corev1.Service, port *corev1.ServicePort) model.ServicePort {
-	out := model.ServicePort{Number: uint16(port.Port), Protocol: protocol(port), Opaque: opaque(service)}
-	if out.Opaque && out.Protocol == model.ProtocolDetect {
-		out.Protocol = model.ProtocolTCP
-	}
+	out := model.ServicePort{Number: uint16(port.Port), Protocol: calledProtocol(service, port), Opaque: opaque(service)}
 	behind(w, service, port, &out)
 	return out
+}
+
+// calledProtocol is what callers take a port for. What they detect means nothing to
+// pods that do not know of it.
+func calledProtocol(service *corev1.Service, port *corev1.ServicePort) model.Protocol {
+	if p := protocol(port); p != model.ProtocolDetect || !opaque(service) {
+		return p
+	}
+	return model.ProtocolTCP
 }
 
 func sortPorts(ports []model.ServicePort) {

@@ -6,6 +6,7 @@
 package envoy
 
 import (
+	"strings"
 	"testing"
 
 	bootstrapv3 "github.com/envoyproxy/go-control-plane/envoy/config/bootstrap/v3"
@@ -40,7 +41,8 @@ func TestEnvoyAcceptsWhatItIsTold(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, r := range in.resources(t, pod.Roots) {
-				embed(t, config.StaticResources, r)
+				// Two views may have a resource of one name.
+				embed(t, config.StaticResources, strings.TrimSuffix(r.Name+"@"+r.View, "@"), r)
 			}
 			b, err := messageYAML(config)
 			if err != nil {
@@ -64,8 +66,8 @@ func messageYAML(m proto.Message) ([]byte, error) {
 	return yaml.JSONToYAML(body)
 }
 
-// embed puts a resource where static configuration has its like.
-func embed(t *testing.T, static *bootstrapv3.Bootstrap_StaticResources, r Resource) {
+// embed puts a resource, by this name, where static configuration has its like.
+func embed(t *testing.T, static *bootstrapv3.Bootstrap_StaticResources, name string, r Resource) {
 	t.Helper()
 	m, err := r.Body.UnmarshalNew()
 	if err != nil {
@@ -79,20 +81,20 @@ func embed(t *testing.T, static *bootstrapv3.Bootstrap_StaticResources, r Resour
 	case *tlsv3.Secret:
 		static.Secrets = append(static.Secrets, m)
 	case *endpointv3.ClusterLoadAssignment:
-		c := cluster("static/" + r.Name)
+		c := cluster("static/" + name)
 		c.ClusterDiscoveryType = &clusterv3.Cluster_Type{Type: clusterv3.Cluster_STATIC}
 		c.LoadAssignment = m
 		static.Clusters = append(static.Clusters, c)
 	case *routev3.RouteConfiguration:
-		manager := inboundManager(model.Mesh{}, r.Name, r.Name)
+		manager := inboundManager(model.Mesh{}, name, name)
 		manager.RouteSpecifier = &hcmv3.HttpConnectionManager_RouteConfig{RouteConfig: m}
-		static.Listeners = append(static.Listeners, listening(r.Name, managerFilter(manager)))
+		static.Listeners = append(static.Listeners, listening(name, managerFilter(manager)))
 	case *corev3.TypedExtensionConfig:
 		filters := []*listenerv3.Filter{{Name: m.Name, ConfigType: &listenerv3.Filter_TypedConfig{TypedConfig: m.TypedConfig}}}
 		if !m.TypedConfig.MessageIs(&tcpproxyv3.TcpProxy{}) {
-			filters = append(filters, inboundTCP(0, r.Name))
+			filters = append(filters, inboundTCP(0, name))
 		}
-		static.Listeners = append(static.Listeners, listening(r.Name, filters...))
+		static.Listeners = append(static.Listeners, listening(name, filters...))
 	default:
 		t.Fatalf("do not know where %T goes", m)
 	}

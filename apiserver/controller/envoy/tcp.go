@@ -29,10 +29,23 @@ func tcpProxy(statPrefix, cluster string) *tcpproxyv3.TcpProxy {
 	}
 }
 
-// tcpTo is the tcp_proxy of a Service's TCP port, to the cluster of the same
-// name, by ECDS: a route or weight changes it and cuts nothing.
+// tcpTo is a tcp_proxy to the cluster of the same name, by ECDS: a route or weight
+// changes it and cuts nothing.
 func tcpTo(name string) (Resource, error) {
 	return Encode(name, "", extension(name, tcpProxy(name, name)))
+}
+
+// portConnections are the ECDS resource of a Service's TCP port, one for everybody and
+// one for each namespace whose callers have routes of their own.
+func portConnections(key model.ServiceKey, p model.ServicePort) ([]Resource, error) {
+	var out collector
+	name := ServicePortName(key, p.Number)
+	for _, r := range p.AllRoutes(key) {
+		to := &tcpproxyv3.TcpProxy{StatPrefix: name}
+		destinationOf(name, r.TCP).ofConnections(to)
+		out.add(Encode(name, routesView(r), extension(name, to)))
+	}
+	return out.resources, out.err
 }
 
 // inboundTCP hands a connection to the application. It connects only when the
