@@ -20,11 +20,10 @@ import (
 	"k8s.io/klog/v2"
 
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/chains"
-	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/compile"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/engine"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/envoy"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/kinds"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/kinds/all"
-	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/kinds/meshconfig"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/kinds/meshpolicy"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/kinds/workload"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
@@ -43,13 +42,6 @@ type Delivery interface {
 	Apply(xds.Update)
 	// SetReady says that all there is has been applied once.
 	SetReady()
-}
-
-// Telemetry is what the controller needs of what proxies push.
-type Telemetry interface {
-	status.Audits
-	// Forget drops what is known of a policy, "<namespace>/<name>".
-	Forget(policy string)
 }
 
 // Options are what a Controller works with.
@@ -79,7 +71,7 @@ type Options struct {
 	// SystemNamespace has the policies that apply to every namespace.
 	SystemNamespace string
 	// Telemetry has what Audit policies would have done.
-	Telemetry Telemetry
+	Telemetry kinds.Audits
 }
 
 // Controller turns the world into resources, for as long as it runs.
@@ -100,7 +92,6 @@ type Controller struct {
 	systemNamespace string
 	audits          *audits
 	mishaps         *mishaps
-	telemetry       Telemetry
 	// registered are the informers of Registrations.
 	registered []cache.InformerSynced
 }
@@ -132,7 +123,7 @@ func New(o Options) (*Controller, error) {
 		synced:   synced,
 		delivery: o.Delivery,
 		chains:   o.Chains,
-		status:   status.New(o.Client, o.Mesh, o.Delivery, recorder).WithAudits(o.Telemetry),
+		status:   status.New(o.Delivery, recorder, targets(o)...),
 		refusals: refusals{recorder},
 
 		events:          o.Events,
@@ -140,9 +131,19 @@ func New(o Options) (*Controller, error) {
 		systemNamespace: o.SystemNamespace,
 		audits:          newAudits(),
 		mishaps:         newMishaps(),
-		telemetry:       o.Telemetry,
 		registered:      registered,
 	}, nil
+}
+
+// targets are those of the kinds whose status is ours.
+func targets(o Options) []status.Target {
+	var found []status.Target
+	for _, source := range all.Sources {
+		if source.Target != nil {
+			found = append(found, source.Target(kinds.Clients{Informers: kinds.Informers{Host: o.Host, Mesh: o.Mesh}, Client: o.Client, Audits: o.Telemetry}))
+		}
+	}
+	return found
 }
 
 // SetRoots gives the certificates that workloads trust, in PEM. Nothing is
@@ -154,9 +155,9 @@ func (c *Controller) SetRoots(pem []byte) {
 	})
 }
 
-// Notify says that the proxies of a view have come, gone, or answered. It is
-// the Notify of the xDS server's options.
-func (c *Controller) Notify(view string) { c.status.Notify(view) }
+// Notify says that how far proxies are with a unit may have changed. It is the
+// Notify of the xDS server's options.
+func (c *Controller) Notify(id unit.ID) { c.status.Notify(id) }
 
 // Refused says that a proxy has refused a resource. It is the Refused of the
 // xDS server's options.
@@ -170,7 +171,9 @@ func (c *Controller) Refused(nack xds.Nack) {
 func (c *Controller) Audited(view string) map[uint16]model.Audit { return c.audits.of(view) }
 
 // Counted says that the counts of an Audit policy, "<namespace>/<name>", have changed.
-func (c *Controller) Counted(policy string) { c.status.Counted(policy) }
+func (c *Controller) Counted(policy string) {
+	c.status.Look(meshpolicy.Name, world.ParseKey(policy))
+}
 
 // Ready is nil once everything that there was at the start has been applied.
 func (c *Controller) Ready() error {
@@ -244,7 +247,7 @@ func (c *Controller) batch(ctx context.Context, s *state) {
 	}
 	s.stored = false
 	out := s.Step(ctx)
-	c.delivery.Apply(xds.Update{Set: out.Set, Remove: out.Removed, Proxies: out.Proxies, GoneProxies: out.GoneProxies})
+	c.delivery.Apply(xds.Update{Set: out.Set, Remove: out.Removed, Units: out.Units, Proxies: out.Proxies, GoneProxies: out.GoneProxies})
 	if s.Waits() {
 		c.inbox.poke()
 	}
@@ -259,26 +262,10 @@ func (c *Controller) batch(ctx context.Context, s *state) {
 	c.record(out.News)
 	countAnnotations(s.Engine)
 	for id, report := range out.Reports {
-		c.report(id, report)
+		c.status.Report(id.Kind, world.ParseKey(id.Name), report)
 	}
 	if !c.ready.Swap(true) {
 		c.delivery.SetReady()
 	}
 	batchSeconds.Observe(time.Since(start).Seconds())
-}
-
-// report hands on what there is to say in an object's status.
-func (c *Controller) report(id unit.ID, report any) {
-	switch id.Kind {
-	case meshconfig.Name:
-		if r, ok := report.(meshconfig.Report); ok {
-			c.status.InUse(r.Config, r.Unusable)
-		}
-	case meshpolicy.Name:
-		r, _ := report.(*compile.Report)
-		c.status.Report(world.ParseKey(id.Name), r)
-		if r == nil || !r.Audit {
-			c.telemetry.Forget(id.Name)
-		}
-	}
 }

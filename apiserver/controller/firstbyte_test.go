@@ -20,18 +20,18 @@ func TestADenyIsReportedAnewWhenAnAllowBesideItChanges(t *testing.T) {
 	objects := worldtest.Load(t, "compile/testdata/deny-at-first-byte.in.yaml")
 	e := loaded(objects)
 	deny := meshpolicy.Reference(world.Key{Namespace: "shop", Name: "closed-port"})
-	if report := reports(e.step(t.Context()))[deny]; report == nil || report.FirstByte == "" {
+	if report := reports(e.step(t.Context()))[deny]; report == nil || len(report.Own) == 0 {
 		t.Fatalf("beside an Allow of everybody: %+v", report)
 	}
 	all := policyNamed(objects, "closing")
 	one := all.DeepCopy()
 	one.Spec.Rules[0].From = []v1alpha1.PolicySource{{ServiceAccounts: []v1alpha1.ServiceAccountReference{{Name: "shop"}}}}
 	worldtest.Set(e.World, one)
-	if report := reports(e.step(t.Context()))[deny]; report == nil || report.FirstByte != "" {
+	if report := reports(e.step(t.Context()))[deny]; report == nil || len(report.Own) > 0 {
 		t.Errorf("beside an Allow of one that it denies: %+v", report)
 	}
 	worldtest.Set(e.World, all)
-	if report := reports(e.step(t.Context()))[deny]; report == nil || report.FirstByte == "" {
+	if report := reports(e.step(t.Context()))[deny]; report == nil || len(report.Own) == 0 {
 		t.Errorf("beside an Allow of everybody again: %+v", report)
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/kinds/all"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/kinds/meshconfig"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/kinds/meshpolicy"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/report"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/unit"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/world"
 )
@@ -57,11 +58,10 @@ func (e *testEngine) step(ctx context.Context) engine.Outcome {
 }
 
 // reports are those on MeshPolicies; nil for one that is gone.
-func reports(out engine.Outcome) map[world.Reference]*compile.Report {
-	found := map[world.Reference]*compile.Report{}
-	for id, report := range out.Reports {
+func reports(out engine.Outcome) map[world.Reference]*report.Report {
+	found := map[world.Reference]*report.Report{}
+	for id, r := range out.Reports {
 		if id.Kind == meshpolicy.Name {
-			r, _ := report.(*compile.Report)
 			found[meshpolicy.Reference(world.ParseKey(id.Name))] = r
 		}
 	}
@@ -87,10 +87,10 @@ func warnings(out engine.Outcome) []engine.Notice {
 }
 
 // configs are the reports on the MeshConfig.
-func configs(out engine.Outcome) []meshconfig.Report {
-	var found []meshconfig.Report
-	for id, report := range out.Reports {
-		if r, ok := report.(meshconfig.Report); ok && id.Kind == meshconfig.Name {
+func configs(out engine.Outcome) []*report.Report {
+	var found []*report.Report
+	for id, r := range out.Reports {
+		if id.Kind == meshconfig.Name {
 			found = append(found, r)
 		}
 	}

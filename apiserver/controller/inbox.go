@@ -44,14 +44,6 @@ func (i *inbox) put(e event) {
 	i.poke()
 }
 
-// putStored takes an event about an object of the server's own database.
-func (i *inbox) putStored(change event) {
-	i.put(func(e *state) {
-		e.stored = true
-		change(e)
-	})
-}
-
 // poke wakes the reader, also where no event waits.
 func (i *inbox) poke() {
 	select {

@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -21,11 +22,11 @@ import (
 	"k8s.io/utils/ptr"
 
 	"github.com/openservicemesh/mesh-apiserver/apis/mesh/v1alpha1"
-	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/compile"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/engine"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/envoy"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/metadata"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/report"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/sidecar"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/unit"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/world"
@@ -36,14 +37,15 @@ import (
 type delivered struct {
 	Resources map[envoy.Key]string
 	Proxies   map[model.ProxyID]model.Proxy
-	Reports   map[world.Reference]compile.Report
+	Units     map[unit.ID][]envoy.Key
+	Reports   map[world.Reference]report.Report
 	// Notices are what is said of objects without a status, by unit.
 	Notices map[unit.ID][]engine.Notice
 }
 
 func newDelivered() delivered {
 	return delivered{
-		map[envoy.Key]string{}, map[model.ProxyID]model.Proxy{}, map[world.Reference]compile.Report{}, map[unit.ID][]engine.Notice{},
+		map[envoy.Key]string{}, map[model.ProxyID]model.Proxy{}, map[unit.ID][]envoy.Key{}, map[world.Reference]report.Report{}, map[unit.ID][]engine.Notice{},
 	}
 }
 
@@ -54,6 +56,12 @@ func (d *delivered) take(e *testEngine, out engine.Outcome) {
 	}
 	for _, r := range out.Set {
 		d.Resources[r.Key] = r.Version
+	}
+	for id, keys := range out.Units {
+		d.Units[id] = slices.Clone(keys)
+		if len(keys) == 0 {
+			delete(d.Units, id)
+		}
 	}
 	for _, p := range out.Proxies {
 		d.Proxies[p.ID] = p

@@ -120,11 +120,11 @@ func TestWordsOfAPodAreOnNoObjectOfAnotherNamespace(t *testing.T) {
 func TestSettingsThatCannotBeCompiledAreNotCalledInUse(t *testing.T) {
 	e := newTestEngine()
 	e.World.SetConfig(&v1alpha1.MeshConfig{ObjectMeta: metav1.ObjectMeta{Name: "default"}})
-	if told := configs(e.step(t.Context())); len(told) != 1 || told[0].Unusable == nil {
+	if told := configs(e.step(t.Context())); len(told) != 1 || told[0].Accepted.True {
 		t.Errorf("without roots: %v", told)
 	}
 	e.setRoots(testRoots)
-	if told := configs(e.step(t.Context())); len(told) != 1 || told[0].Unusable != nil {
+	if told := configs(e.step(t.Context())); len(told) != 1 || !told[0].Accepted.True {
 		t.Errorf("with roots: %v", told)
 	}
 	if told := configs(e.step(t.Context())); len(told) != 0 {

@@ -69,7 +69,7 @@ func TestAWorkloadWithTooManyRulesAdmitsNobodyAndHurtsNoOther(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			c.change()
 			report := reports(e.step(t.Context()))[origin]
-			if report == nil || !strings.Contains(report.Message, c.says) {
+			if report == nil || !strings.Contains(report.Accepted.Message, c.says) {
 				t.Errorf("the report is %+v, want one that says %q", report, c.says)
 			}
 			if w, _, _ := compile.Workload(e.World.Reader(), view); (len(w.Ports) == 1 && w.Ports[0].Access.Closed && len(w.Ports[0].Access.Allow) == 0) != c.closed {

@@ -24,7 +24,7 @@ func TestProxyIsSentWhatItsNamespaceSees(t *testing.T) {
 	sees := func(namespace, cluster string) bool {
 		d.take(e, e.step(t.Context()))
 		id := model.ProxyID{Namespace: namespace, Pod: namespace + "-1", UID: "uid-" + namespace + "-1"}
-		for _, view := range append(d.Proxies[id].Sees, "") {
+		for _, view := range d.Proxies[id].Views {
 			if _, ok := d.Resources[envoy.Key{TypeURL: clusterType, Name: cluster, View: view}]; ok {
 				return true
 			}

@@ -10,30 +10,23 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/client-go/tools/cache"
 
-	"github.com/openservicemesh/mesh-apiserver/apis/mesh/v1alpha1"
-	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/kinds/meshpolicy"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/kinds"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/kinds/all"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/world"
 )
 
 // watchAll registers the inbox with every informer that feeds the world. The
 // registrations say when the world has been told all that there was at first.
 func watchAll(in *inbox, o Options) ([]cache.InformerSynced, error) {
-	core := o.Host.Core().V1()
-	mesh := o.Mesh.Mesh().V1alpha1()
+	handlers := map[cache.SharedIndexInformer]cache.ResourceEventHandler{
+		o.Host.Core().V1().ServiceAccounts().Informer(): accountHandler(in),
+	}
+	for _, source := range all.Sources {
+		handlers[source.Informer(kinds.Informers{Host: o.Host, Mesh: o.Mesh})] = sourceHandler(in, source, kinds.Options{SystemNamespace: o.SystemNamespace})
+	}
 	var synced []cache.InformerSynced
-	for _, source := range []struct {
-		informer cache.SharedIndexInformer
-		handler  cache.ResourceEventHandler
-	}{
-		{core.Services().Informer(), handler(in.put, (*world.World).SetService, (*world.World).DeleteService)},
-		{o.Host.Discovery().V1().EndpointSlices().Informer(), handler(in.put, (*world.World).SetSlice, (*world.World).DeleteSlice)},
-		{core.Pods().Informer(), handler(in.put, (*world.World).SetPod, (*world.World).DeletePod)},
-		{core.ServiceAccounts().Informer(), accountHandler(in)},
-		{core.Namespaces().Informer(), handler(in.put, (*world.World).SetNamespace, (*world.World).DeleteNamespace)},
-		{mesh.MeshPolicies().Informer(), policyHandler(in, o.SystemNamespace)},
-		{mesh.MeshConfigs().Informer(), handler(in.putStored, (*world.World).SetConfig, (*world.World).DeleteConfig)},
-	} {
-		registration, err := source.informer.AddEventHandler(source.handler)
+	for informer, handler := range handlers {
+		registration, err := informer.AddEventHandler(handler)
 		if err != nil {
 			return nil, fmt.Errorf("watch the world: %w", err)
 		}
@@ -42,27 +35,26 @@ func watchAll(in *inbox, o Options) ([]cache.InformerSynced, error) {
 	return synced, nil
 }
 
-// policyHandler translates MeshPolicies before the loop has them. A change of the
-// status alone says nothing new.
-func policyHandler(in *inbox, systemNamespace string) cache.ResourceEventHandler {
-	changed := func(object any) {
-		if policy, ok := object.(*v1alpha1.MeshPolicy); ok {
-			access := meshpolicy.Access(policy, systemNamespace)
-			in.putStored(func(s *state) { s.World.SetAccess(access) })
+// sourceHandler turns what an informer sees of a kind into changes of the world.
+func sourceHandler(in *inbox, source kinds.Source, o kinds.Options) cache.ResourceEventHandler {
+	put := func(change kinds.Change) {
+		if change != nil {
+			in.put(func(s *state) {
+				s.stored = s.stored || source.Stored
+				change(s.World)
+			})
 		}
 	}
 	return cache.ResourceEventHandlerFuncs{
-		AddFunc: changed,
+		AddFunc: func(object any) { put(source.Set(object, o)) },
 		UpdateFunc: func(before, object any) {
-			old, _ := before.(*v1alpha1.MeshPolicy)
-			policy, _ := object.(*v1alpha1.MeshPolicy)
-			if old == nil || policy == nil || !meshpolicy.SaySame(old, policy) {
-				changed(object)
+			if source.Same == nil || !source.Same(before, object) {
+				put(source.Set(object, o))
 			}
 		},
 		DeleteFunc: func(object any) {
 			if key, err := keyOf(object); err == nil {
-				in.putStored(func(s *state) { s.World.DeleteAccess(meshpolicy.Reference(key)) })
+				put(source.Delete(key))
 			}
 		},
 	}

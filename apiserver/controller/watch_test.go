@@ -10,6 +10,7 @@ import (
 	"k8s.io/client-go/tools/cache"
 
 	"github.com/openservicemesh/mesh-apiserver/apis/mesh/v1alpha1"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/kinds"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/kinds/meshpolicy"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/world"
 )
@@ -18,7 +19,7 @@ import (
 // a restore of the database one generation may have another spec.
 func TestPoliciesAreTranslatedWhenTheySayAnother(t *testing.T) {
 	in := newInbox()
-	handler := policyHandler(in, "mesh-system")
+	handler := sourceHandler(in, meshpolicy.Source, kinds.Options{SystemNamespace: "mesh-system"})
 	e := newTestEngine()
 	events := func() int {
 		events := in.take()

@@ -12,15 +12,16 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/intent"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/report"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/world"
 )
 
 // Reasons of the condition Accepted.
 const (
-	ReasonAccepted          = "Accepted"
-	ReasonInvalid           = "Invalid"
-	ReasonTargetNotFound    = "TargetNotFound"
-	ReasonReferenceNotFound = "ReferenceNotFound"
+	ReasonAccepted          = report.ReasonAccepted
+	ReasonInvalid           = report.ReasonInvalid
+	ReasonTargetNotFound    = report.ReasonTargetNotFound
+	ReasonReferenceNotFound = report.ReasonReferenceNotFound
 )
 
 // Report is what is to be said of a policy itself: whether it acts as it is

@@ -18,6 +18,7 @@ import (
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/envoy"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/graph"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/report"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/unit"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/world"
 )
@@ -52,12 +53,11 @@ type work struct {
 	// bytes is how much it has given to proxies.
 	bytes int
 	// The rest is of its last Product.
-	proxy    *model.Proxy
-	report   any
-	carrying []unit.ID
-	last     bool
-	notices  []Notice
-	public   bool
+	proxy   *model.Proxy
+	report  *report.Report
+	last    bool
+	notices []Notice
+	public  bool
 }
 
 // Outcome is what one step has to tell others.
@@ -72,7 +72,7 @@ type Outcome struct {
 	Proxies     []model.Proxy
 	GoneProxies []model.ProxyID
 	// Reports are what is to be said of objects; nil for one that is gone.
-	Reports map[unit.ID]any
+	Reports map[unit.ID]*report.Report
 	// News are notices that have not been told yet.
 	News []Notice
 	// Public is what units say to others than units; nil for one that says nothing more.
@@ -234,7 +234,7 @@ func (e *Engine) keep(u *work, product Product) {
 	e.backlog.spent += u.bytes
 	u.made, u.memory, u.public = true, product.Memory, product.Public != nil
 	u.proxy, u.notices = product.Proxy, product.Notices
-	u.report, u.carrying, u.last = product.Report, product.Carrying, product.Last
+	u.report, u.last = product.Report, product.Last
 	if product.Gone {
 		u.Forget()
 		delete(e.units, u.id)
@@ -256,7 +256,7 @@ func (e *Engine) keepFacts(u *work, facts any) {
 // are about: proxies acknowledge an object when they have what was made of it.
 func (e *Engine) tellReports() {
 	for id, u := range e.held {
-		if u.last && e.Waits() || e.backlog.waitsFor(u.carrying) {
+		if u.last && e.Waits() || e.backlog.waitsFor(u.report.Units) {
 			continue
 		}
 		set(&e.out.Reports, id, u.report)
@@ -265,9 +265,9 @@ func (e *Engine) tellReports() {
 }
 
 // set puts a value into a map that is made when it is needed.
-func set(m *map[unit.ID]any, id unit.ID, value any) {
+func set[V any](m *map[unit.ID]V, id unit.ID, value V) {
 	if *m == nil {
-		*m = map[unit.ID]any{}
+		*m = map[unit.ID]V{}
 	}
 	(*m)[id] = value
 }

@@ -8,7 +8,7 @@ import (
 
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/envoy"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
-	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/unit"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/report"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/world"
 )
 
@@ -49,10 +49,8 @@ type Product struct {
 	// Proxy is one that may connect, or nil.
 	Proxy *model.Proxy
 	// Report is what there is to say in the status of the unit's object, or nil.
-	Report any
-	// Carrying are the units whose resources carry out what Report is about. It is told
-	// when none of them waits.
-	Carrying []unit.ID
+	// It is told when none of its Units waits.
+	Report *report.Report
 	// Last says that Report is told when no unit waits.
 	Last bool
 	// Notices are what there is to say of objects without a status of ours.

@@ -22,8 +22,8 @@ type ledger struct {
 
 	set     map[envoy.Key]envoy.Resource
 	removed map[envoy.Key]struct{}
-	// moved are the units whose list of resources is another.
-	moved map[unit.ID][]envoy.Key
+	// moved are the units that own other resources than at the last take.
+	moved map[unit.ID]struct{}
 
 	proxies map[model.ProxyID]model.Proxy
 	gone    map[model.ProxyID]struct{}
@@ -38,7 +38,7 @@ type noticed struct{ kind, reason string }
 func newLedger() *ledger {
 	return &ledger{
 		versions: map[envoy.Key]string{}, owners: map[envoy.Key]unit.ID{}, units: map[unit.ID][]envoy.Key{},
-		set: map[envoy.Key]envoy.Resource{}, removed: map[envoy.Key]struct{}{}, moved: map[unit.ID][]envoy.Key{},
+		set: map[envoy.Key]envoy.Resource{}, removed: map[envoy.Key]struct{}{}, moved: map[unit.ID]struct{}{},
 		proxies: map[model.ProxyID]model.Proxy{}, gone: map[model.ProxyID]struct{}{},
 		noticed: map[noticed]int{},
 	}
@@ -54,7 +54,10 @@ func (l *ledger) put(u unit.ID, resources []envoy.Resource) {
 	keys := make([]envoy.Key, 0, len(resources))
 	for _, r := range resources {
 		keys = append(keys, r.Key)
-		l.owners[r.Key] = u
+		if owner := l.owners[r.Key]; owner != u {
+			l.moved[owner], l.moved[u] = struct{}{}, struct{}{}
+			l.owners[r.Key] = u
+		}
 		if l.versions[r.Key] != r.Version {
 			l.versions[r.Key] = r.Version
 			l.set[r.Key] = r
@@ -64,7 +67,6 @@ func (l *ledger) put(u unit.ID, resources []envoy.Resource) {
 	if slices.Equal(old, keys) {
 		return
 	}
-	l.moved[u] = keys
 	current := make(map[envoy.Key]struct{}, len(keys))
 	for _, key := range keys {
 		current[key] = struct{}{}
@@ -72,6 +74,7 @@ func (l *ledger) put(u unit.ID, resources []envoy.Resource) {
 	for _, key := range old {
 		if _, still := current[key]; !still && l.owners[key] == u {
 			l.drop(key)
+			l.moved[u] = struct{}{}
 		}
 	}
 	if len(keys) == 0 {
@@ -88,8 +91,8 @@ func (l *ledger) drop(key envoy.Key) {
 	l.removed[key] = struct{}{}
 }
 
-// take gives the resources that have changed since the last call, sorted, and the units
-// whose list of them is another.
+// take gives the resources that have changed since the last call, sorted, and what units
+// own of which others are owned.
 func (l *ledger) take() (set []envoy.Resource, removed []envoy.Key, moved map[unit.ID][]envoy.Key) {
 	for _, r := range l.set {
 		set = append(set, r)
@@ -101,10 +104,28 @@ func (l *ledger) take() (set []envoy.Resource, removed []envoy.Key, moved map[un
 	slices.SortFunc(removed, compareKeys)
 	clear(l.set)
 	clear(l.removed)
-	if len(l.moved) > 0 {
-		moved, l.moved = l.moved, map[unit.ID][]envoy.Key{}
+	return set, removed, l.takeMoved()
+}
+
+// takeMoved gives the keys that the units own of which others are owned than at the
+// last call.
+func (l *ledger) takeMoved() map[unit.ID][]envoy.Key {
+	delete(l.moved, unit.ID{})
+	if len(l.moved) == 0 {
+		return nil
 	}
-	return set, removed, moved
+	units := make(map[unit.ID][]envoy.Key, len(l.moved))
+	for id := range l.moved {
+		var owned []envoy.Key
+		for _, key := range l.units[id] {
+			if l.owners[key] == id {
+				owned = append(owned, key)
+			}
+		}
+		units[id] = owned
+	}
+	clear(l.moved)
+	return units
 }
 
 // putProxy takes in a proxy that came of a unit, and which it was before.

@@ -28,12 +28,16 @@ func ParseProxyID(text string) ProxyID {
 type Proxy struct {
 	ID             ProxyID
 	ServiceAccount string
-	// View is the View of the Workload that this pod is an instance of.
-	View string
-	// Sees are further views whose resources it is sent, sorted; nil where
-	// everything is visible to the whole mesh.
-	Sees []string
+	// Views are those whose resources it is sent, the most specific first: of what
+	// several of them have under one name it is sent that of the first. A sidecar has
+	// the view of its Workload, those that it shares with some, and "", which is the
+	// whole mesh's. It is never empty, and has each view once.
+	Views []string
 }
+
+// Own is the most specific of the proxy's views: of a sidecar, that of the Workload
+// which its pod is an instance of.
+func (p Proxy) Own() string { return p.Views[0] }
 
 // Workload is the inbound side of all pods that cannot be told apart by
 // anything that the mesh reads: same namespace, account, labels and ports.

@@ -276,5 +276,5 @@ func (r Reader) Proxy(id model.ProxyID) (model.Proxy, bool) {
 	if pod == nil {
 		return model.Proxy{}, false
 	}
-	return model.Proxy{ID: id, ServiceAccount: pod.ServiceAccount, View: pod.View, Sees: sees.Of(r, id.Namespace)}, true
+	return model.Proxy{ID: id, ServiceAccount: pod.ServiceAccount, Views: append([]string{pod.View}, shared.Of(r, id.Namespace)...)}, true
 }

@@ -209,15 +209,17 @@ func (r Reader) NamespaceView(namespace string) string {
 	return "namespace/" + namespace
 }
 
-// sees are the views that the proxies of a namespace share with others, sorted.
-var sees = NewDerived(3, func(r Reader, namespace string) []string {
+// shared are the views that the proxies of a namespace share with others, the most
+// specific first: of the namespaces that they see, of what is hidden from them, and
+// of the whole mesh.
+var shared = NewDerived(3, func(r Reader, namespace string) []string {
 	seen, hidden := r.outlook(namespace)
 	var views []string
-	if view := OutlookView(hidden); view != "" {
-		views = append(views, view)
-	}
 	for _, other := range seen {
 		views = append(views, r.NamespaceView(other))
 	}
-	return views
+	if view := OutlookView(hidden); view != "" {
+		views = append(views, view)
+	}
+	return append(views, "")
 }, slices.Equal[[]string])

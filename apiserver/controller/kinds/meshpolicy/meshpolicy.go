@@ -1,21 +1,26 @@
 // Copyright The mesh-apiserver Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package meshpolicy reports on MeshPolicies.
+// Package meshpolicy reads MeshPolicies: what they say of access is an intent, which
+// workloads carry out; what there is to say of them is a report.
 package meshpolicy
 
 import (
+	"github.com/openservicemesh/mesh-apiserver/apis/mesh/v1alpha1"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/compile"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/engine"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/kinds/workload"
-	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/unit"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/report"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/world"
 )
 
-// Name is that of the kind of unit.
+// Name is that of the kind of unit, and of the target of its status.
 const Name = "meshpolicy"
 
-// Unit makes the report on a MeshPolicy, *compile.Report. Workloads carry it out.
+// ReasonTCPPort is that of the condition DeniesAtFirstByte.
+const ReasonTCPPort = "TCPPort"
+
+// Unit makes the report on a MeshPolicy.
 var Unit = engine.Kind{
 	Name:   Name,
 	Watch:  watch,
@@ -33,15 +38,27 @@ func watch(w *world.World, changed func(string)) {
 }
 
 func build(r world.Reader, name string, _ any) (engine.Product, error) {
-	report, ok := compile.Policy(r, Reference(world.ParseKey(name)), func(view string) *compile.Facts { return workload.Facts(r, view) })
+	origin := Reference(world.ParseKey(name))
+	found, ok := compile.Policy(r, origin, func(view string) *compile.Facts { return workload.Facts(r, view) })
 	if !ok {
 		return engine.Product{Gone: true}, nil
 	}
-	carrying := make([]unit.ID, len(report.Views))
-	for i, view := range report.Views {
-		carrying[i] = workload.ID(view)
+	out := &report.Report{
+		UID:        found.UID,
+		Generation: found.Generation,
+		Accepted:   report.Verdict{True: found.Accepted, Reason: found.Reason, Message: found.Message},
+		Anywhere:   r.Policy(origin).Administrators,
 	}
-	return engine.Product{Report: &report, Carrying: carrying}, nil
+	if found.FirstByte != "" {
+		out.Own = []report.Condition{{
+			Type:    v1alpha1.ConditionDeniesAtFirstByte,
+			Verdict: report.Verdict{True: true, Reason: ReasonTCPPort, Message: found.FirstByte},
+		}}
+	}
+	for _, view := range found.Views {
+		out.Units = append(out.Units, workload.ID(view))
+	}
+	return engine.Product{Report: out}, nil
 }
 
 func closed(r world.Reader, name string, _ any) (engine.Product, error) {
@@ -49,10 +66,12 @@ func closed(r world.Reader, name string, _ any) (engine.Product, error) {
 	if policy == nil {
 		return engine.Product{Gone: true}, nil
 	}
-	return engine.Product{Report: &compile.Report{
+	return engine.Product{Report: &report.Report{
 		UID:        policy.Origin.UID,
 		Generation: policy.Origin.Generation,
-		Reason:     compile.ReasonInvalid,
-		Message:    "the policy cannot be compiled; the workloads that it may speak of admit no caller",
+		Accepted: report.Verdict{
+			Reason:  report.ReasonInvalid,
+			Message: "the policy cannot be compiled; the workloads that it may speak of admit no caller",
+		},
 	}}, nil
 }
