@@ -38,7 +38,7 @@ func TestLostDatabaseOpensNothingUntilItIsAccepted(t *testing.T) {
 	routes := "in/" + inboundView(t, store) + "/14001"
 	eventually(t, soon, "the routes that refuse", store.has(routeType, routes))
 	eventually(t, soon, "the policy's own rule", func(context.Context) error { return mentions(store, routes, "readers") })
-	before, err := store.resource(routeType, routes)
+	before, err := store.Resource(routeType, routes)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,7 +77,7 @@ func TestLostDatabaseOpensNothingUntilItIsAccepted(t *testing.T) {
 
 	accept(t, server)
 	again := follow(t, s.atStore, s.store)
-	after, err := again.resource(routeType, routes)
+	after, err := again.Resource(routeType, routes)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -246,20 +246,20 @@ func inboundView(t *testing.T, p *proxy) string {
 	t.Helper()
 	var view string
 	eventually(t, soon, "inbound routes", func(context.Context) error {
-		for name := range p.versions(routeType) {
+		for name := range p.Versions(routeType) {
 			if rest, ok := strings.CutPrefix(name, "in/"); ok {
 				view, _, _ = strings.Cut(rest, "/")
 				return nil
 			}
 		}
-		return fmt.Errorf("none among %v", p.versions(routeType))
+		return fmt.Errorf("none among %v", p.Versions(routeType))
 	})
 	return view
 }
 
 // mentions tells whether a resource of a proxy has a word in it.
 func mentions(p *proxy, name, word string) error {
-	resource, err := p.resource(routeType, name)
+	resource, err := p.Resource(routeType, name)
 	if err != nil {
 		return err
 	}

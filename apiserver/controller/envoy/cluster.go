@@ -17,7 +17,14 @@ import (
 // identities of the pods behind it, plaintext only for endpoints that say so.
 func serviceCluster(s model.ServiceKey, p model.ServicePort) (Resource, error) {
 	name := ServicePortName(s, p.Number)
-	return Encode(name, "", edsCluster(name, EndpointSetName(s, p.Number), s, p))
+	return encodeCluster(edsCluster(name, EndpointSetName(s, p.Number), s, p))
+}
+
+// encodeCluster notes where a cluster takes its endpoints from.
+func encodeCluster(c *clusterv3.Cluster) (Resource, error) {
+	r, err := Encode(c.Name, "", c)
+	r.EndpointSet = c.GetEdsClusterConfig().GetServiceName()
+	return r, err
 }
 
 // edsCluster is a way to call a Service's port, and endpoints the set that it calls.

@@ -6,6 +6,7 @@
 package envoy
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -200,7 +201,7 @@ func (r routed) connect(t *testing.T) string {
 	_ = conn.SetDeadline(time.Now().Add(time.Minute))
 	// A reset is an end too, and the time is not.
 	said, err := io.ReadAll(conn)
-	if e, ok := err.(net.Error); ok && e.Timeout() {
+	if errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Fatal(err)
 	}
 	return string(said)

@@ -130,7 +130,7 @@ func TestUnitCountsConnectedAndAcked(t *testing.T) {
 	if got := h.state("v1"); got.Acked != 0 {
 		t.Errorf("right after a change: %+v", got)
 	}
-	one.close()
+	one.Close()
 	h.eventually("one has left", func() bool { return h.state("v1").Connected == 1 })
 }
 
