@@ -210,9 +210,9 @@ func (r Reader) NamespaceView(namespace string) string {
 	return "namespace/" + namespace
 }
 
-// shared are the views that the proxies of a namespace share, the most specific first: of
-// their own namespace, which callers' routes are in, of the namespaces that they see, of
-// what is hidden from them, and of the whole mesh.
+// shared are the views that the proxies of a namespace share, the most specific first:
+// of their own namespace, which callers' routes are in, of the namespaces that they
+// see, of what is hidden from them, and of the whole mesh.
 var shared = NewDerived(3, func(r Reader, namespace string) []string {
 	seen, hidden := r.outlook(namespace)
 	views := []string{model.ConsumerView(namespace)}
