@@ -5,17 +5,16 @@ package compile
 
 import (
 	"fmt"
-	"slices"
 
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/intent"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/world"
 )
 
-// RouteLookupOf answers from a world.
+// RouteLookupOf answers from a world, and records what is asked.
 func RouteLookupOf(w world.Reader) RouteLookup {
 	return RouteLookup{
-		Sees: func(from, namespace string) bool { return !slices.Contains(w.Hidden(from), namespace) },
+		Sees: w.Sees,
 		Port: func(key intent.Key, number uint16) (model.Protocol, bool) {
 			service := w.Service(key)
 			if service == nil || len(owned(w, key)) == 0 {

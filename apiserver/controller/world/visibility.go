@@ -195,6 +195,12 @@ func OutlookView(hidden []string) string {
 	return "hidden/" + hex.EncodeToString(h.Sum(nil)[:16])
 }
 
+// Sees tells whether the pods of a namespace see the Services of another.
+func (r Reader) Sees(from, namespace string) bool {
+	audience := audiences.Of(r, namespace)
+	return from == namespace || audience.mesh || audience.has(from)
+}
+
 // NamespaceView names the view of all proxies that see a namespace, "" if that
 // is the whole mesh.
 func (r Reader) NamespaceView(namespace string) string {
