@@ -30,6 +30,7 @@ import (
 	"google.golang.org/protobuf/types/known/anypb"
 
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/envoy/envoytest"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/envoy/filters"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
 )
 
@@ -135,7 +136,7 @@ func startRouted(t *testing.T, protocol model.Protocol, routes model.Routes, bac
 		t.Fatal(err)
 	}
 	l := &listenerv3.Listener{Name: "out", Address: socketAddress("127.0.0.1", envoytest.FreePort(t))}
-	l.FilterChains = []*listenerv3.FilterChain{chain("out", serviceFilter(key, port))}
+	l.FilterChains = []*listenerv3.FilterChain{serviceChain("out", ServicePortName(key, port.Number), port.Protocol)}
 	if protocol == model.ProtocolDetect {
 		detect(l, ServicePortName(key, port.Number))
 	}
@@ -154,7 +155,7 @@ func startRouted(t *testing.T, protocol model.Protocol, routes model.Routes, bac
 			unpackExtension(t, resource, proxy)
 			for _, c := range l.FilterChains {
 				if last := &c.Filters[len(c.Filters)-1]; (*last).GetConfigDiscovery() != nil {
-					*last = networkFilter(tcpProxyFilter, proxy)
+					*last = networkFilter(filters.TCPProxy, proxy)
 				}
 			}
 		}
@@ -346,13 +347,13 @@ func TestEnvoySharesAnEndpointSetBetweenClusters(t *testing.T) {
 		clusters = append(clusters, c)
 	}
 	front := envoytest.FreePort(t)
-	filter := managerFilter(outboundManager("routes"))
+	filter := networkFilter(filters.Manager, outboundManager("routes"))
 	withRoutes(t, filter, config)
 	r := routed{inboundEnvoy: inboundEnvoy{output: &output{}, web: fmt.Sprintf("http://127.0.0.1:%d", front)}}
 	r.run(t, &bootstrapv3.Bootstrap{
 		Node: &corev3.Node{Id: "pod", Cluster: "shop"},
 		StaticResources: &bootstrapv3.Bootstrap_StaticResources{Clusters: clusters, Listeners: []*listenerv3.Listener{{
-			Name: "out", Address: socketAddress("127.0.0.1", front), FilterChains: []*listenerv3.FilterChain{chain("out", filter)},
+			Name: "out", Address: socketAddress("127.0.0.1", front), FilterChains: []*listenerv3.FilterChain{chain("out", []*listenerv3.Filter{filter})},
 		}}},
 	})
 	for _, b := range []*backend{one, two} {
