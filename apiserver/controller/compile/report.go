@@ -91,6 +91,11 @@ func sentence(parts []string) string {
 	if len(parts) == 0 {
 		return "the policy is in force as it is written"
 	}
+	return fewSentences(parts)
+}
+
+// fewSentences joins sentences, some of them if they are many.
+func fewSentences(parts []string) string {
 	if more := len(parts) - messages; more > 0 {
 		parts = append(parts[:messages:messages], fmt.Sprintf("and %d more", more))
 	}

@@ -1,0 +1,112 @@
+// Copyright The mesh-apiserver Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package compile
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/intent"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/report"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/world"
+)
+
+// RouteVerdicts say what comes of an object that routes.
+type RouteVerdicts struct {
+	Accepted, ResolvedRefs report.Verdict
+	// Parents are the Services whose calls it routes, sorted, those alone that are there.
+	Parents []intent.Key
+}
+
+// ProblemsOf gives what a Service's unit has said of the Routes of its calls.
+type ProblemsOf func(service intent.Key) []RouteProblem
+
+// JudgeRoutes reports on an object that routes; false if it is not there. Parents that
+// cannot be routed and Routes in whose place others act are told by Accepted, backends
+// that cannot be called by ResolvedRefs.
+func JudgeRoutes(w world.Reader, origin intent.Reference, problemsOf ProblemsOf) (RouteVerdicts, bool) {
+	routes, ok := w.Routes(origin)
+	if !ok {
+		return RouteVerdicts{}, false
+	}
+	var out RouteVerdicts
+	var parents, refs, notes findings
+	if len(routes) == 0 {
+		parents.add(report.ReasonInvalid, "it names no parent that can be routed")
+	}
+	for i := range routes {
+		parent := routes[i].Parent
+		if why := unroutable(w, &routes[i]); why != "" {
+			parents.add(report.ReasonTargetNotFound, why)
+		}
+		if w.Service(parent) != nil && !slices.Contains(out.Parents, parent) {
+			out.Parents = append(out.Parents, parent)
+		}
+	}
+	slices.SortFunc(out.Parents, func(a, b intent.Key) int {
+		return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))
+	})
+	for _, parent := range out.Parents {
+		for _, p := range problemsOf(parent) {
+			switch {
+			case p.Route.Reference != origin:
+			case p.Rule == "":
+				parents.add(string(p.Reason), p.Message)
+			case p.Reason == RouteConflicted || p.Reason == RouteUnsupportedValue:
+				notes.add(string(p.Reason), "rule "+p.Rule+": "+p.Message)
+			default:
+				refs.add(string(p.Reason), "rule "+p.Rule+": "+p.Message)
+			}
+		}
+	}
+	out.Accepted = parents.verdict(report.ReasonAccepted, "the route is in force as it is written", notes.sentences)
+	out.ResolvedRefs = refs.verdict(report.ReasonResolvedRefs, "all backends can be called", nil)
+	return out, true
+}
+
+// unroutable says why the calls of a Route's parent cannot be routed, "" if they can.
+func unroutable(w world.Reader, r *intent.Route) string {
+	service := w.Service(r.Parent)
+	switch {
+	case service == nil:
+		return fmt.Sprintf("Service %q is not there", r.Parent.Name)
+	case len(owned(w, r.Parent)) == 0:
+		return fmt.Sprintf("Service %q has no address of its own: its callers choose an endpoint themselves", r.Parent.Name)
+	case r.Port == 0:
+		return ""
+	}
+	for _, port := range tcpPorts(service) {
+		if uint16(port.Port) == r.Port {
+			return ""
+		}
+	}
+	return fmt.Sprintf("Service %q has no TCP port %d", r.Parent.Name, r.Port)
+}
+
+// findings are sentences, the first of which gives the reason.
+type findings struct {
+	reason    string
+	sentences []string
+}
+
+func (f *findings) add(reason, sentence string) {
+	if f.reason == "" {
+		f.reason = reason
+	}
+	if !slices.Contains(f.sentences, sentence) {
+		f.sentences = append(f.sentences, sentence)
+	}
+}
+
+// verdict is good if nothing was found.
+func (f *findings) verdict(reason, message string, notes []string) report.Verdict {
+	if f.reason != "" {
+		return report.Verdict{Reason: f.reason, Message: fewSentences(slices.Concat(f.sentences, notes))}
+	}
+	if len(notes) > 0 {
+		message = fewSentences(notes)
+	}
+	return report.Verdict{True: true, Reason: reason, Message: message}
+}
