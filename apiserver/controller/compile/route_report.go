@@ -15,6 +15,7 @@ import (
 
 // RouteVerdicts say what comes of an object that routes.
 type RouteVerdicts struct {
+	Origin                 intent.Origin
 	Accepted, ResolvedRefs report.Verdict
 	// Parents are the Services whose calls it routes, sorted, those alone that are there.
 	Parents []intent.Key
@@ -26,12 +27,12 @@ type ProblemsOf func(service intent.Key) []RouteProblem
 // JudgeRoutes reports on an object that routes; false if it is not there. Parents that
 // cannot be routed and Routes in whose place others act are told by Accepted, backends
 // that cannot be called by ResolvedRefs.
-func JudgeRoutes(w world.Reader, origin intent.Reference, problemsOf ProblemsOf) (RouteVerdicts, bool) {
-	routes, ok := w.Routes(origin)
+func JudgeRoutes(w world.Reader, reference intent.Reference, problemsOf ProblemsOf) (RouteVerdicts, bool) {
+	origin, routes, ok := w.Routes(reference)
 	if !ok {
 		return RouteVerdicts{}, false
 	}
-	var out RouteVerdicts
+	out := RouteVerdicts{Origin: origin}
 	var parents, refs, notes findings
 	if len(routes) == 0 {
 		parents.add(report.ReasonInvalid, "it names no parent that can be routed")
@@ -51,7 +52,7 @@ func JudgeRoutes(w world.Reader, origin intent.Reference, problemsOf ProblemsOf)
 	for _, parent := range out.Parents {
 		for _, p := range problemsOf(parent) {
 			switch {
-			case p.Route.Reference != origin:
+			case p.Route.Reference != reference:
 			case p.Rule == "":
 				parents.add(string(p.Reason), p.Message)
 			case p.Reason == RouteConflicted || p.Reason == RouteUnsupportedValue:

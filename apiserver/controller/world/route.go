@@ -15,38 +15,45 @@ import (
 // routes are what objects say of routes, by the object, and the objects by the Service
 // whose calls they route.
 type routes struct {
-	all      *graph.Table[Reference, []intent.Route]
+	all      *graph.Table[Reference, routing]
 	byParent *graph.Index[Key, Reference]
 }
 
+// routing is what an object says of routes.
+type routing struct {
+	origin intent.Origin
+	routes []intent.Route
+}
+
 func newRoutes() routes {
-	return routes{all: graph.NewTable[Reference, []intent.Route](), byParent: graph.NewIndex[Key, Reference]()}
+	return routes{all: graph.NewTable[Reference, routing](), byParent: graph.NewIndex[Key, Reference]()}
 }
 
 // SetRoutes takes in what an object says of routes, one Route for each parent, when
 // that object was created or changed.
-func (w *World) SetRoutes(origin Reference, now []intent.Route) {
-	old, was := w.routes.all.Get(nil, origin)
+func (w *World) SetRoutes(origin intent.Origin, all []intent.Route) {
+	now := routing{origin, all}
+	old, was := w.routes.all.Get(nil, origin.Reference)
 	if was && reflect.DeepEqual(old, now) {
 		// Only the status is another.
 		return
 	}
-	w.routes.all.Set(origin, now)
-	w.fileRoutes(origin, now, true)
-	w.fileRoutes(origin, old, false)
+	w.routes.all.Set(origin.Reference, now)
+	w.fileRoutes(now, true)
+	w.fileRoutes(old, false)
 }
 
 // DeleteRoutes forgets an object.
 func (w *World) DeleteRoutes(origin Reference) {
 	if old, ok := w.routes.all.Get(nil, origin); ok {
 		w.routes.all.Delete(origin)
-		w.fileRoutes(origin, old, false)
+		w.fileRoutes(old, false)
 	}
 }
 
-func (w *World) fileRoutes(origin Reference, routes []intent.Route, there bool) {
-	for i := range routes {
-		file(w.routes.byParent, routes[i].Parent, origin, there)
+func (w *World) fileRoutes(r routing, there bool) {
+	for i := range r.routes {
+		file(w.routes.byParent, r.routes[i].Parent, r.origin.Reference, there)
 	}
 }
 
@@ -54,8 +61,9 @@ func (w *World) fileRoutes(origin Reference, routes []intent.Route, there bool) 
 func (w *World) OnRoutes(f func(origin Reference)) { w.routes.all.OnKey(f) }
 
 // Routes gives what an object says of routes; false if it is not there.
-func (r Reader) Routes(origin Reference) ([]intent.Route, bool) {
-	return r.w.routes.all.Get(r.record, origin)
+func (r Reader) Routes(of Reference) (origin intent.Origin, all []intent.Route, ok bool) {
+	found, ok := r.w.routes.all.Get(r.record, of)
+	return found.origin, found.routes, ok
 }
 
 // RoutesOf gives the Routes of the calls to a Service, sorted by the objects that they
@@ -65,7 +73,7 @@ func (r Reader) RoutesOf(service Key) []intent.Route {
 	slices.SortFunc(origins, compareReferences)
 	var found []intent.Route
 	for _, origin := range origins {
-		all, _ := r.Routes(origin)
+		_, all, _ := r.Routes(origin)
 		for _, route := range all {
 			if route.Parent == service {
 				found = append(found, route)
