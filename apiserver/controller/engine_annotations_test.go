@@ -18,7 +18,7 @@ import (
 )
 
 func TestAnAnnotationThatDoesNotParseIsWarnedOfOnce(t *testing.T) {
-	e := loaded(worldtest.Load(t, "compile/testdata/unreadable-annotations.in.yaml"))
+	e := loaded(worldtest.Load(t, "testdata/features/unreadable-annotations/in.yaml"))
 	got := map[annotated]string{}
 	for _, w := range e.step(t.Context()).warnings {
 		got[w.about] = w.message
@@ -48,7 +48,7 @@ func TestAnAnnotationThatDoesNotParseIsWarnedOfOnce(t *testing.T) {
 }
 
 func TestPortsOfANamespaceThatDoNotParseAreWarnedOf(t *testing.T) {
-	e := loaded(worldtest.Load(t, "compile/testdata/mtls-ports-of-a-namespace.in.yaml"))
+	e := loaded(worldtest.Load(t, "testdata/features/mtls-ports-of-a-namespace/in.yaml"))
 	got := map[string]string{}
 	for _, w := range e.step(t.Context()).warnings {
 		got[w.about.Namespace+" "+w.about.Pod] = w.message
@@ -65,7 +65,7 @@ func TestPortsOfANamespaceThatDoNotParseAreWarnedOf(t *testing.T) {
 }
 
 func TestLooseningThatIsNotForPodsIsWarnedOf(t *testing.T) {
-	e := loaded(worldtest.Load(t, "compile/testdata/loosening-is-not-for-pods.in.yaml"))
+	e := loaded(worldtest.Load(t, "testdata/features/loosening-is-not-for-pods/in.yaml"))
 	warnings := e.step(t.Context()).warnings
 	if len(warnings) != 1 || warnings[0].about.Pod != "mtls" || !strings.Contains(warnings[0].message, "podsMayLoosen does not name mtls") {
 		t.Errorf("warned of %v", warnings)
@@ -73,7 +73,7 @@ func TestLooseningThatIsNotForPodsIsWarnedOf(t *testing.T) {
 }
 
 func TestNamesThatDoNothingAreWarnedOf(t *testing.T) {
-	objects := worldtest.Load(t, "compile/testdata/mtls-levels.in.yaml")
+	objects := worldtest.Load(t, "testdata/features/mtls-levels/in.yaml")
 	e := loaded(objects)
 	e.step(t.Context())
 	pods := 0
@@ -119,7 +119,7 @@ func TestWarningsAreEvents(t *testing.T) {
 // An edited annotation keeps the names of all that is of a port, so that Envoy
 // changes the listener in place and keeps the chains that stay the same.
 func TestAnEditedAnnotationOfAPodChangesItsListenerAlone(t *testing.T) {
-	objects := worldtest.Load(t, "compile/testdata/mtls-levels.in.yaml")
+	objects := worldtest.Load(t, "testdata/features/mtls-levels/in.yaml")
 	e := loaded(objects)
 	before := bodies(e.step(t.Context()).update.Set)
 	for _, o := range objects {

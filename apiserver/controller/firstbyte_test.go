@@ -14,7 +14,7 @@ import (
 // TestADenyIsReportedAnewWhenAnAllowBesideItChanges: whether it acts at the first
 // byte hangs on whom else the port admits.
 func TestADenyIsReportedAnewWhenAnAllowBesideItChanges(t *testing.T) {
-	e := loaded(worldtest.Load(t, "compile/testdata/deny-at-first-byte.in.yaml"))
+	e := loaded(worldtest.Load(t, "testdata/features/deny-at-first-byte/in.yaml"))
 	deny, allow := world.Key{Namespace: "shop", Name: "closed-port"}, world.Key{Namespace: "shop", Name: "closing"}
 	if report := e.step(t.Context()).reports[deny]; report == nil || report.FirstByte == "" {
 		t.Fatalf("beside an Allow of everybody: %+v", report)
