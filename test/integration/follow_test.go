@@ -16,6 +16,7 @@ import (
 
 	_ "github.com/openservicemesh/mesh-apiserver/apiserver/controller/envoy" // registers what is packed in resources
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/envoy/envoytest"
+	"github.com/openservicemesh/mesh-apiserver/test/await"
 )
 
 // follow is a proxy that asks, as Envoy does, for all clusters and listeners and
@@ -28,7 +29,7 @@ func follow(t *testing.T, certificate tls.Certificate, pod *corev1.Pod) *proxy {
 	p.mu.Unlock()
 	p.subscribe(clusterType, nil, "*")
 	p.subscribe(listenerType, nil, "*")
-	eventually(t, soon, "the configuration of "+pod.Name, p.complete)
+	await.Eventually(t, soon, "the configuration of "+pod.Name, p.complete)
 	return p
 }
 
