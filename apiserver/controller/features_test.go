@@ -156,7 +156,7 @@ func TestFeatures(t *testing.T) {
 			objects := feature(t, name)
 			said := speak(t.Context(), testRoots, objects)
 			files := said.told(t)
-			for range 10 {
+			for range often(10) {
 				rand.Shuffle(len(objects), func(i, j int) { objects[i], objects[j] = objects[j], objects[i] })
 				if diff := cmp.Diff(files, speak(t.Context(), testRoots, objects).told(t)); diff != "" {
 					t.Fatalf("the order of events shows (-first +shuffled):\n%s", diff)

@@ -65,13 +65,14 @@ func NewKey() (*ecdsa.PrivateKey, error) {
 	return key, nil
 }
 
-// EncodeKey gives a key in PEM, PKCS#8.
-func EncodeKey(key *ecdsa.PrivateKey) ([]byte, error) {
-	der, err := x509.MarshalPKCS8PrivateKey(key)
+// encodeKey gives a key in the form that kube-apiserver takes of every key: not
+// PKCS#8 of that which signs tokens.
+func encodeKey(key *ecdsa.PrivateKey) ([]byte, error) {
+	der, err := x509.MarshalECPrivateKey(key)
 	if err != nil {
 		return nil, fmt.Errorf("encode a key: %w", err)
 	}
-	return pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), nil
+	return pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: der}), nil
 }
 
 // SelfSigned makes a certificate that is its own trust anchor.
@@ -134,7 +135,7 @@ func sign(l Leaf, issuer *x509.Certificate, signer *ecdsa.PrivateKey) (Pair, err
 	if err != nil {
 		return Pair{}, fmt.Errorf("sign the certificate of %s: %w", l.Name, err)
 	}
-	encoded, err := EncodeKey(key)
+	encoded, err := encodeKey(key)
 	return Pair{Certificate: encode(der), Key: encoded}, err
 }
 

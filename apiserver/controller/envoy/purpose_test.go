@@ -19,6 +19,7 @@ import (
 // a feature, or the golden, that shows it; and what is there.
 func TestEverythingSetOnPurposeIsInAGolden(t *testing.T) {
 	const http1, http2, common = "base/outbound", "service-grpc-dual-stack/outbound", "base/common"
+	texts := map[string]string{}
 	const open, tcp = "base/inbound", "workload-tcp-ends-with-its-certificate/inbound"
 	for _, c := range []struct {
 		line, golden string
@@ -103,7 +104,10 @@ func TestEverythingSetOnPurposeIsInAGolden(t *testing.T) {
 		{"upstream of inbound from source 127.0.0.6 or ::6", common, []string{"address: 127.0.0.6", "address: ::6", "type: ORIGINAL_DST"}},
 	} {
 		t.Run(c.line, func(t *testing.T) {
-			golden := textOf(t, c.golden)
+			if texts[c.golden] == "" {
+				texts[c.golden] = textOf(t, c.golden)
+			}
+			golden := texts[c.golden]
 			for _, want := range c.want {
 				unwanted, not := strings.CutPrefix(want, "!")
 				if strings.Contains(golden, unwanted) == not {
