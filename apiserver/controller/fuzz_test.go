@@ -124,7 +124,7 @@ func FuzzServices(f *testing.F) {
 	})
 }
 
-// seed adds the documents of some kinds from the compile package's golden pairs.
+// seed adds the documents of some kinds from the features.
 func seed(f *testing.F, kinds ...string) {
 	f.Helper()
 	files, err := filepath.Glob("testdata/features/*/in.yaml")

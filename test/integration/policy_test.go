@@ -309,7 +309,10 @@ func TestNamespaceWithPoliciesGoesCleanly(t *testing.T) {
 		if apierrors.IsNotFound(err) {
 			return nil
 		}
-		return fmt.Errorf("it is still there: %v, %+v", err, left.Status)
+		if err != nil {
+			return err
+		}
+		return fmt.Errorf("it is still there: %+v", left.Status)
 	})
 	if _, err := policiesIn(namespace).Get(t.Context(), "readers", metav1.GetOptions{}); !apierrors.IsNotFound(err) {
 		t.Errorf("policy of a namespace that is gone: got %v, want not found", err)
