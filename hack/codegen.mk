@@ -30,15 +30,17 @@ verify-modules: ## Check that each module's go.mod and go.sum are tidy.
 .PHONY: lint
 lint: $(TOOLS_BIN)/golangci-lint ## Run golangci-lint with the house's walls.
 	$(TOOLS_BIN)/golangci-lint run ./...
+	$(TOOLS_BIN)/golangci-lint run --config hack/tools/kube-api-linter.yml ./apis/...
 	cd test && $(abspath $(TOOLS_BIN))/golangci-lint run --config $(CURDIR)/.golangci.yml ./...
 	# Of hack/cluster what is its own: main.go is Kubernetes, minutes of analysis.
 	cd hack/cluster && $(abspath $(TOOLS_BIN))/golangci-lint run --config $(CURDIR)/.golangci.yml ./boundlog/... ./pause/...
 	cd hack/images && $(abspath $(TOOLS_BIN))/golangci-lint run --config $(CURDIR)/.golangci.yml ./...
 	cd hack/bench && $(abspath $(TOOLS_BIN))/golangci-lint run --config $(CURDIR)/.golangci.yml ./...
 
-# Built from the pinned source, once for each version.
+# Built from the pinned source, once for each version. The main package is
+# golangci-lint's with kube-api-linter as a plugin.
 $(TOOLS_BIN)/golangci-lint: hack/tools/go.mod hack/tools/go.sum
 	@mkdir -p $(TOOLS_BIN)
 	@PROGRAM=lint; source hack/progress.sh; watched "building golangci-lint, minutes when cold" $(TOOLS_BIN)/golangci-lint.log \
-	  $(GO) -C hack/tools build -o $(abspath $@) github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+	  $(GO) -C hack/tools build -o $(abspath $@) sigs.k8s.io/kube-api-linter/cmd/golangci-lint-kube-api-linter
 	@touch $@

@@ -19,8 +19,6 @@ var (
 	Scheme = runtime.NewScheme()
 	// Codecs encodes and decodes the kinds of Scheme: JSON, YAML, CBOR and protobuf.
 	Codecs = serializer.NewCodecFactory(Scheme)
-	// ParameterCodec turns query parameters into options.
-	ParameterCodec = runtime.NewParameterCodec(Scheme)
 )
 
 func init() {

@@ -10,7 +10,7 @@ import (
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
 )
 
-// audits are the Audit policies of each view, by inbound port. The engine
+// audits are the Audit policies of each view, by inbound port. The loop
 // writes them, telemetry reads them.
 type audits struct {
 	mu     sync.RWMutex
@@ -19,26 +19,15 @@ type audits struct {
 
 func newAudits() *audits { return &audits{byView: map[string]map[uint16]model.Audit{}} }
 
-func (a *audits) put(w model.Workload) {
-	ports := map[uint16]model.Audit{}
-	for _, p := range w.Ports {
-		if p.Access.Audit != nil {
-			ports[p.Number] = model.Audit{DenyPolicies: p.Access.Audit.DenyPolicies, AllowPolicies: p.Access.Audit.AllowPolicies}
-		}
-	}
+// set replaces the Audit policies of a view; without ports there are none.
+func (a *audits) set(view string, ports map[uint16]model.Audit) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if len(ports) == 0 {
-		delete(a.byView, w.View)
+		delete(a.byView, view)
 		return
 	}
-	a.byView[w.View] = ports
-}
-
-func (a *audits) remove(view string) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	delete(a.byView, view)
+	a.byView[view] = ports
 }
 
 func (a *audits) of(view string) map[uint16]model.Audit {

@@ -9,28 +9,31 @@ import (
 	"testing"
 
 	"github.com/openservicemesh/mesh-apiserver/apis/mesh/v1alpha1"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/kinds/meshpolicy"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/kinds/workload"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/world"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/world/worldtest"
 )
 
 const floodWorkloads = 10
 
 // flooded has a namespace with more than fits in a step, and a neighbour.
-func flooded(t *testing.T) *engine {
+func flooded(t *testing.T) *testEngine {
 	t.Helper()
-	e := newEngine("cluster.local")
+	e := newTestEngine()
 	e.setRoots(testRoots)
-	e.backlog.limit = 1
+	e.StepBytes = 1
 	for i := range floodWorkloads {
-		e.world.SetPod(meshedPod(i))
+		e.World.SetPod(meshedPod(i))
 	}
 	for i := range 5 {
-		e.world.SetPolicy(floodPolicy(i, 1))
+		worldtest.Set(e.World, floodPolicy(i, 1))
 	}
 	neighbour := meshedPod(floodWorkloads)
 	neighbour.Namespace = "neighbour"
-	e.world.SetPod(neighbour)
+	e.World.SetPod(neighbour)
 	e.step(t.Context())
-	if e.backlog.waits() {
+	if e.Waits() {
 		t.Fatal("the first step has left something")
 	}
 	return e
@@ -46,29 +49,29 @@ func neighbourPolicy(generation int64) *v1alpha1.MeshPolicy {
 // neighbour's edit waits for none; it is reported on when the last is done.
 func TestAFloodDoesNotHoldUpItsNeighbours(t *testing.T) {
 	e := flooded(t)
-	flood, neighbour := world.Key{Namespace: "shop", Name: "flood-0"}, keyOfPolicy(neighbourPolicy(2))
-	e.world.SetPolicy(floodPolicy(0, 2))
-	e.world.SetPolicy(neighbourPolicy(2))
+	flood, neighbour := meshpolicy.Reference(world.Key{Namespace: "shop", Name: "flood-0"}), originOf(neighbourPolicy(2))
+	worldtest.Set(e.World, floodPolicy(0, 2))
+	worldtest.Set(e.World, neighbourPolicy(2))
 	first := e.step(t.Context())
-	if first.reports[neighbour] == nil || first.reports[flood] != nil {
-		t.Errorf("the first step reports on %v, want the neighbour's alone", slices.Collect(maps.Keys(first.reports)))
+	if reports(first)[neighbour] == nil || reports(first)[flood] != nil {
+		t.Errorf("the first step reports on %v, want the neighbour's alone", slices.Collect(maps.Keys(reports(first))))
 	}
 	steps := 1
-	for e.backlog.waits() {
+	for e.Waits() {
 		out := e.step(t.Context())
 		if steps++; steps > floodWorkloads+1 {
 			t.Fatal("what waits is never done")
 		}
-		if (out.reports[flood] != nil) == e.backlog.waits() {
-			t.Errorf("step %d: reported %v while some workloads wait: %v", steps, out.reports[flood] != nil, e.backlog.waits())
+		if (reports(out)[flood] != nil) == e.Waits() {
+			t.Errorf("step %d: reported %v while some workloads wait: %v", steps, reports(out)[flood] != nil, e.Waits())
 		}
 	}
 	full := flooded(t)
-	full.world.SetPolicy(floodPolicy(0, 2))
-	full.world.SetPolicy(neighbourPolicy(2))
-	full.everything = true
+	worldtest.Set(full.World, floodPolicy(0, 2))
+	worldtest.Set(full.World, neighbourPolicy(2))
+	full.StepBytes = 1 << 30
 	full.step(t.Context())
-	if !maps.Equal(e.ledger.versions, full.ledger.versions) {
+	if !maps.Equal(e.versions, full.versions) {
 		t.Error("step by step the resources are others than all at once")
 	}
 }
@@ -78,8 +81,8 @@ func TestAnEndlessFloodReachesEachWorkload(t *testing.T) {
 	e := flooded(t)
 	reached := map[string]struct{}{}
 	for generation := int64(2); generation < 2+2*floodWorkloads; generation++ {
-		e.world.SetPolicy(floodPolicy(0, generation))
-		for _, r := range e.step(t.Context()).update.Set {
+		worldtest.Set(e.World, floodPolicy(0, generation))
+		for _, r := range e.step(t.Context()).Set {
 			reached[r.View] = struct{}{}
 		}
 	}
@@ -92,16 +95,16 @@ func TestAnEndlessFloodReachesEachWorkload(t *testing.T) {
 // told that there is nothing for them.
 func TestANewWorkloadNeverWaits(t *testing.T) {
 	e := flooded(t)
-	e.world.SetPolicy(floodPolicy(0, 2))
+	worldtest.Set(e.World, floodPolicy(0, 2))
 	added := meshedPod(floodWorkloads + 1)
-	e.world.SetPod(added)
+	e.World.SetPod(added)
 	e.step(t.Context())
-	view := viewOf(t, e.world, added.Labels["app"])
-	if _, ok := e.ledger.units[unit{kindWorkload, view}]; !ok || !e.backlog.waits() {
-		t.Errorf("the new workload is compiled: %v; others wait: %v", ok, e.backlog.waits())
+	view := viewOf(t, e.World, added.Labels["app"])
+	if _, ok := e.units[workload.ID(view)]; !ok || !e.Waits() {
+		t.Errorf("the new workload is compiled: %v; others wait: %v", ok, e.Waits())
 	}
 }
 
-func keyOfPolicy(policy *v1alpha1.MeshPolicy) world.Key {
-	return world.Key{Namespace: policy.Namespace, Name: policy.Name}
+func originOf(policy *v1alpha1.MeshPolicy) world.Reference {
+	return meshpolicy.Reference(world.Key{Namespace: policy.Namespace, Name: policy.Name})
 }

@@ -21,38 +21,38 @@ func BenchmarkServiceChange(b *testing.B) {
 	for _, services := range []int{100, 1000, 5000} {
 		b.Run(fmt.Sprintf("endpoint/%d", services), func(b *testing.B) {
 			e := withServices(b, services)
-			benchmarkChange(b, e, func(i int) { e.world.SetSlice(manySlice(0, 1+i%2)) })
+			benchmarkChange(b, e, func(i int) { e.World.SetSlice(manySlice(0, 1+i%2)) })
 		})
 		b.Run(fmt.Sprintf("port/%d", services), func(b *testing.B) {
 			e := withServices(b, services)
-			benchmarkChange(b, e, func(i int) { e.world.SetService(manyService(0, int32(9000+i%2))) })
+			benchmarkChange(b, e, func(i int) { e.World.SetService(manyService(0, int32(9000+i%2))) })
 		})
 	}
 }
 
-func benchmarkChange(b *testing.B, e *engine, change func(i int)) {
+func benchmarkChange(b *testing.B, e *testEngine, change func(i int)) {
 	var sent, i int
 	for b.Loop() {
 		change(i)
 		i++
 		out := e.step(b.Context())
-		if len(out.update.Set) == 0 {
+		if len(out.Set) == 0 {
 			b.Fatal("the change changed nothing")
 		}
-		for _, r := range out.update.Set {
+		for _, r := range out.Set {
 			sent += len(r.Body.Value)
 		}
 	}
 	b.ReportMetric(float64(sent)/float64(b.N), "sent-B/op")
 }
 
-func withServices(b *testing.B, services int) *engine {
+func withServices(b *testing.B, services int) *testEngine {
 	b.Helper()
-	e := newEngine("cluster.local")
+	e := newTestEngine()
 	e.setRoots(testRoots)
 	for i := range services {
-		e.world.SetService(manyService(i, 8080))
-		e.world.SetSlice(manySlice(i, 2))
+		e.World.SetService(manyService(i, 8080))
+		e.World.SetSlice(manySlice(i, 2))
 	}
 	e.step(b.Context())
 	return e

@@ -20,8 +20,16 @@ import (
 	"k8s.io/klog/v2"
 
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/chains"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/engine"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/envoy"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/kinds"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/kinds/all"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/kinds/meshpolicy"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/kinds/workload"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/status"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/unit"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/world"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/xds"
 	"github.com/openservicemesh/mesh-apiserver/generated/clientset/versioned"
 	"github.com/openservicemesh/mesh-apiserver/generated/informers/externalversions"
@@ -34,13 +42,6 @@ type Delivery interface {
 	Apply(xds.Update)
 	// SetReady says that all there is has been applied once.
 	SetReady()
-}
-
-// Telemetry is what the controller needs of what proxies push.
-type Telemetry interface {
-	status.Audits
-	// Forget drops what is known of a policy, "<namespace>/<name>".
-	Forget(policy string)
 }
 
 // Options are what a Controller works with.
@@ -70,7 +71,7 @@ type Options struct {
 	// SystemNamespace has the policies that apply to every namespace.
 	SystemNamespace string
 	// Telemetry has what Audit policies would have done.
-	Telemetry Telemetry
+	Telemetry kinds.Audits
 }
 
 // Controller turns the world into resources, for as long as it runs.
@@ -91,7 +92,6 @@ type Controller struct {
 	systemNamespace string
 	audits          *audits
 	mishaps         *mishaps
-	telemetry       Telemetry
 	// registered are the informers of Registrations.
 	registered []cache.InformerSynced
 }
@@ -123,40 +123,57 @@ func New(o Options) (*Controller, error) {
 		synced:   synced,
 		delivery: o.Delivery,
 		chains:   o.Chains,
-		status:   status.New(o.Client, o.Mesh, o.Delivery, recorder).WithAudits(o.Telemetry),
-		refusals: newRefusals(o.Host, recorder),
+		status:   status.New(o.Delivery, recorder, targets(o)...),
+		refusals: refusals{recorder},
 
 		events:          o.Events,
 		trustDomain:     o.TrustDomain,
 		systemNamespace: o.SystemNamespace,
 		audits:          newAudits(),
 		mishaps:         newMishaps(),
-		telemetry:       o.Telemetry,
 		registered:      registered,
 	}, nil
+}
+
+// targets are those of the kinds whose status is ours.
+func targets(o Options) []status.Target {
+	var found []status.Target
+	for _, source := range all.Sources {
+		if source.Target != nil {
+			found = append(found, source.Target(kinds.Clients{Informers: kinds.Informers{Host: o.Host, Mesh: o.Mesh}, Client: o.Client, Audits: o.Telemetry}))
+		}
+	}
+	return found
 }
 
 // SetRoots gives the certificates that workloads trust, in PEM. Nothing is
 // delivered before it has been called.
 func (c *Controller) SetRoots(pem []byte) {
-	c.inbox.put(func(e *engine) { e.setRoots(pem) })
+	c.inbox.put(func(s *state) {
+		s.World.SetRoots(pem)
+		s.rooted = len(pem) > 0
+	})
 }
 
-// Notify says that the proxies of a view have come, gone, or answered. It is
-// the Notify of the xDS server's options.
-func (c *Controller) Notify(view string) { c.status.Notify(view) }
+// Notify says that how far proxies are with a unit may have changed. It is the
+// Notify of the xDS server's options.
+func (c *Controller) Notify(id unit.ID) { c.status.Notify(id) }
 
 // Refused says that a proxy has refused a resource. It is the Refused of the
 // xDS server's options.
 func (c *Controller) Refused(nack xds.Nack) {
-	c.inbox.put(func(e *engine) { c.refusals.tell(e.ledger.owner(nack), nack) })
+	c.inbox.put(func(s *state) {
+		c.refusals.tell(s.Object(envoy.Key{TypeURL: nack.TypeURL, Name: nack.Name, View: nack.View}), nack)
+	})
 }
 
 // Audited gives the Audit policies of a view by inbound port.
 func (c *Controller) Audited(view string) map[uint16]model.Audit { return c.audits.of(view) }
 
 // Counted says that the counts of an Audit policy, "<namespace>/<name>", have changed.
-func (c *Controller) Counted(policy string) { c.status.Counted(policy) }
+func (c *Controller) Counted(policy string) {
+	c.status.Look(meshpolicy.Name, world.ParseKey(policy))
+}
 
 // Ready is nil once everything that there was at the start has been applied.
 func (c *Controller) Ready() error {
@@ -178,16 +195,18 @@ func (c *Controller) Run(ctx context.Context) error {
 	writer.Go(func() { c.status.Run(ctx) })
 	defer writer.Wait()
 
-	e := newEngine(c.trustDomain)
-	e.world.SetSystemNamespace(c.systemNamespace)
-	e.audits = c.audits
+	w := world.New(c.trustDomain)
+	w.SetSystemNamespace(c.systemNamespace)
+	s := &state{Engine: engine.New(w, all.Kinds), returns: newReturns()}
 	remembered, err := c.chains.Load(ctx)
 	if err != nil {
 		return err
 	}
-	e.remember(remembered)
+	for view, generations := range remembered {
+		s.Remember(workload.ID(view), generations)
+	}
 	for {
-		c.batch(ctx, e)
+		c.batch(ctx, s)
 		select {
 		case <-ctx.Done():
 			return nil
@@ -213,38 +232,37 @@ func (c *Controller) hold(ctx context.Context, why error) {
 
 // batch takes all events that wait and delivers what they change. It waits for
 // no more: what comes meanwhile is the next batch.
-func (c *Controller) batch(ctx context.Context, e *engine) {
+func (c *Controller) batch(ctx context.Context, s *state) {
 	start := time.Now()
 	for _, event := range c.inbox.take() {
-		event(e)
+		event(s)
 	}
-	if len(e.roots) == 0 {
+	if !s.rooted {
 		// Nothing can be said without roots; the proxies wait.
 		return
 	}
-	if err := c.database(ctx, e.stored); err != nil {
+	if err := c.database(ctx, s.stored); err != nil {
 		c.hold(ctx, err)
 		return
 	}
-	e.stored = false
-	out := e.step(ctx)
-	c.delivery.Apply(out.update)
-	if e.backlog.waits() {
+	s.stored = false
+	out := s.Step(ctx)
+	c.delivery.Apply(xds.Update{Set: out.Set, Remove: out.Removed, Units: out.Units, Proxies: out.Proxies, GoneProxies: out.GoneProxies})
+	if s.Waits() {
 		c.inbox.poke()
 	}
-	for view, generations := range out.chains {
-		c.chains.Keep(ctx, view, generations)
+	for id, memory := range out.Memories {
+		generations, _ := memory.(envoy.Generations)
+		c.chains.Keep(ctx, id.Name, generations)
 	}
-	c.record(out.news)
-	for key, report := range out.reports {
-		c.status.Report(key, report)
-		if report == nil || !report.Audit {
-			c.telemetry.Forget(key.String())
-		}
+	for id, public := range out.Public {
+		ports, _ := public.(map[uint16]model.Audit)
+		c.audits.set(id.Name, ports)
 	}
-	warn(c.events, out.warnings)
-	if out.config != nil {
-		c.status.InUse(out.config, out.unusable)
+	c.record(out.News)
+	countAnnotations(s.Engine)
+	for id, report := range out.Reports {
+		c.status.Report(id.Kind, world.ParseKey(id.Name), report)
 	}
 	if !c.ready.Swap(true) {
 		c.delivery.SetReady()

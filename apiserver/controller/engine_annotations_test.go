@@ -12,6 +12,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/events"
 
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/compile"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/engine"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/envoy"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/metadata"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/world/worldtest"
@@ -19,30 +21,30 @@ import (
 
 func TestAnAnnotationThatDoesNotParseIsWarnedOfOnce(t *testing.T) {
 	e := loaded(worldtest.Load(t, "testdata/features/unreadable-annotations/in.yaml"))
-	got := map[annotated]string{}
-	for _, w := range e.step(t.Context()).warnings {
-		got[w.about] = w.message
+	got := map[corev1.ObjectReference]string{}
+	for _, w := range warnings(e.step(t.Context())) {
+		got[w.About] = w.Message
 	}
-	for about, want := range map[annotated]string{
-		{Namespace: "shop"}: `annotation mesh.openservicemesh.io/access: "Closed" is neither DefaultDeny nor Open; it counts as DefaultDeny`,
-		{Namespace: "shop", Pod: "mode", UID: "uid-mode"}:       `annotation mesh.openservicemesh.io/mtls: "permissive" is neither Strict nor Permissive; it counts as Strict`,
-		{Namespace: "shop", Pod: "port", UID: "uid-port"}:       `annotation mesh.openservicemesh.io/mtls-ports: "8080=Off" is neither Strict nor Permissive; it counts as Strict`,
-		{Namespace: "shop", Pod: "no-port", UID: "uid-no-port"}: `annotation mesh.openservicemesh.io/mtls-ports: "web=Permissive" is not a list such as "9090=Permissive"; every port counts as Strict`,
+	for about, want := range map[corev1.ObjectReference]string{
+		{APIVersion: "v1", Kind: "Namespace", Name: "shop"}:                                     `annotation mesh.openservicemesh.io/access: "Closed" is neither DefaultDeny nor Open; it counts as DefaultDeny`,
+		{APIVersion: "v1", Kind: "Pod", Namespace: "shop", Name: "mode", UID: "uid-mode"}:       `annotation mesh.openservicemesh.io/mtls: "permissive" is neither Strict nor Permissive; it counts as Strict`,
+		{APIVersion: "v1", Kind: "Pod", Namespace: "shop", Name: "port", UID: "uid-port"}:       `annotation mesh.openservicemesh.io/mtls-ports: "8080=Off" is neither Strict nor Permissive; it counts as Strict`,
+		{APIVersion: "v1", Kind: "Pod", Namespace: "shop", Name: "no-port", UID: "uid-no-port"}: `annotation mesh.openservicemesh.io/mtls-ports: "web=Permissive" is not a list such as "9090=Permissive"; every port counts as Strict`,
 	} {
 		if got[about] != want {
-			t.Errorf("%s %s/%s: got %q, want %q", about.kind(), about.Namespace, about.Pod, got[about], want)
+			t.Errorf("%s %s/%s: got %q, want %q", about.Kind, about.Namespace, about.Name, got[about], want)
 		}
 	}
 	if len(got) != 4 {
 		t.Errorf("%d warnings: %v", len(got), got)
 	}
-	e.everything = true
-	if again := e.step(t.Context()).warnings; len(again) != 0 {
+	e.TouchAll()
+	if again := warnings(e.step(t.Context())); len(again) != 0 {
 		t.Errorf("warned again: %v", again)
 	}
-	worldtest.Set(e.world, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "shop", UID: "u", Annotations: map[string]string{metadata.AccessAnnotation: "closed"}}})
-	again := e.step(t.Context()).warnings
-	if len(again) != 1 || again[0].about != (annotated{Namespace: "shop", UID: "u"}) {
+	worldtest.Set(e.World, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "shop", UID: "u", Annotations: map[string]string{metadata.AccessAnnotation: "closed"}}})
+	again := warnings(e.step(t.Context()))
+	if len(again) != 1 || again[0].About != (corev1.ObjectReference{APIVersion: "v1", Kind: "Namespace", Name: "shop", UID: "u"}) {
 		t.Errorf("another wrong value: warned of %v", again)
 	}
 }
@@ -50,12 +52,12 @@ func TestAnAnnotationThatDoesNotParseIsWarnedOfOnce(t *testing.T) {
 func TestPortsOfANamespaceThatDoNotParseAreWarnedOf(t *testing.T) {
 	e := loaded(worldtest.Load(t, "testdata/features/mtls-ports-of-a-namespace/in.yaml"))
 	got := map[string]string{}
-	for _, w := range e.step(t.Context()).warnings {
-		got[w.about.Namespace+" "+w.about.Pod] = w.message
+	for _, w := range warnings(e.step(t.Context())) {
+		got[strings.TrimSpace(w.About.Namespace+" "+w.About.Name)] = w.Message
 	}
 	want := map[string]string{
-		"shop ":       `annotation mesh.openservicemesh.io/mtls-ports: "9090=permissive" is neither Strict nor Permissive; it counts as Strict`,
-		"unreadable ": `annotation mesh.openservicemesh.io/mtls-ports: "web=Permissive" is not a list such as "9090=Permissive"; every port counts as Strict`,
+		"shop":       `annotation mesh.openservicemesh.io/mtls-ports: "9090=permissive" is neither Strict nor Permissive; it counts as Strict`,
+		"unreadable": `annotation mesh.openservicemesh.io/mtls-ports: "web=Permissive" is not a list such as "9090=Permissive"; every port counts as Strict`,
 		"shop strict-but-for-a-port": "annotation mesh.openservicemesh.io/mtls-ports: Permissive is less strict than the namespace, " +
 			"and MeshConfig.spec.traffic.podsMayLoosen does not name mtls; it is not applied",
 	}
@@ -66,9 +68,9 @@ func TestPortsOfANamespaceThatDoNotParseAreWarnedOf(t *testing.T) {
 
 func TestLooseningThatIsNotForPodsIsWarnedOf(t *testing.T) {
 	e := loaded(worldtest.Load(t, "testdata/features/loosening-is-not-for-pods/in.yaml"))
-	warnings := e.step(t.Context()).warnings
-	if len(warnings) != 1 || warnings[0].about.Pod != "mtls" || !strings.Contains(warnings[0].message, "podsMayLoosen does not name mtls") {
-		t.Errorf("warned of %v", warnings)
+	told := warnings(e.step(t.Context()))
+	if len(told) != 1 || told[0].About.Name != "mtls" || !strings.Contains(told[0].Message, "podsMayLoosen does not name mtls") {
+		t.Errorf("warned of %v", told)
 	}
 }
 
@@ -82,24 +84,24 @@ func TestNamesThatDoNothingAreWarnedOf(t *testing.T) {
 		case *corev1.Pod:
 			pod := o.DeepCopy()
 			metav1.SetMetaDataAnnotation(&pod.ObjectMeta, metadata.Prefix+"exclude-inbound-port", "9090")
-			worldtest.Set(e.world, pod)
+			worldtest.Set(e.World, pod)
 			pods++
 		case *corev1.Namespace:
 			namespace := o.DeepCopy()
 			metav1.SetMetaDataAnnotation(&namespace.ObjectMeta, metadata.Prefix+"acess", "DefaultDeny")
-			worldtest.Set(e.world, namespace)
+			worldtest.Set(e.World, namespace)
 		}
 	}
 	told := 0
-	for _, w := range e.step(t.Context()).warnings {
+	for _, w := range warnings(e.step(t.Context())) {
 		want := "annotation mesh.openservicemesh.io/exclude-inbound-port does nothing: is mesh.openservicemesh.io/exclude-inbound-ports meant?"
-		if w.about.Pod == "" {
+		if w.About.Kind == "Namespace" {
 			want = "annotation mesh.openservicemesh.io/acess does nothing: is mesh.openservicemesh.io/access meant?"
 		} else {
 			told++
 		}
-		if !strings.HasSuffix(w.message, want) {
-			t.Errorf("%s %s: %q does not end with %q", w.about.kind(), w.about.Pod, w.message, want)
+		if !strings.HasSuffix(w.Message, want) {
+			t.Errorf("%s %s: %q does not end with %q", w.About.Kind, w.About.Name, w.Message, want)
 		}
 	}
 	if told != pods || pods == 0 {
@@ -109,7 +111,8 @@ func TestNamesThatDoNothingAreWarnedOf(t *testing.T) {
 
 func TestWarningsAreEvents(t *testing.T) {
 	recorder := events.NewFakeRecorder(2)
-	warn(recorder, []warning{{annotated{Namespace: "shop"}, "why " + strings.Repeat("x", 2*maxNote)}})
+	c := &Controller{events: recorder}
+	c.record([]engine.Notice{{Reason: compile.ReasonTrafficAnnotation, Message: "why " + strings.Repeat("x", 2*maxNote)}})
 	event := <-recorder.Events
 	if !strings.HasPrefix(event, "Warning TrafficAnnotation why x") || len(event) > maxNote+100 {
 		t.Errorf("got %d bytes: %.60s", len(event), event)
@@ -121,16 +124,16 @@ func TestWarningsAreEvents(t *testing.T) {
 func TestAnEditedAnnotationOfAPodChangesItsListenerAlone(t *testing.T) {
 	objects := worldtest.Load(t, "testdata/features/mtls-levels/in.yaml")
 	e := loaded(objects)
-	before := bodies(e.step(t.Context()).update.Set)
+	before := bodies(e.step(t.Context()).Set)
 	for _, o := range objects {
 		if pod, ok := o.(*corev1.Pod); ok && pod.Name == "as-the-namespace" {
 			pod = pod.DeepCopy()
 			pod.Annotations = map[string]string{metadata.MTLSPortsAnnotation: "8080=Permissive"}
-			worldtest.Set(e.world, pod)
+			worldtest.Set(e.World, pod)
 		}
 	}
 	var changed []string
-	for name, versions := range bodies(e.step(t.Context()).update.Set) {
+	for name, versions := range bodies(e.step(t.Context()).Set) {
 		for version := range versions {
 			if !before[name][version] {
 				changed = append(changed, name)

@@ -18,6 +18,7 @@ import (
 	"github.com/openservicemesh/mesh-apiserver/apis/mesh/v1alpha1"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/compile"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/envoy"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/kinds/workload"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/world"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/world/worldtest"
@@ -43,7 +44,7 @@ func TestAnyOrderGivesTheSameBytes(t *testing.T) {
 				random.Shuffle(len(objects), func(i, j int) { objects[i], objects[j] = objects[j], objects[i] })
 				again := loaded(objects)
 				again.step(t.Context())
-				if diff := cmp.Diff(first.ledger.versions, again.ledger.versions); diff != "" {
+				if diff := cmp.Diff(first.versions, again.versions); diff != "" {
 					t.Fatalf("another order of the objects gives other resources:\n%s", diff)
 				}
 			}
@@ -60,11 +61,11 @@ func often(times int) int {
 	return times
 }
 
-func loaded(objects []metav1.Object) *engine {
-	e := newEngine("cluster.local")
+func loaded(objects []metav1.Object) *testEngine {
+	e := newTestEngine()
 	e.setRoots(testRoots)
 	for _, object := range objects {
-		worldtest.Set(e.world, object)
+		worldtest.Set(e.World, object)
 	}
 	return e
 }
@@ -92,7 +93,7 @@ func TestStepSendsOnlyWhatChanged(t *testing.T) {
 		change: func(w *world.World, objects []metav1.Object) {
 			policy := the[*v1alpha1.MeshPolicy](objects)
 			policy.Status.Conditions = []metav1.Condition{{Type: "Accepted"}}
-			w.SetPolicy(policy)
+			worldtest.Set(w, policy)
 		},
 	}, {
 		name: "the only endpoint is not ready for a while",
@@ -157,27 +158,27 @@ func TestStepSendsOnlyWhatChanged(t *testing.T) {
 			policy := the[*v1alpha1.MeshPolicy](objects)
 			policy.Generation++
 			policy.Spec.Rules[0].To[0].HTTP.Methods = []string{"GET", "HEAD"}
-			w.SetPolicy(policy)
+			worldtest.Set(w, policy)
 		},
 		want: []string{"RouteConfiguration in/433c4796807761b730752729816260b4/14001"},
 	}} {
 		t.Run(test.name, func(t *testing.T) {
 			e := loaded(worldtest.Load(t, input))
 			e.step(t.Context())
-			test.change(e.world, worldtest.Load(t, input))
+			test.change(e.World, worldtest.Load(t, input))
 			out := e.step(t.Context())
 			var got []string
-			for _, r := range out.update.Set {
+			for _, r := range out.Set {
 				got = append(got, r.TypeURL[strings.LastIndex(r.TypeURL, ".")+1:]+" "+r.Name)
 			}
-			for _, r := range out.update.Remove {
+			for _, r := range out.Removed {
 				got = append(got, "-"+r.TypeURL[strings.LastIndex(r.TypeURL, ".")+1:]+" "+r.Name)
 			}
 			if diff := cmp.Diff(test.want, got); diff != "" {
 				t.Errorf("sent (-want +got):\n%s", diff)
 			}
-			if len(out.update.Proxies) != test.proxies || len(out.update.GoneProxies) > 0 {
-				t.Errorf("%d proxies came and %d went, want %d and 0", len(out.update.Proxies), len(out.update.GoneProxies), test.proxies)
+			if len(out.Proxies) != test.proxies || len(out.GoneProxies) > 0 {
+				t.Errorf("%d proxies came and %d went, want %d and 0", len(out.Proxies), len(out.GoneProxies), test.proxies)
 			}
 		})
 	}
@@ -230,9 +231,9 @@ func TestAddressesThatCallersDialTouchOneListenerAlone(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			e := loaded(worldtest.Load(t, input))
 			e.step(t.Context())
-			test.change(e.world, worldtest.Load(t, input))
+			test.change(e.World, worldtest.Load(t, input))
 			var got []string
-			for _, r := range e.step(t.Context()).update.Set {
+			for _, r := range e.step(t.Context()).Set {
 				// A new view's own resources are no matter of its callers.
 				if r.View == "" {
 					got = append(got, r.TypeURL[strings.LastIndex(r.TypeURL, ".")+1:]+" "+r.Name)
@@ -279,22 +280,22 @@ func TestUnitThatCannotBeCompiledRefuses(t *testing.T) {
 	e := loaded(objects)
 	e.step(t.Context())
 
-	sick := viewOf(t, e.world, "bookstore")
+	sick := viewOf(t, e.World, "bookstore")
 	closed := model.Workload{View: sick, Namespace: "bookstore", Ports: []model.InboundPort{{Access: model.Access{Closed: true, ClosedBy: []string{"not-compiled"}}}}}
-	want, err := envoy.Workload(compile.Mesh(e.world), closed, testRoots, nil)
+	want, err := envoy.Workload(compile.Mesh(e.World.Reader()), closed, testRoots, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, r := range want {
-		if e.ledger.versions[r.Key] != r.Version {
+		if e.versions[r.Key] != r.Version {
 			t.Errorf("%s %s is not what refuses everybody", r.TypeURL, r.Name)
 		}
 	}
-	if got := len(e.ledger.units[unit{kindWorkload, sick}]); got != len(want) {
+	if got := len(e.units[workload.ID(sick)]); got != len(want) {
 		t.Errorf("the workload has %d resources, want the %d that refuse everybody", got, len(want))
 	}
-	for key, version := range healthy.ledger.versions {
-		if key.View != sick && e.ledger.versions[key] != version {
+	for key, version := range healthy.versions {
+		if key.View != sick && e.versions[key] != version {
 			t.Errorf("a neighbour's %s %s differs", key.TypeURL, key.Name)
 		}
 	}
@@ -302,18 +303,11 @@ func TestUnitThatCannotBeCompiledRefuses(t *testing.T) {
 
 func viewOf(t *testing.T, w *world.World, app string) string {
 	t.Helper()
-	for _, name := range w.Views() {
-		if w.View(name).Labels["app"] == app {
-			return name
+	for _, view := range w.Reader().ViewsIn("") {
+		if view.Labels["app"] == app {
+			return view.Name
 		}
 	}
 	t.Fatalf("no view has the label app=%s", app)
 	return ""
-}
-
-func TestPanicIsTheErrorOfItsUnit(t *testing.T) {
-	err := guarded(kindService, func() error { panic("out of range") })
-	if err == nil || !strings.Contains(err.Error(), "out of range") {
-		t.Errorf("guarded gave %v, want the panic", err)
-	}
 }

@@ -5,10 +5,10 @@ package controller
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"flag"
-	"fmt"
 	"maps"
 	"math/rand/v2"
 	"os"
@@ -19,7 +19,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
+	gocmp "github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/yaml"
 
@@ -27,6 +27,7 @@ import (
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/envoy"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/goldentest"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/report"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/world"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/world/worldtest"
 )
@@ -56,37 +57,44 @@ type spoken struct {
 	model     compiled
 }
 
-// toldUsers is what users are told: policies by their status, other objects by Events.
+// toldUsers is what users are told: objects of our own kinds by their status, others
+// by Events.
 type toldUsers struct {
-	Policies map[string]compile.Report
-	Notices  map[string][]compile.Notice
-	// Warnings are of annotations.
-	Warnings []string
-	// Unusable says why the settings could not be compiled.
-	Unusable string
+	Reports map[string]report.Report
+	Notices map[string][]notice
 }
 
-// speak runs the engine from objects to what it has to say. It is all that the
-// golden tests know of the engine.
-func speak(ctx context.Context, roots []byte, objects []metav1.Object) spoken {
-	e := loaded(objects)
-	e.setRoots(roots)
+// notice is what an Event says.
+type notice struct {
+	Reason, Message string
+}
+
+// speak runs the engine from objects to what it has to say. It, and modelOf, are all
+// that the golden tests know of the engine.
+func speak(ctx context.Context, objects []metav1.Object) spoken {
+	e := newTestEngine()
+	e.World.SetSystemNamespace("mesh-system")
+	e.setRoots(testRoots)
+	for _, object := range objects {
+		worldtest.Set(e.World, object)
+	}
 	out := e.step(ctx)
-	s := spoken{resources: out.update.Set, proxies: out.update.Proxies, model: modelOf(e.world)}
-	s.status = toldUsers{Policies: map[string]compile.Report{}, Notices: map[string][]compile.Notice{}}
-	for key, report := range out.reports {
-		s.status.Policies[key.String()] = *report
+	s := spoken{resources: out.Set, proxies: out.Proxies, model: modelOf(e.World)}
+	slices.SortFunc(s.resources, func(a, b envoy.Resource) int {
+		return cmp.Or(strings.Compare(a.TypeURL, b.TypeURL), strings.Compare(a.Name, b.Name), strings.Compare(a.View, b.View))
+	})
+	s.status = toldUsers{Reports: map[string]report.Report{}, Notices: map[string][]notice{}}
+	for id, r := range out.Reports {
+		s.status.Reports[id.String()] = *r
 	}
-	for _, n := range out.news {
-		about := strings.TrimSpace(n.about.Kind + " " + strings.TrimPrefix(n.about.Namespace+"/"+n.about.Name, "/"))
-		s.status.Notices[about] = append(s.status.Notices[about], n.Notice)
+	for _, n := range out.News {
+		about := n.About.Kind + " " + strings.TrimPrefix(n.About.Namespace+"/"+n.About.Name, "/")
+		s.status.Notices[about] = append(s.status.Notices[about], notice{n.Reason, n.Message})
 	}
-	for _, w := range out.warnings {
-		s.status.Warnings = append(s.status.Warnings, strings.TrimSpace(fmt.Sprint(w.about.kind(), " ", strings.Trim(w.about.Namespace+"/"+w.about.Pod, "/"), ": ", w.message)))
-	}
-	slices.Sort(s.status.Warnings)
-	if out.unusable != nil {
-		s.status.Unusable = out.unusable.Error()
+	for _, notices := range s.status.Notices {
+		slices.SortFunc(notices, func(a, b notice) int {
+			return cmp.Or(strings.Compare(a.Reason, b.Reason), strings.Compare(a.Message, b.Message))
+		})
 	}
 	return s
 }
@@ -98,7 +106,7 @@ type compiled struct {
 	Headless  []model.Headless
 	Accounts  []model.Account
 	Direct    model.Direct
-	Workloads []workload
+	Workloads []podsOf
 	// Seen is, for each namespace from which others are hidden, what its pods
 	// see in the place of Direct.
 	Seen map[string]seen
@@ -109,35 +117,36 @@ type seen struct {
 	Direct model.Direct
 }
 
-// workload is a model.Workload with the pods it stands for.
-type workload struct {
+// podsOf is a model.Workload with the pods it stands for.
+type podsOf struct {
 	Labels   map[string]string
 	Workload model.Workload
-	Policies []world.Key
 }
 
 func modelOf(w *world.World) compiled {
-	out := compiled{Mesh: compile.Mesh(w), Direct: compile.Direct(w), Seen: map[string]seen{}}
+	r := w.Reader()
+	out := compiled{Mesh: compile.Mesh(r), Direct: compile.Direct(r), Seen: map[string]seen{}}
+	out.Mesh.Egress = compile.Egress(r)
 	for _, key := range w.Services() {
-		if s, ok := compile.Service(w, key); ok {
+		if s, ok := compile.Service(r, key); ok {
 			out.Services = append(out.Services, s)
 		}
-		if h, ok := compile.Headless(w, key); ok {
+		if h, ok := compile.Headless(r, key); ok {
 			out.Headless = append(out.Headless, h)
 		}
 	}
 	for _, key := range w.Accounts() {
-		account, _ := compile.Account(w, key)
+		account, _ := compile.Account(r, key)
 		out.Accounts = append(out.Accounts, account)
 	}
 	for _, namespace := range w.Namespaces() {
-		if hidden := w.Hidden(namespace); len(hidden) > 0 {
-			out.Seen[namespace] = seen{hidden, compile.Seen(w, out.Direct, hidden)}
+		if hidden := r.Hidden(namespace); len(hidden) > 0 {
+			out.Seen[namespace] = seen{hidden, compile.Seen(r, out.Direct, hidden)}
 		}
 	}
 	for _, view := range w.Views() {
-		m, policies, _ := compile.Workload(w, view)
-		out.Workloads = append(out.Workloads, workload{w.View(view).Labels, m, policies})
+		m, _, _ := compile.Workload(r, view)
+		out.Workloads = append(out.Workloads, podsOf{r.View(view).Labels, m})
 	}
 	return out
 }
@@ -145,8 +154,8 @@ func modelOf(w *world.World) compiled {
 // TestFeatures follows the objects in testdata/features/<feature>/in.yaml to the
 // model, to what their users are told, and to what Envoy is sent.
 func TestFeatures(t *testing.T) {
-	base := speak(t.Context(), testRoots, feature(t, baseFeature))
-	empty := speak(t.Context(), testRoots, nil)
+	base := speak(t.Context(), feature(t, baseFeature))
+	empty := speak(t.Context(), nil)
 	forms := goldentest.NewForms()
 	base.addTo(t, forms, "")
 	empty.addTo(t, forms, " of an empty mesh")
@@ -154,11 +163,11 @@ func TestFeatures(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			objects := feature(t, name)
-			said := speak(t.Context(), testRoots, objects)
+			said := speak(t.Context(), objects)
 			files := said.told(t)
 			for range often(10) {
 				rand.Shuffle(len(objects), func(i, j int) { objects[i], objects[j] = objects[j], objects[i] })
-				if diff := cmp.Diff(files, speak(t.Context(), testRoots, objects).told(t)); diff != "" {
+				if diff := gocmp.Diff(files, speak(t.Context(), objects).told(t)); diff != "" {
 					t.Fatalf("the order of events shows (-first +shuffled):\n%s", diff)
 				}
 			}
@@ -222,7 +231,7 @@ func compareFiles(t *testing.T, dir string, files map[string][]byte) {
 			t.Error(err)
 			continue
 		}
-		if diff := cmp.Diff(string(want), string(got)); diff != "" {
+		if diff := gocmp.Diff(string(want), string(got)); diff != "" {
 			t.Errorf("%s (-want +got), -update writes it anew:\n%s", path, diff)
 		}
 	}
@@ -265,7 +274,7 @@ func (s spoken) short(t *testing.T, files map[string][]byte, forms *goldentest.F
 		short := forms.Short(r.TypeURL, tree)
 		restored, err := forms.Restore(short)
 		if err != nil || !reflect.DeepEqual(restored, tree) {
-			t.Errorf("%s %s is not what its short form says (%v):\n%s", r.TypeURL, r.Name, err, cmp.Diff(tree, restored))
+			t.Errorf("%s %s is not what its short form says (%v):\n%s", r.TypeURL, r.Name, err, gocmp.Diff(tree, restored))
 		}
 		s.write(t, files, r, short)
 	}
@@ -294,7 +303,7 @@ var viewName = regexp.MustCompile(`[0-9a-f]{32}`)
 func (s spoken) named(text []byte) []byte {
 	return viewName.ReplaceAllFunc(text, func(hash []byte) []byte {
 		for _, p := range s.proxies {
-			if p.View == string(hash) {
+			if p.Own() == string(hash) {
 				return []byte(p.ID.Pod + "." + p.ID.Namespace)
 			}
 		}
@@ -397,7 +406,7 @@ func tidy(tree any) any {
 	case map[string]any:
 		for key, value := range node {
 			empty, ok := value.(map[string]any)
-			if value == nil || value == false || value == "" || ok && len(empty) == 0 && slices.Contains([]string{"Notices", "Policies", "Seen"}, key) || key == "CertificateLifetime" && value == json.Number("0") {
+			if value == nil || value == false || value == "" || ok && len(empty) == 0 && slices.Contains([]string{"Notices", "Reports", "Seen"}, key) || key == "CertificateLifetime" && value == json.Number("0") {
 				delete(node, key)
 				continue
 			}

@@ -12,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/openservicemesh/mesh-apiserver/apis/mesh/v1alpha1"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/world/worldtest"
 )
 
 // BenchmarkFlood has a tenant with 1,000 policies, half of them Deny, each for all
@@ -21,33 +22,33 @@ import (
 // neighbour's nothing else; and no step is long, so that neighbours do not wait.
 func BenchmarkFlood(b *testing.B) {
 	const policies, workloads = 1000, 100
-	e := newEngine("cluster.local")
+	e := newTestEngine()
 	e.setRoots([]byte("-----BEGIN CERTIFICATE-----\nMIIBgDCC\n-----END CERTIFICATE-----\n"))
 	for i := range workloads {
-		e.world.SetPod(meshedPod(i))
+		e.World.SetPod(meshedPod(i))
 	}
 	for i := range policies {
-		e.world.SetPolicy(floodPolicy(i, 1))
+		worldtest.Set(e.World, floodPolicy(i, 1))
 	}
 	neighbour := meshedPod(workloads)
 	neighbour.Namespace = "neighbour"
-	e.world.SetPod(neighbour)
+	e.World.SetPod(neighbour)
 	e.step(b.Context())
 	for _, c := range []struct {
 		name    string
 		change  func(generation int)
 		reports int
 	}{
-		{"edit of a policy", func(n int) { e.world.SetPolicy(floodPolicy(policies/2, int64(n))) }, 1},
+		{"edit of a policy", func(n int) { worldtest.Set(e.World, floodPolicy(policies/2, int64(n))) }, 1},
 		{"port of a workload", func(n int) {
 			pod := meshedPod(0)
 			pod.Spec.Containers[0].Ports = append(pod.Spec.Containers[0].Ports, corev1.ContainerPort{ContainerPort: int32(9000 + n%2)})
-			e.world.SetPod(pod)
+			e.World.SetPod(pod)
 		}, policies},
 		{"edit of the neighbour's policy", func(n int) {
 			policy := policyFor(workloads, int64(n))
 			policy.Namespace = "neighbour"
-			e.world.SetPolicy(policy)
+			worldtest.Set(e.World, policy)
 		}, 1},
 	} {
 		b.Run(c.name, func(b *testing.B) {
@@ -55,14 +56,14 @@ func BenchmarkFlood(b *testing.B) {
 			for b.Loop() {
 				generation++
 				c.change(generation)
-				reports := 0
-				for more := true; more; more = e.backlog.waits() {
+				told := 0
+				for more := true; more; more = e.Waits() {
 					start := time.Now()
-					reports += len(e.step(b.Context()).reports)
+					told += len(reports(e.step(b.Context())))
 					longest = max(longest, time.Since(start))
 				}
-				if reports != c.reports {
-					b.Fatalf("%d policies were reported on, want %d", reports, c.reports)
+				if told != c.reports {
+					b.Fatalf("%d policies were reported on, want %d", told, c.reports)
 				}
 			}
 			b.ReportMetric(float64(longest.Milliseconds()), "ms/longest-step")
@@ -70,7 +71,7 @@ func BenchmarkFlood(b *testing.B) {
 	}
 	b.Run("everything", func(b *testing.B) {
 		for b.Loop() {
-			e.everything = true
+			e.TouchAll()
 			e.step(b.Context())
 		}
 	})

@@ -58,8 +58,8 @@ func TestEnvoyAcceptsASampleOfTheFuzzedPolicies(t *testing.T) {
 			t.Fatal(err)
 		}
 		e := loadedBut(objects, stored)
-		e.roots = pod.Roots
-		for _, r := range e.step(t.Context()).update.Set {
+		e.setRoots(pod.Roots)
+		for _, r := range e.step(t.Context()).Set {
 			// What is the same as before is asked once.
 			resources[r.Name+" "+r.Version] = r.Body
 		}

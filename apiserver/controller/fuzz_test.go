@@ -14,7 +14,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/validation/field"
-	"k8s.io/component-base/metrics/testutil"
+	"k8s.io/component-base/metrics/legacyregistry"
 
 	"github.com/openservicemesh/mesh-apiserver/apis/mesh"
 	"github.com/openservicemesh/mesh-apiserver/apis/mesh/v1alpha1"
@@ -52,9 +52,9 @@ func policyCheck(f *testing.F) func(*testing.T, []byte) {
 		}
 		before, after := loadedBut(objects, nil), loadedBut(objects, stored)
 		compiles(t, after)
-		for _, view := range before.world.Views() {
-			was, _, _ := compile.Workload(before.world, view)
-			is, _, _ := compile.Workload(after.world, view)
+		for _, view := range before.World.Reader().ViewsIn("") {
+			was, _, _ := compile.Workload(before.World.Reader(), view.Name)
+			is, _, _ := compile.Workload(after.World.Reader(), view.Name)
 			wantNotWider(t, stored, was, is)
 		}
 	}
@@ -178,7 +178,7 @@ func admitted[T interface {
 }
 
 // loadedBut gives an engine with the objects, without their policies, and one more.
-func loadedBut(objects []metav1.Object, extra metav1.Object) *engine {
+func loadedBut(objects []metav1.Object, extra metav1.Object) *testEngine {
 	var kept []metav1.Object
 	for _, object := range objects {
 		if _, isPolicy := object.(*v1alpha1.MeshPolicy); !isPolicy {
@@ -192,17 +192,17 @@ func loadedBut(objects []metav1.Object, extra metav1.Object) *engine {
 }
 
 // compiles demands that every unit compiles into what keeps Envoy's constraints.
-func compiles(t *testing.T, e *engine) {
+func compiles(t *testing.T, e *testEngine) {
 	t.Helper()
 	before := failures(t)
 	out := e.step(t.Context())
 	if after := failures(t); after != before {
 		t.Errorf("%v units could not be compiled", after-before)
 	}
-	if len(out.update.Set) == 0 {
+	if len(out.Set) == 0 {
 		t.Error("nothing was compiled")
 	}
-	for _, r := range out.update.Set {
+	for _, r := range out.Set {
 		if err := envoytest.Validate(r.Body.ProtoReflect()); err != nil {
 			t.Errorf("%s %q: %v", r.TypeURL, r.Name, err)
 		}
@@ -213,12 +213,16 @@ func compiles(t *testing.T, e *engine) {
 func failures(t *testing.T) (total float64) {
 	t.Helper()
 	registerMetrics()
-	for _, kind := range []string{kindCommon, kindService, kindHeadless, kindAccount, kindDirect, kindWorkload, kindPolicy} {
-		n, err := testutil.GetCounterMetricValue(compileFailures.WithLabelValues(kind))
-		if err != nil {
-			t.Fatal(err)
+	families, err := legacyregistry.DefaultGatherer.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, family := range families {
+		if family.GetName() == "mesh_controller_compile_failures_total" {
+			for _, m := range family.GetMetric() {
+				total += m.GetCounter().GetValue()
+			}
 		}
-		total += n
 	}
 	return total
 }

@@ -3,10 +3,25 @@
 
 package controller
 
-import "sync"
+import (
+	"sync"
 
-// event is a change to what the engine knows.
-type event func(*engine)
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/engine"
+)
+
+// event is a change to what the loop knows.
+type event func(*state)
+
+// state is what the loop has.
+type state struct {
+	*engine.Engine
+	// rooted is set once it has certificates that workloads trust.
+	rooted bool
+	// stored is set if objects of our own kinds have changed since the last step.
+	stored bool
+	// returns are accounts that were deleted, and may come back.
+	returns returns
+}
 
 // inbox holds events until the loop takes them, all at once. It takes any
 // number: informers must not be held up.
@@ -27,14 +42,6 @@ func (i *inbox) put(e event) {
 	queueLength.Set(float64(len(i.events)))
 	i.mu.Unlock()
 	i.poke()
-}
-
-// putStored takes an event about an object of the server's own database.
-func (i *inbox) putStored(change event) {
-	i.put(func(e *engine) {
-		e.stored = true
-		change(e)
-	})
 }
 
 // poke wakes the reader, also where no event waits.

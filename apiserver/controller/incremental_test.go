@@ -6,8 +6,8 @@ package controller
 import (
 	"context"
 	"fmt"
-	"maps"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -22,11 +22,13 @@ import (
 	"k8s.io/utils/ptr"
 
 	"github.com/openservicemesh/mesh-apiserver/apis/mesh/v1alpha1"
-	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/compile"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/engine"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/envoy"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/metadata"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/report"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/sidecar"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/unit"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/world"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/world/worldtest"
 )
@@ -35,39 +37,39 @@ import (
 type delivered struct {
 	Resources map[envoy.Key]string
 	Proxies   map[model.ProxyID]model.Proxy
-	Reports   map[world.Key]compile.Report
-	// Notices are what is said of objects without a status, Scraped of pods by view.
-	Notices map[corev1.ObjectReference][]compile.Notice
-	Scraped map[string]string
+	Units     map[unit.ID][]envoy.Key
+	Reports   map[world.Reference]report.Report
+	// Notices are what is said of objects without a status, by unit.
+	Notices map[unit.ID][]engine.Notice
 }
 
 func newDelivered() delivered {
 	return delivered{
-		map[envoy.Key]string{}, map[model.ProxyID]model.Proxy{}, map[world.Key]compile.Report{},
-		map[corev1.ObjectReference][]compile.Notice{}, map[string]string{},
+		map[envoy.Key]string{}, map[model.ProxyID]model.Proxy{}, map[unit.ID][]envoy.Key{}, map[world.Reference]report.Report{}, map[unit.ID][]engine.Notice{},
 	}
 }
 
-func (d delivered) take(e *engine, out outcome) {
-	clear(d.Notices)
-	for about, told := range e.notebook.told {
-		d.Notices[about] = told.notices
-	}
-	clear(d.Scraped)
-	maps.Copy(d.Scraped, e.scraped)
-	for _, key := range out.update.Remove {
+func (d *delivered) take(e *testEngine, out engine.Outcome) {
+	d.Notices = e.Notices()
+	for _, key := range out.Removed {
 		delete(d.Resources, key)
 	}
-	for _, r := range out.update.Set {
+	for _, r := range out.Set {
 		d.Resources[r.Key] = r.Version
 	}
-	for _, p := range out.update.Proxies {
+	for id, keys := range out.Units {
+		d.Units[id] = slices.Clone(keys)
+		if len(keys) == 0 {
+			delete(d.Units, id)
+		}
+	}
+	for _, p := range out.Proxies {
 		d.Proxies[p.ID] = p
 	}
-	for _, id := range out.update.GoneProxies {
+	for _, id := range out.GoneProxies {
 		delete(d.Proxies, id)
 	}
-	for key, report := range out.reports {
+	for key, report := range reports(out) {
 		if report == nil {
 			delete(d.Reports, key)
 		} else {
@@ -84,13 +86,13 @@ func TestIncrementalEqualsFull(t *testing.T) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			t.Parallel()
 			random := chance{rand.New(rand.NewPCG(seed, 0))}
-			incremental := newEngine("cluster.local")
+			incremental := newTestEngine()
 			incremental.setRoots(testRoots)
 			got := newDelivered()
 			objects := map[string]metav1.Object{}
 			for range 60 {
 				for range 1 + random.IntN(4) {
-					random.change(incremental.world, objects)
+					random.change(incremental.World, objects)
 				}
 				got.take(incremental, incremental.step(t.Context()))
 				if diff := cmp.Diff(fromNothing(t.Context(), incremental, objects), got); diff != "" {
@@ -103,12 +105,14 @@ func TestIncrementalEqualsFull(t *testing.T) {
 
 // fromNothing is what a new controller delivers. The names of filter chains
 // depend on their past, so it knows those.
-func fromNothing(ctx context.Context, old *engine, objects map[string]metav1.Object) delivered {
-	full := newEngine("cluster.local")
+func fromNothing(ctx context.Context, old *testEngine, objects map[string]metav1.Object) delivered {
+	full := newTestEngine()
 	full.setRoots(testRoots)
-	full.chains = maps.Clone(old.chains)
+	for id, memory := range old.memories {
+		full.Remember(id, memory)
+	}
 	for _, object := range objects {
-		worldtest.Set(full.world, object)
+		worldtest.Set(full.World, object)
 	}
 	out := newDelivered()
 	out.take(full, full.step(ctx))

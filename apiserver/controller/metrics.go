@@ -5,24 +5,18 @@ package controller
 
 import (
 	"sync"
-	"time"
 
 	"k8s.io/component-base/metrics"
 	"k8s.io/component-base/metrics/legacyregistry"
+
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/compile"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/engine"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/kinds/namespace"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/kinds/pod"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/world"
 )
 
 var (
-	compileSeconds = metrics.NewHistogramVec(&metrics.HistogramOpts{
-		Name:           "mesh_controller_compile_seconds",
-		Help:           "How long it took to compile one unit into resources.",
-		Buckets:        metrics.ExponentialBuckets(0.00001, 4, 10),
-		StabilityLevel: metrics.ALPHA,
-	}, []string{"kind"})
-	compileFailures = metrics.NewCounterVec(&metrics.CounterOpts{
-		Name:           "mesh_controller_compile_failures_total",
-		Help:           "Units that could not be compiled and refuse instead.",
-		StabilityLevel: metrics.ALPHA,
-	}, []string{"kind"})
 	batchSeconds = metrics.NewHistogram(&metrics.HistogramOpts{
 		Name:           "mesh_controller_batch_seconds",
 		Help:           "How long one batch of events took, from taking it to handing the resources over.",
@@ -54,22 +48,13 @@ var (
 
 func registerMetrics() {
 	registerOnce.Do(func() {
-		legacyregistry.MustRegister(compileSeconds, compileFailures, batchSeconds, noticesTotal, serviceMishaps, queueLength, wrongAnnotations)
+		engine.RegisterMetrics()
+		legacyregistry.MustRegister(batchSeconds, noticesTotal, serviceMishaps, queueLength, wrongAnnotations)
 	})
 }
 
-func countAnnotations(wrong map[annotated]string) {
-	count := map[string]int{"Namespace": 0, "Pod": 0}
-	for about := range wrong {
-		count[about.kind()]++
+func countAnnotations(e *engine.Engine) {
+	for label, kind := range map[string]string{world.KindNamespace: namespace.Name, world.KindPod: pod.Name} {
+		wrongAnnotations.WithLabelValues(label).Set(float64(e.Noticed(kind, compile.ReasonTrafficAnnotation)))
 	}
-	for kind, n := range count {
-		wrongAnnotations.WithLabelValues(kind).Set(float64(n))
-	}
-}
-
-// timed observes how long a unit took that began at start. The count of the
-// histogram is the number of units compiled.
-func timed(kind string, start time.Time) {
-	compileSeconds.WithLabelValues(kind).Observe(time.Since(start).Seconds())
 }

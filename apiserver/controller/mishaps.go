@@ -99,7 +99,7 @@ func (m *mishaps) due(about toldMishap) bool {
 }
 
 // forget drops what is remembered of ports that are gone.
-func (m *mishaps) forget(w *world.World) {
+func (m *mishaps) forget(w world.Reader) {
 	for about := range m.told {
 		if service := w.Service(about.service); service == nil || service.UID != about.uid || !hasPort(service, about.port) {
 			delete(m.told, about)
@@ -122,16 +122,17 @@ func (c *Controller) Mishap(view string, m model.Mishap, n int64) {
 
 // tellMishaps counts what proxies have reported, and tells the author of each
 // Service by an Event.
-func (c *Controller) tellMishaps(e *engine) {
-	c.mishaps.forget(e.world)
+func (c *Controller) tellMishaps(s *state) {
+	w := s.World.Reader()
+	c.mishaps.forget(w)
 	for view, ofView := range c.mishaps.take() {
-		reporter, ok := compile.NewReporter(e.world, view)
+		reporter, ok := compile.NewReporter(w, view)
 		if !ok {
 			continue
 		}
 		for m, n := range ofView {
 			for _, notice := range reporter.Notices(m) {
-				c.tellMishap(e.world.Service(notice.Service), notice, n)
+				c.tellMishap(w.Service(notice.Service), notice, n)
 			}
 		}
 	}

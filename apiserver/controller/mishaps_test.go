@@ -61,7 +61,7 @@ spec:
 }
 
 // reporting is a controller with those objects, whose Events are kept.
-func reporting(t *testing.T) (c *Controller, e *engine, told func(view string, m model.Mishap) []string) {
+func reporting(t *testing.T) (c *Controller, e *testEngine, told func(view string, m model.Mishap) []string) {
 	t.Helper()
 	recorder := events.NewFakeRecorder(1000)
 	e = loaded(worldtest.Decode(t, []byte(sniffed())))
@@ -70,7 +70,7 @@ func reporting(t *testing.T) (c *Controller, e *engine, told func(view string, m
 	return c, e, func(view string, m model.Mishap) []string {
 		c.Mishap(view, m, 7)
 		for _, event := range c.inbox.take() {
-			event(e)
+			event(e.state)
 		}
 		var out []string
 		for len(recorder.Events) > 0 {
@@ -82,9 +82,9 @@ func reporting(t *testing.T) (c *Controller, e *engine, told func(view string, m
 }
 
 // viewIn gives the view of the pod of a namespace.
-func viewIn(t *testing.T, e *engine, namespace string) string {
+func viewIn(t *testing.T, e *testEngine, namespace string) string {
 	t.Helper()
-	views := e.world.ViewsIn(namespace)
+	views := e.World.Reader().ViewsIn(namespace)
 	if len(views) != 1 {
 		t.Fatalf("%d views in %s, want 1", len(views), namespace)
 	}
@@ -202,19 +202,19 @@ func TestServiceThatIsMadeAnewIsToldAnew(t *testing.T) {
 		t.Fatalf("%d Events, want 1", got)
 	}
 	key := world.Key{Namespace: "shop", Name: "web"}
-	remade := e.world.Service(key).DeepCopy()
+	remade := e.World.Reader().Service(key).DeepCopy()
 	remade.UID = "another"
-	e.world.DeleteService(key)
+	e.World.DeleteService(key)
 	if got := told(front, m); len(got) > 0 {
 		t.Errorf("told of a Service that is gone: %q", got)
 	}
-	e.world.SetService(remade)
+	e.World.SetService(remade)
 	if got := len(told(front, m)); got != 1 {
 		t.Errorf("%d Events about the new one, want 1", got)
 	}
 	without := remade.DeepCopy()
 	without.Spec.Ports = without.Spec.Ports[1:]
-	e.world.SetService(without)
+	e.World.SetService(without)
 	if got := told(front, m); len(got) > 0 || len(c.mishaps.told) > 0 {
 		t.Errorf("of a port that is gone %q is told and %v remembered", got, c.mishaps.told)
 	}

@@ -55,7 +55,7 @@ func TestControllerIsToldOnceThatItsPodsAreLeftOut(t *testing.T) {
 			w.SetPod(agent("d-1", func(p *corev1.Pod) { p.OwnerReferences[0].Kind = "Node" }))
 		}, nil},
 	} {
-		step.change(e.world)
+		step.change(e.World)
 		if diff := cmp.Diff(step.want, news(t, e)); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", step.name, diff)
 		}
@@ -64,7 +64,7 @@ func TestControllerIsToldOnceThatItsPodsAreLeftOut(t *testing.T) {
 
 func TestHostPortThatRefusesItsClientsIsTold(t *testing.T) {
 	e := loaded(nil)
-	e.world.SetNamespace(meshed("shop"))
+	e.World.SetNamespace(meshed("shop"))
 	edge := func(name string, annotations map[string]string) *corev1.Pod {
 		pod := withProxy(running(name))
 		pod.Annotations = annotations
@@ -102,7 +102,7 @@ func TestHostPortThatRefusesItsClientsIsTold(t *testing.T) {
 			w.SetNamespace(meshed("shop"))
 		}, []string{both, one}},
 	} {
-		step.change(e.world)
+		step.change(e.World)
 		if diff := cmp.Diff(step.want, news(t, e)); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", step.name, diff)
 		}
@@ -114,9 +114,9 @@ func TestHostPortThatRefusesItsClientsIsTold(t *testing.T) {
 func TestServiceThatLeadsToThePortOfAProxyIsTold(t *testing.T) {
 	e := loaded(worldtest.Load(t, "world/testdata/two.yaml"))
 	news(t, e)
-	service := e.world.Service(world.Key{Namespace: "a", Name: "web"}).DeepCopy()
+	service := e.World.Reader().Service(world.Key{Namespace: "a", Name: "web"}).DeepCopy()
 	service.Spec.Ports[0].Port = 15001
-	slice := e.world.SlicesOf(world.Key{Namespace: "a", Name: "web"})[0].DeepCopy()
+	slice := e.World.Reader().SlicesOf(world.Key{Namespace: "a", Name: "web"})[0].DeepCopy()
 	for _, step := range []struct {
 		port int32
 		want []string
@@ -125,10 +125,10 @@ func TestServiceThatLeadsToThePortOfAProxyIsTold(t *testing.T) {
 		{15001, []string{"Service web 1: ProxyPort: port 15001: targetPort 15001 is the proxy's own in pods of the mesh, which refuse it; choose another"}},
 		{15090, nil}, // Its statistics are for callers outside the mesh.
 	} {
-		e.world.SetService(service)
+		e.World.SetService(service)
 		led := slice.DeepCopy()
 		led.Ports[0] = discoveryv1.EndpointPort{Name: &service.Spec.Ports[0].Name, Port: &step.port}
-		e.world.SetSlice(led)
+		e.World.SetSlice(led)
 		if diff := cmp.Diff(step.want, news(t, e)); diff != "" {
 			t.Errorf("targetPort %d (-want +got):\n%s", step.port, diff)
 		}
@@ -136,11 +136,11 @@ func TestServiceThatLeadsToThePortOfAProxyIsTold(t *testing.T) {
 }
 
 // news are the notices of one step, sorted.
-func news(t *testing.T, e *engine) []string {
+func news(t *testing.T, e *testEngine) []string {
 	t.Helper()
 	var told []string
-	for _, n := range e.step(t.Context()).news {
-		told = append(told, fmt.Sprintf("%s %s %s: %s: %s", n.about.Kind, n.about.Name, n.about.UID, n.Reason, n.Message))
+	for _, n := range e.step(t.Context()).News {
+		told = append(told, fmt.Sprintf("%s %s %s: %s: %s", n.About.Kind, n.About.Name, n.About.UID, n.Reason, n.Message))
 	}
 	slices.Sort(told)
 	return told

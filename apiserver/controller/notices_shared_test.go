@@ -12,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/compile"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/engine"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/world"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/world/worldtest"
 )
@@ -49,22 +50,12 @@ func TestAServiceIsToldOfAnOlderOneThatChanges(t *testing.T) {
 		{"it is headless again", func(w *world.World) { w.SetService(older) }, taken},
 		{"it is gone", func(w *world.World) { w.DeleteService(world.Key{Namespace: "a", Name: "older"}) }, well},
 	} {
-		step.change(e.world)
+		step.change(e.World)
 		e.step(t.Context())
-		if got := slices.ContainsFunc(e.notebook.of("younger"), func(n compile.Notice) bool { return n.Reason == compile.ReasonEndpointTaken }); got != step.want {
+		if got := slices.ContainsFunc(e.of("younger"), func(n engine.Notice) bool { return n.Reason == compile.ReasonEndpointTaken }); got != step.want {
 			t.Errorf("%s: the younger has the notice: %v, want %v", step.name, got, step.want)
 		}
 	}
-}
-
-// of gives what was told last of the object of this name.
-func (n *notebook) of(name string) []compile.Notice {
-	for about, told := range n.told {
-		if about.Name == name {
-			return told.notices
-		}
-	}
-	return nil
 }
 
 func named[T metav1.Object](objects []metav1.Object, name string) T {

@@ -19,9 +19,9 @@ func TestServiceIsToldOnceThatItsAddressIsAnothers(t *testing.T) {
 	e := loaded(worldtest.Load(t, "testdata/features/external-addresses/in.yaml"))
 	about := func(name string) []string {
 		var messages []string
-		for _, n := range e.step(t.Context()).news {
-			if n.about.Name == name {
-				messages = append(messages, string(n.about.UID)+": "+n.Message)
+		for _, n := range e.step(t.Context()).News {
+			if n.About.Name == name {
+				messages = append(messages, string(n.About.UID)+": "+n.Message)
 			}
 		}
 		return messages
@@ -34,16 +34,16 @@ func TestServiceIsToldOnceThatItsAddressIsAnothers(t *testing.T) {
 		change func()
 		want   []string
 	}{
-		{func() { e.world.SetService(younger) }, []string{"1: " + taken}},
+		{func() { e.World.SetService(younger) }, []string{"1: " + taken}},
 		{func() {
 			again := younger.DeepCopy()
 			again.Spec.ExternalTrafficPolicy = corev1.ServiceExternalTrafficPolicyLocal
-			e.world.SetService(again)
+			e.World.SetService(again)
 		}, nil},
 		{func() {
 			remade := younger.DeepCopy()
 			remade.UID = "2"
-			e.world.SetService(remade)
+			e.World.SetService(remade)
 		}, []string{"2: " + taken}},
 	} {
 		test.change()

@@ -13,32 +13,33 @@ import (
 
 	"github.com/openservicemesh/mesh-apiserver/apis/mesh/v1alpha1"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/sidecar"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/world/worldtest"
 )
 
 // BenchmarkPolicyEdit has 1,000 workloads and 1,000 policies in a namespace,
 // each policy for one workload: one edit, against compiling everything.
 func BenchmarkPolicyEdit(b *testing.B) {
 	const size = 1000
-	e := newEngine("cluster.local")
+	e := newTestEngine()
 	e.setRoots([]byte("-----BEGIN CERTIFICATE-----\nMIIBgDCC\n-----END CERTIFICATE-----\n"))
 	for i := range size {
-		e.world.SetPod(meshedPod(i))
-		e.world.SetPolicy(policyFor(i, 1))
+		e.World.SetPod(meshedPod(i))
+		worldtest.Set(e.World, policyFor(i, 1))
 	}
 	e.step(b.Context())
 	b.Run("one edit", func(b *testing.B) {
 		generation := int64(1)
 		for b.Loop() {
 			generation++
-			e.world.SetPolicy(policyFor(size/2, generation))
-			if out := e.step(b.Context()); len(out.reports) != 1 {
-				b.Fatalf("%d policies were reported on, want 1", len(out.reports))
+			worldtest.Set(e.World, policyFor(size/2, generation))
+			if out := e.step(b.Context()); len(reports(out)) != 1 {
+				b.Fatalf("%d policies were reported on, want 1", len(reports(out)))
 			}
 		}
 	})
 	b.Run("everything", func(b *testing.B) {
 		for b.Loop() {
-			e.everything = true
+			e.TouchAll()
 			e.step(b.Context())
 		}
 	})

@@ -12,11 +12,11 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/client-go/informers"
 
 	"github.com/openservicemesh/mesh-apiserver/apis/mesh/v1alpha1"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/envoy"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/world/worldtest"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/xds"
 )
 
@@ -29,22 +29,12 @@ func (r *recorded) Eventf(regarding, _ runtime.Object, _, reason, _, note string
 }
 
 func TestRefusalIsToldOnTheServiceThatCausedItElseOnThePod(t *testing.T) {
-	host := informers.NewSharedInformerFactory(nil, 0)
-	service := &corev1.Service{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "books", UID: "7"}}
-	if err := host.Core().V1().Services().Informer().GetIndexer().Add(service); err != nil {
-		t.Fatal(err)
-	}
-	l := newLedger()
+	service := &corev1.ObjectReference{Kind: "Service", Namespace: "shop", Name: "books", UID: "7"}
 	listener := envoy.Key{TypeURL: "listener", Name: "out/10.0.0.1:80"}
 	endpoints := envoy.Key{TypeURL: "endpoints", Name: "out/shop/books:80"}
 	gone := envoy.Key{TypeURL: "listener", Name: "out/10.0.0.2:80"}
 	inbound := envoy.Key{TypeURL: "listener", Name: "inbound", View: "v"}
-	for u, key := range map[unit]envoy.Key{
-		{kindService, "shop/books"}: listener, {kindEndpoints, "shop/books"}: endpoints,
-		{kindService, "shop/gone"}: gone, {kindWorkload, "v"}: inbound,
-	} {
-		l.put(u, []envoy.Resource{{Key: key, Version: "1"}})
-	}
+	objects := map[string]*corev1.ObjectReference{listener.Name: service, endpoints.Name: service}
 	nack := func(key envoy.Key, message string) xds.Nack {
 		return xds.Nack{
 			Proxy:   model.ProxyID{Namespace: "buyers", Pod: "ann", UID: "9"},
@@ -88,7 +78,7 @@ func TestRefusalIsToldOnTheServiceThatCausedItElseOnThePod(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var got recorded
-			newRefusals(host, &got).tell(l.owner(test.nack), test.nack)
+			refusals{&got}.tell(objects[test.nack.Name], test.nack)
 			if !slices.Equal(got, test.want) {
 				t.Errorf("got %q, want %q", got, test.want)
 			}
@@ -97,7 +87,7 @@ func TestRefusalIsToldOnTheServiceThatCausedItElseOnThePod(t *testing.T) {
 	t.Run("Envoy's words are cut at what an Event takes", func(t *testing.T) {
 		var got recorded
 		n := nack(inbound, strings.Repeat("long ", 1000))
-		newRefusals(host, &got).tell(l.owner(n), n)
+		refusals{&got}.tell(objects[n.Name], n)
 		if _, note, _ := strings.Cut(got[0], ": "); len(note) > maxNote {
 			t.Errorf("the note has %d bytes", len(note))
 		}
@@ -106,14 +96,9 @@ func TestRefusalIsToldOnTheServiceThatCausedItElseOnThePod(t *testing.T) {
 
 // A pod in wrong hands refuses what it likes, in words of its own.
 func TestWordsOfAPodAreOnNoObjectOfAnotherNamespace(t *testing.T) {
-	host := informers.NewSharedInformerFactory(nil, 0)
-	service := &corev1.Service{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "books"}}
-	if err := host.Core().V1().Services().Informer().GetIndexer().Add(service); err != nil {
-		t.Fatal(err)
-	}
-	for _, kind := range []string{kindService, kindEndpoints, kindHeadless, kindWorkload} {
+	for kind, object := range map[string]*corev1.ObjectReference{"a Service": {Kind: "Service", Namespace: "shop", Name: "books"}, "no object": nil} {
 		var got recorded
-		newRefusals(host, &got).tell(unit{kind, "shop/books"}, xds.Nack{
+		refusals{&got}.tell(object, xds.Nack{
 			Proxy: model.ProxyID{Namespace: "buyers", Pod: "ann", UID: "9"}, Name: "out/10.0.0.1:80", Message: "call 0900 to mend this",
 		})
 		quoted := 0
@@ -133,16 +118,35 @@ func TestWordsOfAPodAreOnNoObjectOfAnotherNamespace(t *testing.T) {
 }
 
 func TestSettingsThatCannotBeCompiledAreNotCalledInUse(t *testing.T) {
-	e := newEngine("cluster.local")
-	e.world.SetConfig(&v1alpha1.MeshConfig{ObjectMeta: metav1.ObjectMeta{Name: "default"}})
-	if out := e.step(t.Context()); out.config == nil || out.unusable == nil {
-		t.Errorf("without roots: config %v, unusable %v", out.config, out.unusable)
+	e := newTestEngine()
+	e.World.SetConfig(&v1alpha1.MeshConfig{ObjectMeta: metav1.ObjectMeta{Name: "default"}})
+	if told := configs(e.step(t.Context())); len(told) != 1 || told[0].Accepted.True {
+		t.Errorf("without roots: %v", told)
 	}
 	e.setRoots(testRoots)
-	if out := e.step(t.Context()); out.config == nil || out.unusable != nil {
-		t.Errorf("with roots: config %v, unusable %v", out.config, out.unusable)
+	if told := configs(e.step(t.Context())); len(told) != 1 || !told[0].Accepted.True {
+		t.Errorf("with roots: %v", told)
 	}
-	if out := e.step(t.Context()); out.config != nil {
+	if told := configs(e.step(t.Context())); len(told) != 0 {
 		t.Error("told twice")
+	}
+}
+
+// TestResourcesLeadToTheServiceThatTheyWereMadeOf: what proxies refuse is told there.
+func TestResourcesLeadToTheServiceThatTheyWereMadeOf(t *testing.T) {
+	for _, input := range []string{"allow-service", "headless"} {
+		e := loaded(worldtest.Load(t, "testdata/features/"+input+"/in.yaml"))
+		found := 0
+		for _, r := range e.step(t.Context()).Set {
+			object := e.Object(r.Key)
+			if of := strings.HasPrefix(r.Name, "out/"); of != (object != nil && object.Kind == "Service") {
+				t.Errorf("%s %s leads to %v", r.TypeURL, r.Name, object)
+			} else if of {
+				found++
+			}
+		}
+		if found == 0 {
+			t.Errorf("%s: no resource is a Service's", input)
+		}
 	}
 }

@@ -12,7 +12,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/engine"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/envoy"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/kinds/workload"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/world/worldtest"
 )
 
@@ -22,21 +24,21 @@ func TestARestartResendsNothing(t *testing.T) {
 	for seed := range uint64(10) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			random := chance{rand.New(rand.NewPCG(seed, 1))}
-			server := newEngine("cluster.local")
+			server := newTestEngine()
 			server.setRoots(testRoots)
 			records := map[string][]byte{}
 			objects := map[string]metav1.Object{}
 			for range 60 {
-				random.change(server.world, objects)
+				random.change(server.World, objects)
 				record(t, records, server.step(t.Context()))
 			}
 			again := restartedEngine(t, objects, records)
 			record(t, records, again.step(t.Context()))
-			if diff := cmp.Diff(server.ledger.versions, again.ledger.versions); diff != "" {
+			if diff := cmp.Diff(server.versions, again.versions); diff != "" {
 				t.Errorf("a restart changes resources (-before +after):\n%s", diff)
 			}
 			for view := range records {
-				if again.world.View(view) == nil {
+				if again.World.Reader().View(view) == nil {
 					t.Errorf("the view %s is gone and still remembered", view)
 				}
 			}
@@ -45,45 +47,44 @@ func TestARestartResendsNothing(t *testing.T) {
 }
 
 // record does what chains.Store does, without etcd.
-func record(t *testing.T, records map[string][]byte, out outcome) {
+func record(t *testing.T, records map[string][]byte, out engine.Outcome) {
 	t.Helper()
-	for view, generations := range out.chains {
+	for id, memory := range out.Memories {
+		generations, _ := memory.(envoy.Generations)
 		data, err := generations.Record()
 		if err != nil {
 			t.Fatal(err)
 		}
-		if delete(records, view); data != nil {
-			records[view] = data
+		if delete(records, id.Name); data != nil {
+			records[id.Name] = data
 		}
 	}
 }
 
-func restartedEngine(t *testing.T, objects map[string]metav1.Object, records map[string][]byte) *engine {
+func restartedEngine(t *testing.T, objects map[string]metav1.Object, records map[string][]byte) *testEngine {
 	t.Helper()
-	e := newEngine("cluster.local")
+	e := newTestEngine()
 	e.setRoots(testRoots)
-	chains := map[string]envoy.Generations{}
 	for view, data := range records {
 		generations, err := envoy.ReadRecord(data)
 		if err != nil {
 			t.Fatal(err)
 		}
-		chains[view] = generations
+		e.Remember(workload.ID(view), generations)
 	}
-	e.remember(chains)
 	for _, object := range objects {
-		worldtest.Set(e.world, object)
+		worldtest.Set(e.World, object)
 	}
 	return e
 }
 
 // A view that went while no server ran is forgotten by the next one.
 func TestAViewThatWentMeanwhileIsForgotten(t *testing.T) {
-	e := newEngine("cluster.local")
+	e := newTestEngine()
 	e.setRoots(testRoots)
-	e.remember(map[string]envoy.Generations{"gone": {}})
+	e.Remember(workload.ID("gone"), envoy.Generations{})
 	out := e.step(context.Background())
-	if generations, ok := out.chains["gone"]; !ok || generations != nil {
-		t.Errorf("to remember: %v, want the view forgotten", out.chains)
+	if memory, ok := out.Memories[workload.ID("gone")]; !ok || memory != nil {
+		t.Errorf("to remember: %v, want the view forgotten", out.Memories)
 	}
 }

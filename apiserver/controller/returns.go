@@ -59,45 +59,45 @@ func (r *returns) wait(namespace string) time.Duration {
 // accountHandler feeds the world with accounts.
 func accountHandler(in *inbox) cache.ResourceEventHandler {
 	later := func(wait time.Duration, then event) { time.AfterFunc(wait, func() { in.put(then) }) }
-	return engineHandler(in.put,
-		func(e *engine, account *corev1.ServiceAccount) { e.setAccount(account, later) },
-		(*engine).deleteAccount)
+	return stateHandler(in.put,
+		func(s *state, account *corev1.ServiceAccount) { s.setAccount(account, later) },
+		(*state).deleteAccount)
 }
 
-func (e *engine) setAccount(account *corev1.ServiceAccount, later func(time.Duration, event)) {
+func (s *state) setAccount(account *corev1.ServiceAccount, later func(time.Duration, event)) {
 	key := world.Key{Namespace: account.Namespace, Name: account.Name}
-	if _, held := e.returns.held[key]; held {
-		e.returns.held[key] = account
+	if _, held := s.returns.held[key]; held {
+		s.returns.held[key] = account
 		return
 	}
-	if _, back := e.returns.gone[key]; back {
-		delete(e.returns.gone, key)
-		if wait := e.returns.wait(key.Namespace); wait > 0 {
-			e.returns.held[key] = account
-			later(wait, func(e *engine) { e.releaseAccount(key) })
+	if _, back := s.returns.gone[key]; back {
+		delete(s.returns.gone, key)
+		if wait := s.returns.wait(key.Namespace); wait > 0 {
+			s.returns.held[key] = account
+			later(wait, func(s *state) { s.releaseAccount(key) })
 			return
 		}
 	}
-	e.world.SetServiceAccount(account)
+	s.World.SetServiceAccount(account)
 }
 
-func (e *engine) releaseAccount(key world.Key) {
-	account := e.returns.held[key]
-	delete(e.returns.held, key)
+func (s *state) releaseAccount(key world.Key) {
+	account := s.returns.held[key]
+	delete(s.returns.held, key)
 	if account == nil {
-		e.returns.gone[key] = struct{}{}
+		s.returns.gone[key] = struct{}{}
 		return
 	}
-	e.world.SetServiceAccount(account)
+	s.World.SetServiceAccount(account)
 }
 
-func (e *engine) deleteAccount(key world.Key) {
-	if _, held := e.returns.held[key]; held {
-		e.returns.held[key] = nil
+func (s *state) deleteAccount(key world.Key) {
+	if _, held := s.returns.held[key]; held {
+		s.returns.held[key] = nil
 		return
 	}
-	if e.world.Admitted(world.Reference{Kind: world.KindServiceAccount, Key: key}) {
-		e.returns.gone[key] = struct{}{}
+	if s.World.Reader().Admitted(world.Reference{Kind: world.KindServiceAccount, Key: key}) {
+		s.returns.gone[key] = struct{}{}
 	}
-	e.world.DeleteServiceAccount(key)
+	s.World.DeleteServiceAccount(key)
 }

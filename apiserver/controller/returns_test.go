@@ -34,14 +34,14 @@ func TestAnAccountThatComesAndGoesWithoutEndIsHeld(t *testing.T) {
 	sent := 0
 	flap := func() {
 		e.deleteAccount(key)
-		sent += len(e.step(t.Context()).update.Set)
+		sent += len(e.step(t.Context()).Set)
 		e.setAccount(account, later)
-		sent += len(e.step(t.Context()).update.Set)
+		sent += len(e.step(t.Context()).Set)
 	}
 	for range returnsAtOnce {
 		flap()
 	}
-	if sent < 2*returnsAtOnce || len(waiting) > 0 || !e.world.Exists(reference) {
+	if sent < 2*returnsAtOnce || len(waiting) > 0 || !e.World.Reader().Exists(reference) {
 		t.Fatalf("%d resources sent, %d times held, before it has come back so often as it may", sent, len(waiting))
 	}
 	flap()
@@ -49,18 +49,18 @@ func TestAnAccountThatComesAndGoesWithoutEndIsHeld(t *testing.T) {
 	for range 100 {
 		flap()
 	}
-	if sent > 0 || len(waiting) != 1 || e.world.Exists(reference) {
+	if sent > 0 || len(waiting) != 1 || e.World.Reader().Exists(reference) {
 		t.Errorf("held: %d resources sent, %d times waited for, want none and once", sent, len(waiting))
 	}
-	waiting[0](e)
-	if e.step(t.Context()); !e.world.Exists(reference) {
+	waiting[0](e.state)
+	if e.step(t.Context()); !e.World.Reader().Exists(reference) {
 		t.Error("it has not come back after its time")
 	}
 	e.deleteAccount(key)
 	e.setAccount(account, later)
 	e.deleteAccount(key)
-	waiting[1](e)
-	if e.step(t.Context()); e.world.Exists(reference) || len(e.returns.held) > 0 {
+	waiting[1](e.state)
+	if e.step(t.Context()); e.World.Reader().Exists(reference) || len(e.returns.held) > 0 {
 		t.Error("one that was deleted while it was held exists")
 	}
 }

@@ -24,7 +24,7 @@ func TestProxyIsSentWhatItsNamespaceSees(t *testing.T) {
 	sees := func(namespace, cluster string) bool {
 		d.take(e, e.step(t.Context()))
 		id := model.ProxyID{Namespace: namespace, Pod: namespace + "-1", UID: "uid-" + namespace + "-1"}
-		for _, view := range append(d.Proxies[id].Sees, "") {
+		for _, view := range d.Proxies[id].Views {
 			if _, ok := d.Resources[envoy.Key{TypeURL: clusterType, Name: cluster, View: view}]; ok {
 				return true
 			}
@@ -35,7 +35,7 @@ func TestProxyIsSentWhatItsNamespaceSees(t *testing.T) {
 		n := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}
 		n.Labels = map[string]string{metadata.InjectLabel: metadata.InjectEnabled}
 		n.Annotations = map[string]string{metadata.VisibilityAnnotation: value}
-		e.world.SetNamespace(n)
+		e.World.SetNamespace(n)
 	}
 	expect := func(when string, want map[string]bool) {
 		t.Helper()

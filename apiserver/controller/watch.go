@@ -10,28 +10,23 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/client-go/tools/cache"
 
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/kinds"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/kinds/all"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/world"
 )
 
 // watchAll registers the inbox with every informer that feeds the world. The
 // registrations say when the world has been told all that there was at first.
 func watchAll(in *inbox, o Options) ([]cache.InformerSynced, error) {
-	core := o.Host.Core().V1()
-	mesh := o.Mesh.Mesh().V1alpha1()
+	handlers := map[cache.SharedIndexInformer]cache.ResourceEventHandler{
+		o.Host.Core().V1().ServiceAccounts().Informer(): accountHandler(in),
+	}
+	for _, source := range all.Sources {
+		handlers[source.Informer(kinds.Informers{Host: o.Host, Mesh: o.Mesh})] = sourceHandler(in, source, kinds.Options{SystemNamespace: o.SystemNamespace})
+	}
 	var synced []cache.InformerSynced
-	for _, source := range []struct {
-		informer cache.SharedIndexInformer
-		handler  cache.ResourceEventHandler
-	}{
-		{core.Services().Informer(), handler(in.put, (*world.World).SetService, (*world.World).DeleteService)},
-		{o.Host.Discovery().V1().EndpointSlices().Informer(), handler(in.put, (*world.World).SetSlice, (*world.World).DeleteSlice)},
-		{core.Pods().Informer(), handler(in.put, (*world.World).SetPod, (*world.World).DeletePod)},
-		{core.ServiceAccounts().Informer(), accountHandler(in)},
-		{core.Namespaces().Informer(), handler(in.put, (*world.World).SetNamespace, (*world.World).DeleteNamespace)},
-		{mesh.MeshPolicies().Informer(), handler(in.putStored, (*world.World).SetPolicy, (*world.World).DeletePolicy)},
-		{mesh.MeshConfigs().Informer(), handler(in.putStored, (*world.World).SetConfig, (*world.World).DeleteConfig)},
-	} {
-		registration, err := source.informer.AddEventHandler(source.handler)
+	for informer, handler := range handlers {
+		registration, err := informer.AddEventHandler(handler)
 		if err != nil {
 			return nil, fmt.Errorf("watch the world: %w", err)
 		}
@@ -40,16 +35,41 @@ func watchAll(in *inbox, o Options) ([]cache.InformerSynced, error) {
 	return synced, nil
 }
 
-// handler turns what an informer sees of one type into changes of the world.
-func handler[T any](put func(event), set func(*world.World, T), remove func(*world.World, world.Key)) cache.ResourceEventHandler {
-	return engineHandler(put, func(e *engine, o T) { set(e.world, o) }, func(e *engine, key world.Key) { remove(e.world, key) })
+// sourceHandler turns what an informer sees of a kind into changes of the world.
+func sourceHandler(in *inbox, source kinds.Source, o kinds.Options) cache.ResourceEventHandler {
+	put := func(change kinds.Change) {
+		if change != nil {
+			in.put(func(s *state) {
+				s.stored = s.stored || source.Stored
+				change(s.World)
+			})
+		}
+	}
+	return cache.ResourceEventHandlerFuncs{
+		AddFunc: func(object any) { put(source.Set(object, o)) },
+		UpdateFunc: func(before, object any) {
+			if source.Same == nil || !source.Same(before, object) {
+				put(source.Set(object, o))
+			}
+		},
+		DeleteFunc: func(object any) {
+			if key, err := keyOf(object); err == nil {
+				put(source.Delete(key))
+			}
+		},
+	}
 }
 
-// engineHandler turns what an informer sees of one type into events.
-func engineHandler[T any](put func(event), set func(*engine, T), remove func(*engine, world.Key)) cache.ResourceEventHandler {
+// handler turns what an informer sees of one type into changes of the world.
+func handler[T any](put func(event), set func(*world.World, T), remove func(*world.World, world.Key)) cache.ResourceEventHandler {
+	return stateHandler(put, func(s *state, o T) { set(s.World, o) }, func(s *state, key world.Key) { remove(s.World, key) })
+}
+
+// stateHandler turns what an informer sees of one type into events.
+func stateHandler[T any](put func(event), set func(*state, T), remove func(*state, world.Key)) cache.ResourceEventHandler {
 	changed := func(object any) {
 		if o, ok := object.(T); ok {
-			put(func(e *engine) { set(e, o) })
+			put(func(s *state) { set(s, o) })
 		}
 	}
 	return cache.ResourceEventHandlerFuncs{
@@ -57,7 +77,7 @@ func engineHandler[T any](put func(event), set func(*engine, T), remove func(*en
 		UpdateFunc: func(_, object any) { changed(object) },
 		DeleteFunc: func(object any) {
 			if key, err := keyOf(object); err == nil {
-				put(func(e *engine) { remove(e, key) })
+				put(func(s *state) { remove(s, key) })
 			}
 		},
 	}

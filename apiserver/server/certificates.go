@@ -10,6 +10,7 @@ import (
 	"github.com/openservicemesh/mesh-apiserver/apis/scheme"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/identity"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/server/serving"
+	"github.com/openservicemesh/mesh-apiserver/registry/group"
 )
 
 // startCertificates readies the mesh's root with its trust bundle, then the pair
@@ -21,7 +22,7 @@ func (s *Server) startCertificates(ctx context.Context) error {
 	if s.identity, err = identity.New(s.clients.hostConfig, namespace, s.settings.certificates, s.renewal(), s.whichDatabase, recorder); err != nil {
 		return err
 	}
-	s.serving = serving.New(s.clients.host, s.clients.aggregator, namespace, apiServices, webhookConfigurations)
+	s.serving = serving.New(s.clients.host, s.clients.aggregator, namespace, group.APIServices(s.groups, scheme.Scheme), webhookConfigurations)
 
 	if err := s.clients.events.StartRecordingToSinkWithContext(ctx); err != nil {
 		return fmt.Errorf("record events: %w", err)

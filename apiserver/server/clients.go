@@ -17,6 +17,8 @@ import (
 	aggregator "k8s.io/kube-aggregator/pkg/client/clientset_generated/clientset"
 
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/kinds"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/kinds/all"
 	"github.com/openservicemesh/mesh-apiserver/generated/clientset/versioned"
 	"github.com/openservicemesh/mesh-apiserver/generated/informers/externalversions"
 )
@@ -67,8 +69,11 @@ func newClients(config *genericapiserver.RecommendedConfig) (*clients, error) {
 	}
 	c.hostInformers = informers.NewSharedInformerFactoryWithOptions(c.host, 0, informers.WithTransform(controller.Trim))
 	c.meshInformers = externalversions.NewSharedInformerFactoryWithOptions(c.mesh, 0, externalversions.WithTransform(controller.Trim))
-	kinds := c.meshInformers.Mesh().V1alpha1()
-	for _, informer := range []cache.SharedIndexInformer{kinds.MeshPolicies().Informer(), kinds.MeshConfigs().Informer()} {
+	for _, source := range all.Sources {
+		if !source.Stored {
+			continue
+		}
+		informer := source.Informer(kinds.Informers{Host: c.hostInformers, Mesh: c.meshInformers})
 		if err := informer.SetWatchErrorHandlerWithContext(logWatchErrorUnlessEnding); err != nil {
 			return nil, fmt.Errorf("prepare the informers: %w", err)
 		}

@@ -19,11 +19,8 @@ import (
 	"github.com/openservicemesh/mesh-apiserver/apiserver/options"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/server/admission"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/server/serving"
-	meshrest "github.com/openservicemesh/mesh-apiserver/registry/mesh/rest"
+	"github.com/openservicemesh/mesh-apiserver/registry/group"
 )
-
-// apiServices are the APIServices that the aggregator reaches this server by.
-var apiServices = []string{"v1alpha1.mesh.openservicemesh.io"}
 
 // webhookConfigurations hold the webhooks that this server answers.
 var webhookConfigurations = []string{"mesh-apiserver"}
@@ -31,6 +28,7 @@ var webhookConfigurations = []string{"mesh-apiserver"}
 // Server is the process, put together but for etcd.
 type Server struct {
 	options    *options.Options
+	groups     []group.Group
 	generic    *genericapiserver.GenericAPIServer
 	etcd       *clientv3.Client
 	database   *database.Database
@@ -59,6 +57,7 @@ func newServer(ctx context.Context, o *options.Options, fail func(error)) (*Serv
 	if s.clients, err = newClients(config); err != nil {
 		return nil, err
 	}
+	s.groups = groups(o, s.clients)
 	s.settings = settings{configs: s.clients.meshInformers.Mesh().V1alpha1().MeshConfigs().Lister()}
 	if err := s.connectDatabase(); err != nil {
 		return nil, err
@@ -87,20 +86,6 @@ func newServer(ctx context.Context, o *options.Options, fail func(error)) (*Serv
 		return nil, fmt.Errorf("add health checks: %w", err)
 	}
 	return s, s.generic.AddPostStartHook("mesh", s.start)
-}
-
-func (s *Server) installGroups(config *genericapiserver.RecommendedConfig) error {
-	group, err := meshrest.NewStorage(config.RESTOptionsGetter, meshrest.Config{
-		SystemNamespace: s.options.Mesh.SystemNamespace,
-		References:      controller.NewReferences(s.clients.hostInformers),
-	})
-	if err != nil {
-		return err
-	}
-	if err := s.generic.InstallAPIGroup(&group); err != nil {
-		return fmt.Errorf("install the mesh group: %w", err)
-	}
-	return nil
 }
 
 // start runs when the API is there: the informers of our own kinds use it.

@@ -13,6 +13,7 @@ import (
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/identity/leaf"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/telemetry"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/unit"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/xds"
 )
 
@@ -33,7 +34,7 @@ func (s *Server) addXDS() error {
 		Register: s.registerTelemetry,
 		Identify: s.settings.identify,
 		// The controller comes after the xDS server, which it delivers to.
-		Notify:  func(view string) { s.controller.Notify(view) },
+		Notify:  func(id unit.ID) { s.controller.Notify(id) },
 		Refused: func(nack xds.Nack) { s.controller.Refused(nack) },
 	})
 	s.components.add("xDS", func(ctx context.Context) error {

@@ -1,9 +1,10 @@
 // Copyright The mesh-apiserver Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-// Package registrytest takes manifests the way of a write request: decoded
-// strictly, defaulted, prepared and validated by a strategy. What it leaves
-// out is admission and storage.
+// Package registrytest tests kinds. Conform tries what every kind must do, on a real
+// API server and etcd. For what a kind does by itself, Decode and Create take
+// manifests the way of a write request, without admission and storage: decoded
+// strictly, defaulted, prepared and validated by a strategy.
 package registrytest
 
 import (

@@ -22,18 +22,18 @@ type Column struct {
 	Wide                    bool
 }
 
-// Convertor makes tables of one kind. Name comes first and Age last, on their own.
-type Convertor struct {
+// Convertor makes tables of the kind whose objects are of type O. Name comes first and Age last, on their own.
+type Convertor[O runtime.Object] struct {
 	// Columns stand between Name and Age.
 	Columns []Column
 	// Cells gives one value for each of Columns.
-	Cells func(obj runtime.Object) []any
+	Cells func(O) []any
 }
 
-var _ rest.TableConvertor = Convertor{}
+var _ rest.TableConvertor = Convertor[runtime.Object]{}
 
 // ConvertToTable gives a table of an object or of a list.
-func (c Convertor) ConvertToTable(_ context.Context, object, options runtime.Object) (*metav1.Table, error) {
+func (c Convertor[O]) ConvertToTable(_ context.Context, object, options runtime.Object) (*metav1.Table, error) {
 	table := &metav1.Table{}
 	if opts, ok := options.(*metav1.TableOptions); !ok || !opts.NoHeaders {
 		table.ColumnDefinitions = c.definitions()
@@ -51,7 +51,7 @@ func (c Convertor) ConvertToTable(_ context.Context, object, options runtime.Obj
 	return table, nil
 }
 
-func (c Convertor) definitions() []metav1.TableColumnDefinition {
+func (c Convertor[O]) definitions() []metav1.TableColumnDefinition {
 	docs := metav1.ObjectMeta{}.SwaggerDoc()
 	definitions := []metav1.TableColumnDefinition{
 		{Name: "Name", Type: "string", Format: "name", Description: docs["name"]},
@@ -70,19 +70,19 @@ func (c Convertor) definitions() []metav1.TableColumnDefinition {
 	})
 }
 
-func (c Convertor) addRows(table *metav1.Table, object runtime.Object) error {
+func (c Convertor[O]) addRows(table *metav1.Table, object runtime.Object) error {
 	if meta.IsListType(object) {
 		return meta.EachListItem(object, func(item runtime.Object) error { return c.addRow(table, item) })
 	}
 	return c.addRow(table, object)
 }
 
-func (c Convertor) addRow(table *metav1.Table, object runtime.Object) error {
+func (c Convertor[O]) addRow(table *metav1.Table, object runtime.Object) error {
 	accessor, err := meta.Accessor(object)
 	if err != nil {
 		return err
 	}
-	cells := append([]any{accessor.GetName()}, c.Cells(object)...)
+	cells := append([]any{accessor.GetName()}, c.Cells(object.(O))...)
 	cells = append(cells, age(accessor.GetCreationTimestamp()))
 	table.Rows = append(table.Rows, metav1.TableRow{
 		Cells:  cells,

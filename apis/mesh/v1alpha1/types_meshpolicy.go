@@ -438,6 +438,9 @@ const (
 	// ConditionAccepted is true if the object can be compiled and everything
 	// that it refers to exists.
 	ConditionAccepted = "Accepted"
+	// ConditionResolvedRefs is true if everything that the object refers to
+	// exists, and may be referred to. A kind without it tells so by Accepted.
+	ConditionResolvedRefs = "ResolvedRefs"
 	// ConditionProgrammed is true if every connected proxy that the object
 	// affects has acknowledged the observed generation.
 	ConditionProgrammed = "Programmed"

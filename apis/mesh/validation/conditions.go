@@ -7,6 +7,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	metav1validation "k8s.io/apimachinery/pkg/apis/meta/v1/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"github.com/openservicemesh/mesh-apiserver/apis/mesh"
 )
 
 func validateConditions(conditions []metav1.Condition, path *field.Path) field.ErrorList {
@@ -17,4 +19,11 @@ func validateConditions(conditions []metav1.Condition, path *field.Path) field.E
 		err.CoveredByDeclarative = false
 	}
 	return errs
+}
+
+func validateProxies(counts *mesh.ProxyCounts, path *field.Path) field.ErrorList {
+	if counts == nil || counts.Acked <= counts.Affected {
+		return nil
+	}
+	return field.ErrorList{field.Invalid(path.Child("acked"), counts.Acked, "must be at most affected")}
 }

@@ -56,10 +56,7 @@ func validateSpecIn(policy *mesh.MeshPolicy, systemNamespace string) field.Error
 func ValidateMeshPolicyStatus(policy *mesh.MeshPolicy) field.ErrorList {
 	path := field.NewPath("status")
 	errs := validateConditions(policy.Status.Conditions, path.Child("conditions"))
-	if counts := policy.Status.Proxies; counts != nil && counts.Acked > counts.Affected {
-		errs = append(errs, field.Invalid(path.Child("proxies", "acked"), counts.Acked, "must be at most affected"))
-	}
-	return errs
+	return append(errs, validateProxies(policy.Status.Proxies, path.Child("proxies"))...)
 }
 
 func validateMeshPolicySpec(spec *mesh.MeshPolicySpec, path *field.Path) field.ErrorList {
@@ -94,12 +91,7 @@ func validateTarget(spec *mesh.MeshPolicySpec, path *field.Path) field.ErrorList
 	seen := sets.New[mesh.PolicyTargetReference]()
 	for i, ref := range spec.TargetRefs {
 		refPath := path.Child("targetRefs").Index(i)
-		if ref.Group != "" {
-			errs = append(errs, field.NotSupported(refPath.Child("group"), ref.Group, []string{""}))
-		}
-		if ref.Kind != "" && ref.Kind != "Service" {
-			errs = append(errs, field.NotSupported(refPath.Child("kind"), ref.Kind, []string{"Service"}))
-		}
+		errs = append(errs, validateServiceReference(ref.Group, ref.Kind, refPath)...)
 		if seen.Has(ref) {
 			errs = append(errs, field.Duplicate(refPath, ref.Name))
 		}

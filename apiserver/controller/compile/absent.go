@@ -5,17 +5,15 @@ package compile
 
 import (
 	"slices"
-	"strings"
 
-	"github.com/openservicemesh/mesh-apiserver/apis/mesh/v1alpha1"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/intent"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
-	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/world"
 )
 
 // withoutAbsent leaves out of an Allow's rule the accounts and namespaces of the
 // trust domain that do not exist. A certificate outlives its pod and its account:
 // whoever has kept one would else be admitted until it expires.
-func (r rule) withoutAbsent(trustDomain string, exists func(world.Reference) bool) rule {
+func (r rule) withoutAbsent(trustDomain string, exists func(intent.Reference) bool) rule {
 	if r.nobody {
 		return r
 	}
@@ -42,17 +40,17 @@ func (r rule) withoutAbsent(trustDomain string, exists func(world.Reference) boo
 
 // callerOf is the account or namespace of the trust domain of which a SPIFFE ID, or
 // the beginning of some, speaks. Who exists in another trust domain is not known.
-func callerOf(trustDomain, id string) (world.Reference, bool) {
-	domain, reference, ok := world.Identified(id)
+func callerOf(trustDomain, id string) (intent.Reference, bool) {
+	domain, reference, ok := intent.Identified(id)
 	return reference, ok && domain == trustDomain
 }
 
 // principalsOf are the accounts and namespaces of which a rule's principals speak.
-func principalsOf(trustDomain string, rule *v1alpha1.PolicyRule) []world.Reference {
-	var found []world.Reference
+func principalsOf(trustDomain string, rule *intent.Rule) []intent.Reference {
+	var found []intent.Reference
 	for _, from := range rule.From {
-		for _, text := range from.Principals {
-			if reference, ok := callerOf(trustDomain, strings.TrimSuffix(text, "*")); ok {
+		for _, p := range from.Principals {
+			if reference, ok := callerOf(trustDomain, p.ID); ok {
 				found = append(found, reference)
 			}
 		}

@@ -8,7 +8,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/util/intstr"
 
-	"github.com/openservicemesh/mesh-apiserver/apis/mesh/v1alpha1"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/intent"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/world"
 )
@@ -24,11 +24,11 @@ func access(view *world.View, port uint16, closed bool, policies []applied) mode
 		if !p.scope.has(port) || p.audits() {
 			continue
 		}
-		// What is not a Deny closes: an action that is not known admits nobody.
-		deny := p.policy.Spec.Action == v1alpha1.PolicyActionDeny
+		// What is not a Deny closes.
+		deny := p.policy.Action == intent.Deny
 		if !deny {
 			out.Closed = true
-			out.ClosedBy = append(out.ClosedBy, p.policy.Namespace+"/"+p.policy.Name)
+			out.ClosedBy = append(out.ClosedBy, p.policy.Origin.Key.String())
 		}
 		for _, r := range p.rules {
 			matches := r.at(view, port)
@@ -50,8 +50,8 @@ func access(view *world.View, port uint16, closed bool, policies []applied) mode
 func (r rule) at(view *world.View, port uint16) []model.Match {
 	var matches []model.Match
 	for _, to := range r.to {
-		if to.names(view, port) {
-			matches = append(matches, to.match)
+		if names(to, view, port) {
+			matches = append(matches, to.Match)
 		}
 	}
 	return matches
@@ -59,8 +59,8 @@ func (r rule) at(view *world.View, port uint16) []model.Match {
 
 // names tells whether a destination means a port. Without ports it means every
 // port in scope.
-func (d destination) names(view *world.View, port uint16) bool {
-	return len(d.ports) == 0 || slices.ContainsFunc(d.ports, func(p intstr.IntOrString) bool {
+func names(d intent.Destination, view *world.View, port uint16) bool {
+	return len(d.Ports) == 0 || slices.ContainsFunc(d.Ports, func(p intstr.IntOrString) bool {
 		number, ok := containerPort(view, p)
 		return ok && number == port
 	})

@@ -6,7 +6,7 @@ package compile
 import (
 	"slices"
 
-	"github.com/openservicemesh/mesh-apiserver/apis/mesh/v1alpha1"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/intent"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/world"
 )
@@ -21,8 +21,8 @@ func audit(view *world.View, port uint16, enforced model.Access, policies []appl
 			continue
 		}
 		found = true
-		name := p.policy.Namespace + "/" + p.policy.Name
-		if p.policy.Spec.Action == v1alpha1.PolicyActionDeny {
+		name := p.policy.Origin.Key.String()
+		if p.policy.Action == intent.Deny {
 			out.DenyPolicies = append(out.DenyPolicies, name)
 			out.Deny = append(out.Deny, p.rulesAt(view, port)...)
 			continue

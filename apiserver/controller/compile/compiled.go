@@ -4,10 +4,7 @@
 package compile
 
 import (
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/labels"
-
-	"github.com/openservicemesh/mesh-apiserver/apis/mesh/v1alpha1"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/intent"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/world"
 )
@@ -15,32 +12,30 @@ import (
 // compiledPolicy is what is the same of a policy for every view. It is made once
 // a generation, so that a view costs no more than to look at it.
 type compiledPolicy struct {
-	trustDomain string
-	rules       []rule
-	// selector is nil if the policy has none.
-	selector    labels.Selector
-	selectorErr error
+	rules []rule
 	// bytes is about what the rules take at one port in a proxy.
 	bytes int
 }
 
-func compiledOf(w *world.World, policy *v1alpha1.MeshPolicy) *compiledPolicy {
-	domain := w.Settings().TrustDomain
-	return world.Derived(w, policy,
-		func(c *compiledPolicy) bool { return c.trustDomain == domain },
-		func() *compiledPolicy { return newCompiled(domain, policy, w.Exists) })
+func compiledOf(w world.Reader, policy *intent.Access) *compiledPolicy {
+	return compiledPolicies.Of(w, policy.Origin.Reference)
 }
 
-func newCompiled(trustDomain string, policy *v1alpha1.MeshPolicy, exists func(world.Reference) bool) *compiledPolicy {
-	out := &compiledPolicy{trustDomain: trustDomain, rules: rules(trustDomain, policy)}
-	if policy.Spec.Selector != nil {
-		out.selector, out.selectorErr = metav1.LabelSelectorAsSelector(policy.Spec.Selector)
+var compiledPolicies = world.NewDerived(0, func(w world.Reader, origin intent.Reference) *compiledPolicy {
+	policy := w.Policy(origin)
+	if policy == nil {
+		return nil
 	}
+	return newCompiled(w.Settings().TrustDomain(), policy, w.Exists)
+}, nil)
+
+func newCompiled(trustDomain string, policy *intent.Access, exists func(world.Reference) bool) *compiledPolicy {
+	out := &compiledPolicy{rules: rules(trustDomain, policy)}
 	for i, r := range out.rules {
 		// Callers that do not exist count: a workload does not grow too large because
 		// of an account that comes back.
 		out.bytes += r.bytes()
-		if policy.Spec.Action != v1alpha1.PolicyActionDeny {
+		if policy.Action != intent.Deny {
 			out.rules[i] = r.withoutAbsent(trustDomain, exists)
 		}
 	}
@@ -62,7 +57,7 @@ func (r rule) bytes() int {
 		}
 	}
 	for _, to := range r.to {
-		size += matchBytes(to.match)
+		size += matchBytes(to.Match)
 	}
 	return size
 }

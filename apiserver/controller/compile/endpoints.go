@@ -30,16 +30,16 @@ type candidate struct {
 // endpoint; who may answer, and whether all of them are in the mesh, does not hang
 // on readiness, so that a pod that is not ready for a while, as each is when a
 // kubelet restarts, changes endpoints alone and not the cluster.
-func behind(w *world.World, service *corev1.Service, port *corev1.ServicePort, out *model.ServicePort) {
+func behind(w world.Reader, service *corev1.Service, port *corev1.ServicePort, out *model.ServicePort) {
 	settings := w.Settings()
 	all := candidates(w, service, port)
 	identities := map[string]struct{}{}
 	for _, c := range all {
 		switch c.standing {
 		case meshed:
-			identities[model.SPIFFEID(settings.TrustDomain, c.pod.Key.Namespace, c.pod.ServiceAccount)] = struct{}{}
+			identities[model.SPIFFEID(settings.TrustDomain(), c.pod.Key.Namespace, c.pod.ServiceAccount)] = struct{}{}
 		case unmeshed:
-			out.Unmeshed = out.Unmeshed || !settings.RefuseUnmeshed
+			out.Unmeshed = out.Unmeshed || !settings.RefuseUnmeshed()
 		}
 	}
 	out.Identities = slices.Sorted(maps.Keys(identities))
@@ -50,7 +50,7 @@ func behind(w *world.World, service *corev1.Service, port *corev1.ServicePort, o
 		case meshed:
 			found[at] = model.Endpoint{Address: c.address, Port: c.port}
 		case unmeshed:
-			if _, ok := found[at]; !ok && !settings.RefuseUnmeshed {
+			if _, ok := found[at]; !ok && !settings.RefuseUnmeshed() {
 				found[at] = model.Endpoint{Address: c.address, Port: c.port, Plaintext: true}
 			}
 		}
@@ -65,12 +65,12 @@ func sortedEndpoints(found map[netip.AddrPort]model.Endpoint) []model.Endpoint {
 }
 
 // candidates are all addresses that the EndpointSlices have for a port.
-func candidates(w *world.World, service *corev1.Service, port *corev1.ServicePort) []candidate {
+func candidates(w world.Reader, service *corev1.Service, port *corev1.ServicePort) []candidate {
 	return candidatesAt(w, service, port, func(uint16) bool { return true })
 }
 
 // candidatesAt are those at the numbers that are wanted.
-func candidatesAt(w *world.World, service *corev1.Service, port *corev1.ServicePort, wanted func(uint16) bool) []candidate {
+func candidatesAt(w world.Reader, service *corev1.Service, port *corev1.ServicePort, wanted func(uint16) bool) []candidate {
 	var found []candidate
 	for _, slice := range w.SlicesOf(world.Key{Namespace: service.Namespace, Name: service.Name}) {
 		for _, number := range slicePorts(slice, port.Name) {
@@ -159,7 +159,7 @@ const (
 // backing establishes who answers at an address. A pod is believed only if
 // name, UID, namespace and address agree with what the slice says; a slice
 // written by hand speaks for no meshed pod and for no pod of another namespace.
-func backing(w *world.World, c candidate) (*world.Pod, standing) {
+func backing(w world.Reader, c candidate) (*world.Pod, standing) {
 	key, named := world.TargetPod(c.slice, c.endpoint)
 	if !named {
 		return nil, handwritten(w, c)
@@ -182,7 +182,7 @@ func backing(w *world.World, c candidate) (*world.Pod, standing) {
 	return pod, unmeshed
 }
 
-func handwritten(w *world.World, c candidate) standing {
+func handwritten(w world.Reader, c candidate) standing {
 	for _, pod := range w.PodsAt(c.address) {
 		if pod.Meshed || pod.Key.Namespace != c.slice.Namespace {
 			return unknown

@@ -8,7 +8,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/openservicemesh/mesh-apiserver/apis/mesh/v1alpha1"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/intent"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/world"
 )
@@ -16,16 +16,15 @@ import (
 // firstByte names a port at which a Deny acts on the first byte that a caller
 // sends: the handshake tells callers apart by the names that are admitted, and
 // admits some that the Deny refuses.
-func (rs *Reports) firstByte(policy *v1alpha1.MeshPolicy, affected []reach) string {
-	rules := denyingCallers(rs.world, policy)
+func firstByte(w world.Reader, policy *intent.Access, affected []reach) string {
+	rules := denyingCallers(w, policy)
 	if len(rules) == 0 {
 		return ""
 	}
 	for _, r := range affected {
-		facts := rs.of(r.view)
-		for _, port := range facts.tcp {
+		for _, port := range r.facts.tcp {
 			if !r.scope.has(port.number) || !slices.ContainsFunc(rules, func(rule rule) bool {
-				return len(rule.at(r.view, port.number)) > 0 && rs.admitted(r.view, facts, port).isHeard(rule.from)
+				return len(rule.at(r.view, port.number)) > 0 && admitted(w, r.view, port).isHeard(rule.from)
 			}) {
 				continue
 			}
@@ -50,16 +49,18 @@ type tcpPort struct {
 // denied, by name; prefixes end in a slash.
 type handshake []model.Principal
 
-func (rs *Reports) admitted(view *world.View, facts *viewFacts, port *tcpPort) handshake {
+// admitted is kept with the facts of the workload: they are others when its policies
+// are. So what it reads is not recorded.
+func admitted(w world.Reader, view *world.View, port *tcpPort) handshake {
 	if port.handshake == nil {
-		all := rs.admittedAt(view, facts.policies, port)
+		w = w.Unrecorded()
+		all := admittedAt(w.Settings().TrustDomain(), view, policiesOn(w, view), port)
 		port.handshake = &all
 	}
 	return *port.handshake
 }
 
-func (rs *Reports) admittedAt(view *world.View, policies []applied, port *tcpPort) handshake {
-	domain := rs.world.Settings().TrustDomain
+func admittedAt(domain string, view *world.View, policies []applied, port *tcpPort) handshake {
 	if port.open {
 		return handshake{everybody(domain)}
 	}
@@ -79,14 +80,14 @@ func (rs *Reports) admittedAt(view *world.View, policies []applied, port *tcpPor
 
 // AtFirstByte names the Deny rules that act at the first byte at a port that is
 // closed, as the conditions of their policies say.
-func AtFirstByte(m model.Mesh, p model.InboundPort) []string {
+func AtFirstByte(trustDomain string, p model.InboundPort) []string {
 	if p.Protocol.IsHTTP() || !p.Access.Closed || len(p.Access.Deny) == 0 {
 		return nil
 	}
 	var h handshake
 	for _, r := range p.Access.Allow {
 		if slices.ContainsFunc(r.To, isOfConnections) {
-			h = h.with(m.TrustDomain, r.From)
+			h = h.with(trustDomain, r.From)
 		}
 	}
 	h = normal(h)
@@ -200,8 +201,8 @@ func (h handshake) find(p model.Principal) (at int, found bool) {
 }
 
 // denyingCallers are the rules of a Deny that refuse some callers and not others.
-func denyingCallers(w *world.World, policy *v1alpha1.MeshPolicy) []rule {
-	if policy.Spec.Action != v1alpha1.PolicyActionDeny {
+func denyingCallers(w world.Reader, policy *intent.Access) []rule {
+	if policy.Action != intent.Deny {
 		return nil
 	}
 	return slices.DeleteFunc(slices.Clone(compiledOf(w, policy).rules), func(r rule) bool { return len(r.from) == 0 })
@@ -210,7 +211,7 @@ func denyingCallers(w *world.World, policy *v1alpha1.MeshPolicy) []rule {
 // closes tells whether a policy lets a port take calls only from those whom an
 // Allow admits.
 func (p applied) closes(number uint16) bool {
-	return p.policy.Spec.Action != v1alpha1.PolicyActionDeny && !p.audits() && p.scope.has(number)
+	return p.policy.Action != intent.Deny && !p.audits() && p.scope.has(number)
 }
 
 func portName(number uint16) string {

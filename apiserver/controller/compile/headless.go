@@ -16,7 +16,7 @@ import (
 
 // Headless gives how callers reach a Service without a cluster IP; false if it
 // has one, or is not there.
-func Headless(w *world.World, key world.Key) (model.Headless, bool) {
+func Headless(w world.Reader, key world.Key) (model.Headless, bool) {
 	service := w.Service(key)
 	if service == nil || !world.Headless(service) {
 		return model.Headless{}, false
@@ -49,7 +49,7 @@ func tcpPorts(service *corev1.Service) []*corev1.ServicePort {
 // headlessPeers gives who answers at the pods behind a port of a headless
 // Service. It asks nobody whether he is ready: the caller has chosen him. A pod
 // outside the mesh is nobody where MeshConfig refuses such.
-func headlessPeers(w *world.World, service *corev1.Service, port *corev1.ServicePort) map[netip.AddrPort]model.Peer {
+func headlessPeers(w world.Reader, service *corev1.Service, port *corev1.ServicePort) map[netip.AddrPort]model.Peer {
 	peers := map[netip.AddrPort]model.Peer{}
 	for _, c := range candidates(w, service, port) {
 		at := netip.AddrPortFrom(c.address, c.port)
@@ -57,7 +57,7 @@ func headlessPeers(w *world.World, service *corev1.Service, port *corev1.Service
 		case c.standing == meshed:
 			peers[at] = model.Peer{Account: model.Account(c.pod.Account())}
 		case c.standing == unmeshed && c.pod != nil && !c.pod.HostNetwork && peers[at].Account == (model.Account{}):
-			peers[at] = model.Peer{Plaintext: !w.Settings().RefuseUnmeshed}
+			peers[at] = model.Peer{Plaintext: !w.Settings().RefuseUnmeshed()}
 		}
 	}
 	return peers
@@ -69,8 +69,8 @@ func headlessPeers(w *world.World, service *corev1.Service, port *corev1.Service
 // refusal, on an address that others call. It only says that they may be called,
 // as TCP, where MeshConfig lets meshed callers reach what is outside; there is
 // nothing to say where they pass anyway.
-func foreign(w *world.World, service *corev1.Service, port *corev1.ServicePort) []netip.AddrPort {
-	if settings := w.Settings(); settings.RefuseUnmeshed || !settings.RefuseEgress {
+func foreign(w world.Reader, service *corev1.Service, port *corev1.ServicePort) []netip.AddrPort {
+	if settings := w.Settings(); settings.RefuseUnmeshed() || !settings.RefuseEgress() {
 		return nil
 	}
 	var found []netip.AddrPort

@@ -15,7 +15,7 @@ const ReasonNotInMesh = "NotInMesh"
 
 // MakerNotices gives what there is to say of the pods of a maker: whoever wrote a
 // controller hears no warning of an admission webhook.
-func MakerNotices(w *world.World, maker world.Maker) []Notice {
+func MakerNotices(w world.Reader, maker world.Maker) []Notice {
 	var out []Notice
 	found := newRefusals(w, maker.Key.Namespace)
 	for _, pod := range w.PodsOf(maker) {
@@ -29,7 +29,7 @@ func MakerNotices(w *world.World, maker world.Maker) []Notice {
 }
 
 // addHostPorts adds the clients of the node's ports that lead to a pod's Strict ports.
-func (r *refusals) addHostPorts(w *world.World, pod *world.Pod) {
+func (r *refusals) addHostPorts(w world.Reader, pod *world.Pod) {
 	view := w.View(pod.View)
 	if view == nil {
 		return

@@ -11,18 +11,21 @@ import (
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/world"
 )
 
-// Mesh gives what every proxy shares.
-func Mesh(w *world.World) model.Mesh {
+// Mesh gives what every proxy shares of a workload's side.
+func Mesh(w world.Reader) model.Mesh {
 	settings := w.Settings()
-	mesh := model.Mesh{
-		TrustDomain:         settings.TrustDomain,
-		Egress:              model.EgressPassthrough,
-		CertificateLifetime: settings.CertificateLifetime,
-		DecodeSlashes:       settings.DecodeSlashes,
-		TLS12:               settings.TLS12,
+	return model.Mesh{
+		TrustDomain:         settings.TrustDomain(),
+		CertificateLifetime: settings.CertificateLifetime(),
+		DecodeSlashes:       settings.DecodeSlashes(),
+		TLS12:               settings.TLS12(),
 	}
-	if settings.RefuseEgress {
-		mesh.Egress = model.EgressRefuse
+}
+
+// Egress says what happens to connections to addresses that no Service names.
+func Egress(w world.Reader) model.EgressMode {
+	if w.Settings().RefuseEgress() {
+		return model.EgressRefuse
 	}
-	return mesh
+	return model.EgressPassthrough
 }

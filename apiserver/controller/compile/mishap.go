@@ -31,7 +31,7 @@ type PortNotice struct {
 // sees, and its own ports; and only where the port's declaration makes the mishap
 // possible. No word of the proxy's is repeated.
 type Reporter struct {
-	world *world.World
+	world world.Reader
 	view  *world.View
 	mtls  setting
 	// hidden are the namespaces that it does not see, own the Services that select
@@ -41,7 +41,7 @@ type Reporter struct {
 }
 
 // NewReporter is for the view of that name, false if there is none.
-func NewReporter(w *world.World, name string) (Reporter, bool) {
+func NewReporter(w world.Reader, name string) (Reporter, bool) {
 	view := w.View(name)
 	if view == nil {
 		return Reporter{}, false

@@ -5,11 +5,14 @@ package compile
 
 import (
 	"fmt"
+	"maps"
+	"net/netip"
 	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/sidecar"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/world"
 )
@@ -33,7 +36,7 @@ type Notice struct {
 // ServiceNotices gives what there is to say of a Service, in a fixed order and
 // once for each reason: Events of one object that differ in their note alone are
 // taken for repetitions (KEP-383).
-func ServiceNotices(w *world.World, key world.Key) []Notice {
+func ServiceNotices(w world.Reader, key world.Key) []Notice {
 	service := w.Service(key)
 	if service == nil {
 		return nil
@@ -81,7 +84,7 @@ func ignored(service *corev1.Service) []Notice {
 // proxyPorts says which ports lead to one of the proxy in pods of the mesh, where no
 // application can listen. The port of the proxy's own statistics is for callers
 // outside the mesh, who reach it.
-func proxyPorts(w *world.World, service *corev1.Service) []Notice {
+func proxyPorts(w world.Reader, service *corev1.Service) []Notice {
 	var out []Notice
 	for _, port := range tcpPorts(service) {
 		for _, c := range candidatesAt(w, service, port, isProxyPort) {
@@ -127,20 +130,17 @@ func known(appProtocol string) bool {
 
 // endpointNotices says, once a port, that a headless Service shares endpoints
 // with an older one, whose protocol counts.
-func endpointNotices(w *world.World, service *corev1.Service) []Notice {
+func endpointNotices(w world.Reader, service *corev1.Service) []Notice {
 	if !world.Headless(service) {
 		return nil
 	}
 	var out []Notice
 	own := world.Key{Namespace: service.Namespace, Name: service.Name}
+	mine := claimsOf(w, own).own
 	for _, port := range tcpPorts(service) {
-		for _, other := range w.HeadlessServicesIn(service.Namespace) {
-			if other.Name == service.Name {
-				break
-			}
-			if shareEndpoints(w, service, port, other) {
-				key := world.Key{Namespace: other.Namespace, Name: other.Name}
-				out = append(out, Notice{ReasonEndpointTaken, fmt.Sprintf("port %d has endpoints that belong to %s, which is older: its protocol counts", port.Port, another(own, key))})
+		for _, other := range olderAt(w, own, mine) {
+			if shareEndpoints(mine, uint16(port.Port), claimsOf(w, other).own) {
+				out = append(out, Notice{ReasonEndpointTaken, fmt.Sprintf("port %d has endpoints that belong to %s, which is older: its protocol counts", port.Port, another(own, other))})
 				break
 			}
 		}
@@ -148,14 +148,31 @@ func endpointNotices(w *world.World, service *corev1.Service) []Notice {
 	return out
 }
 
-func shareEndpoints(w *world.World, service *corev1.Service, port *corev1.ServicePort, older *corev1.Service) bool {
-	mine := headlessPeers(w, service, port)
-	for _, p := range tcpPorts(older) {
-		for at := range headlessPeers(w, older, p) {
-			if _, ok := mine[at]; ok && headlessProtocol(p) != headlessProtocol(port) {
-				return true
+// olderAt gives the headless Services of a namespace that are older than one and have
+// some of its addresses, the oldest first.
+func olderAt(w world.Reader, own world.Key, mine []claim) []world.Key {
+	found := map[world.Key]struct{}{}
+	for _, c := range mine {
+		for _, other := range w.ServicesAt(c.at.Addr()) {
+			if other.Namespace == own.Namespace && other != own {
+				found[other] = struct{}{}
 			}
 		}
 	}
-	return false
+	return w.HeadlessOlderThan(own, slices.Collect(maps.Keys(found)))
+}
+
+// shareEndpoints tells whether an endpoint of a port is one of another Service too, at
+// a port of another protocol.
+func shareEndpoints(mine []claim, number uint16, others []claim) bool {
+	protocols := map[netip.AddrPort]model.Protocol{}
+	for _, c := range mine {
+		if c.service.Number == number {
+			protocols[c.at] = c.service.Protocol
+		}
+	}
+	return slices.ContainsFunc(others, func(c claim) bool {
+		protocol, shared := protocols[c.at]
+		return shared && protocol != c.service.Protocol
+	})
 }

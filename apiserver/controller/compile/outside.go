@@ -38,8 +38,8 @@ type refusals struct {
 	mayLoosen bool
 }
 
-func newRefusals(w *world.World, namespace string) refusals {
-	return refusals{callers: map[uint16]map[string]struct{}{}, namespace: namespace, mayLoosen: w.Settings().PodsMayLoosenMTLS}
+func newRefusals(w world.Reader, namespace string) refusals {
+	return refusals{callers: map[uint16]map[string]struct{}{}, namespace: namespace, mayLoosen: w.Settings().PodsMayLoosenMTLS()}
 }
 
 func (r *refusals) add(port uint16, caller string, own bool) {
@@ -52,18 +52,15 @@ func (r *refusals) add(port uint16, caller string, own bool) {
 
 // outsideNotices says which callers outside the mesh something leads to a Service,
 // and Strict ports of its pods refuse.
-func outsideNotices(w *world.World, service *corev1.Service) []Notice {
+func outsideNotices(w world.Reader, service *corev1.Service) []Notice {
 	found := newRefusals(w, service.Namespace)
 	key := world.Key{Namespace: service.Namespace, Name: service.Name}
-	registrations, scrape := w.Registrations(key), world.ScrapeOf(service)
+	registrations, scrape := w.Registrations(key), w.ScrapeOfService(key)
 	ports := tcpPorts(service)
 	if len(registrations) == 0 && !scrape.Asked && clients(service) == "" {
 		return nil
 	}
-	for _, view := range w.ViewsIn(service.Namespace) {
-		if !world.Selects(service, view) {
-			continue
-		}
+	for _, view := range w.ViewsSelected(key) {
 		mtls := newSetting(w, axisMTLS, view)
 		refused := func(number uint16) bool { return mtls.refuses(number) && w.Reaches(view.Name, number) }
 		for _, port := range ports {
@@ -114,7 +111,7 @@ func scrapedPort(scrape world.Scrape, view *world.View, ports []*corev1.ServiceP
 
 // ScrapeNotice says that a Prometheus outside the mesh, which pods of a view ask to
 // come, is refused; pod is the first of them. False if there is nothing to say.
-func ScrapeNotice(w *world.World, name string) (pod *world.Pod, notice Notice, refused bool) {
+func ScrapeNotice(w world.Reader, name string) (pod *world.Pod, notice Notice, refused bool) {
 	view := w.View(name)
 	if view == nil || !w.AsksToBeScraped(name) {
 		return nil, Notice{}, false

@@ -9,8 +9,6 @@ import (
 	"net/netip"
 	"slices"
 
-	corev1 "k8s.io/api/core/v1"
-
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/world"
 )
@@ -19,7 +17,9 @@ import (
 //
 // A headless Service owns the addresses of the pods behind it at their ports, of
 // several the oldest. At every other port a meshed pod's address is its account's.
-func Direct(w *world.World) model.Direct {
+func Direct(w world.Reader) model.Direct { return direct.Of(w, struct{}{}) }
+
+var direct = world.NewDerived(5, func(w world.Reader, _ struct{}) model.Direct {
 	found := map[netip.Addr]*answers{}
 	for address, peer := range podAddresses(w) {
 		found[address] = &answers{otherwise: &peer}
@@ -32,24 +32,57 @@ func Direct(w *world.World) model.Direct {
 		}
 		a.claim(at.Port(), o)
 	}
-	services := w.HeadlessServices()
-	for _, s := range services {
-		claimOwn(w, s, claim)
+	var services []world.Key
+	for _, s := range w.HeadlessServices() {
+		services = append(services, world.Key{Namespace: s.Namespace, Name: s.Name})
 	}
 	for _, s := range services {
-		for _, port := range tcpPorts(s) {
-			for _, at := range foreign(w, s, port) {
-				claim(at, owner{peer: model.Peer{Plaintext: true}})
-			}
+		for _, c := range claimsOf(w, s).own {
+			claim(c.at, c.owner)
+		}
+	}
+	for _, s := range services {
+		for _, at := range claimsOf(w, s).foreign {
+			claim(at, owner{peer: model.Peer{Plaintext: true}})
 		}
 	}
 	return model.Direct{Groups: group(found)}
+}, nil)
+
+// claims are the addresses and ports that a headless Service claims.
+type claims struct {
+	own []claim
+	// foreign are no pod's own.
+	foreign []netip.AddrPort
 }
+
+type claim struct {
+	at netip.AddrPort
+	owner
+}
+
+func claimsOf(w world.Reader, service world.Key) claims { return allClaims.Of(w, service) }
+
+var allClaims = world.NewDerived(4, func(w world.Reader, key world.Key) claims {
+	service := w.Service(key)
+	if service == nil || !world.Headless(service) {
+		return claims{}
+	}
+	var out claims
+	for _, p := range tcpPorts(service) {
+		s := model.DirectService{Key: model.ServiceKey(key), Number: uint16(p.Port), Protocol: headlessProtocol(p)}
+		for at, peer := range headlessPeers(w, service, p) {
+			out.own = append(out.own, claim{at, owner{s, peer}})
+		}
+		out.foreign = append(out.foreign, foreign(w, service, p)...)
+	}
+	return out
+}, nil)
 
 // podAddresses gives who answers at the address of each meshed pod: its
 // account, at whatever port. An address that two accounts seem to hold, as while
 // a cache lags behind, is refused: it is some meshed pod's, so never plaintext.
-func podAddresses(w *world.World) map[netip.Addr]model.Peer {
+func podAddresses(w world.Reader) map[netip.Addr]model.Peer {
 	peers := map[netip.Addr]model.Peer{}
 	for address, accounts := range w.MeshedAt() {
 		peer := model.Peer{Account: model.Account(accounts[0])}
@@ -61,19 +94,6 @@ func podAddresses(w *world.World) map[netip.Addr]model.Peer {
 		peers[address] = peer
 	}
 	return peers
-}
-
-func claimOwn(w *world.World, s *corev1.Service, claim func(netip.AddrPort, owner)) {
-	for _, p := range tcpPorts(s) {
-		service := model.DirectService{
-			Key:      model.ServiceKey{Namespace: s.Namespace, Name: s.Name},
-			Number:   uint16(p.Port),
-			Protocol: headlessProtocol(p),
-		}
-		for at, peer := range headlessPeers(w, s, p) {
-			claim(at, owner{service, peer})
-		}
-	}
 }
 
 // owner is who has an address at one port.
@@ -151,6 +171,6 @@ func (a *answers) group() *model.DirectGroup {
 
 // Account gives an account as whose pods peers may be met; false if no meshed
 // pod runs as it.
-func Account(w *world.World, key world.Key) (model.Account, bool) {
+func Account(w world.Reader, key world.Key) (model.Account, bool) {
 	return model.Account(key), w.HasAccount(key)
 }

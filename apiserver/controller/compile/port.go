@@ -68,13 +68,13 @@ func serverFirst(port *corev1.ServicePort) bool {
 
 // portCompiler makes the inbound ports of one view.
 type portCompiler struct {
-	world        *world.World
+	world        world.Reader
 	view         *world.View
 	mtls, access setting
 	policies     []applied
 }
 
-func newPortCompiler(w *world.World, view *world.View, policies []applied) portCompiler {
+func newPortCompiler(w world.Reader, view *world.View, policies []applied) portCompiler {
 	return portCompiler{w, view, newSetting(w, axisMTLS, view), newSetting(w, axisAccess, view), policies}
 }
 

@@ -8,20 +8,20 @@ import (
 	"slices"
 	"strings"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/intstr"
 
-	"github.com/openservicemesh/mesh-apiserver/apis/mesh/v1alpha1"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/intent"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/report"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/world"
 )
 
 // Reasons of the condition Accepted.
 const (
-	ReasonAccepted          = "Accepted"
-	ReasonInvalid           = "Invalid"
-	ReasonTargetNotFound    = "TargetNotFound"
-	ReasonReferenceNotFound = "ReferenceNotFound"
+	ReasonAccepted          = report.ReasonAccepted
+	ReasonInvalid           = report.ReasonInvalid
+	ReasonTargetNotFound    = report.ReasonTargetNotFound
+	ReasonReferenceNotFound = report.ReasonReferenceNotFound
 )
 
 // Report is what is to be said of a policy itself: whether it acts as it is
@@ -49,31 +49,30 @@ type Report struct {
 // messages is how many sentences a Report's message has at most.
 const messages = 8
 
-// Policy reports on a MeshPolicy; false if it is not there.
-func Policy(w *world.World, key world.Key) (Report, bool) { return NewReports(w).Policy(key) }
+// FactsOf gives what a workload's unit has said of a view.
+type FactsOf func(view string) *Facts
 
-// Policy is the same for one of many, while nothing changes.
-func (rs *Reports) Policy(key world.Key) (Report, bool) {
-	w := rs.world
-	policy := w.Policy(key)
+// Policy reports on a policy; false if it is not there.
+func Policy(w world.Reader, origin intent.Reference, factsOf FactsOf) (Report, bool) {
+	policy := w.Policy(origin)
 	if policy == nil {
 		return Report{}, false
 	}
-	affected, views := affectedBy(w, policy)
+	affected, views := affectedBy(w, policy, factsOf)
 	invalid := invalidRules(w, policy)
 	targets := missingTargets(w, policy)
 	callers := missingCallers(w, policy)
-	large := rs.tooLarge(affected)
+	large := tooLargeNotes(affected)
 	notes := outsidePorts(policy, affected)
 	if len(affected) == 0 && len(targets) == 0 {
 		notes = append(notes, "no pod of the mesh is its target")
 	}
-	report := Report{UID: policy.UID, Generation: policy.Generation, Reason: ReasonAccepted, Views: views}
-	if policy.Spec.Mode == v1alpha1.PolicyModeAudit {
+	report := Report{UID: policy.Origin.UID, Generation: policy.Origin.Generation, Reason: ReasonAccepted, Views: views}
+	if policy.Audit {
 		report.Audit = true
 		notes = append(notes, "it is in audit and changes no verdict")
 	} else {
-		report.FirstByte = rs.firstByte(policy, affected)
+		report.FirstByte = firstByte(w, policy, affected)
 	}
 	switch {
 	case len(invalid) > 0:
@@ -102,48 +101,55 @@ func sentence(parts []string) string {
 type reach struct {
 	view  *world.View
 	scope scope
+	facts *Facts
 }
 
-func affectedBy(w *world.World, policy *v1alpha1.MeshPolicy) ([]reach, []string) {
+func affectedBy(w world.Reader, policy *intent.Access, factsOf FactsOf) ([]reach, []string) {
 	var found []reach
 	var names []string
 	for _, view := range w.ViewsFor(policy) {
 		if scope := scopeOf(w, policy, view); !scope.empty() {
-			found = append(found, reach{view, scope})
+			facts := factsOf(view.Name)
+			if facts == nil {
+				// It could not be compiled, and admits no caller.
+				facts = &Facts{}
+			}
+			found = append(found, reach{view, scope, facts})
 			names = append(names, view.Name)
 		}
 	}
 	return found, names
 }
 
-func invalidRules(w *world.World, policy *v1alpha1.MeshPolicy) []string {
+func invalidRules(w world.Reader, policy *intent.Access) []string {
 	effect := "it admits no caller"
-	if policy.Spec.Action == v1alpha1.PolicyActionDeny {
+	if policy.Action == intent.Deny {
 		effect = "it denies every call to the ports that it names"
 	}
-	if policy.Spec.Mode == v1alpha1.PolicyModeAudit {
+	if policy.Audit {
 		effect = "in audit it counts as if " + effect
 	}
 	var found []string
-	if _, err := metav1.LabelSelectorAsSelector(policy.Spec.Selector); err != nil {
-		found = append(found, fmt.Sprintf("selector: %v; the whole namespace is the target", err))
+	if policy.SelectorError != "" {
+		found = append(found, fmt.Sprintf("selector: %s; the whole namespace is the target", policy.SelectorError))
 	}
 	for i, r := range compiledOf(w, policy).rules {
+		in := &policy.Rules[i]
 		switch {
-		case r.broken != nil:
-			found = append(found, fmt.Sprintf("rule %s: %v; %s", ruleName(policy, i), r.broken, effect))
+		case in.Broken != "":
+			found = append(found, fmt.Sprintf("rule %s: %s; %s", in.Name, in.Broken, effect))
 		case r.nobody && !r.absent:
-			found = append(found, fmt.Sprintf("rule %s: no caller can match all fields of an item of from", ruleName(policy, i)))
+			found = append(found, fmt.Sprintf("rule %s: no caller can match all fields of an item of from", in.Name))
 		}
 	}
 	return found
 }
 
-func missingTargets(w *world.World, policy *v1alpha1.MeshPolicy) []string {
+func missingTargets(w world.Reader, policy *intent.Access) []string {
 	var found []string
-	for _, ref := range policy.Spec.TargetRefs {
-		if target(w, policy, ref) == nil {
-			found = append(found, fmt.Sprintf("target %s %q is not there and nothing of it is affected", ref.Kind, ref.Name))
+	for _, reference := range policy.Targets {
+		if target(w, reference) == nil {
+			found = append(found, fmt.Sprintf("target %s %q is not there and nothing of it is affected", reference.Kind, reference.Name))
 		}
 	}
 	return found
@@ -151,22 +157,22 @@ func missingTargets(w *world.World, policy *v1alpha1.MeshPolicy) []string {
 
 // missingCallers says which accounts and namespaces of a policy do not exist. A
 // Deny takes a principal for an identity, whatever has become of its account.
-func missingCallers(w *world.World, policy *v1alpha1.MeshPolicy) []string {
-	deny := policy.Spec.Action == v1alpha1.PolicyActionDeny
+func missingCallers(w world.Reader, policy *intent.Access) []string {
+	deny := policy.Action == intent.Deny
 	effect := "it admits no caller until it exists"
 	if deny {
 		effect = "certificates that have outlived it are refused all the same"
 	}
 	var found []string
-	for i := range policy.Spec.Rules {
-		rule := &policy.Spec.Rules[i]
-		callers := world.Callers(policy, rule)
+	for i := range policy.Rules {
+		rule := &policy.Rules[i]
+		callers := rule.Callers()
 		if !deny {
-			callers = append(callers, principalsOf(w.Settings().TrustDomain, rule)...)
+			callers = append(callers, principalsOf(w.Settings().TrustDomain(), rule)...)
 		}
 		for _, caller := range callers {
 			if !w.Exists(caller) {
-				found = append(found, fmt.Sprintf("rule %s: %s does not exist; %s", ruleName(policy, i), caller, effect))
+				found = append(found, fmt.Sprintf("rule %s: %s does not exist; %s", rule.Name, caller, effect))
 			}
 		}
 	}
@@ -174,16 +180,16 @@ func missingCallers(w *world.World, policy *v1alpha1.MeshPolicy) []string {
 }
 
 // outsidePorts names the ports of rules that no affected view has in scope.
-func outsidePorts(policy *v1alpha1.MeshPolicy, affected []reach) []string {
+func outsidePorts(policy *intent.Access, affected []reach) []string {
 	if len(affected) == 0 {
 		return nil
 	}
 	var found []string
-	for i := range policy.Spec.Rules {
-		for _, to := range policy.Spec.Rules[i].To {
+	for i := range policy.Rules {
+		for _, to := range policy.Rules[i].To {
 			for _, port := range to.Ports {
 				if !slices.ContainsFunc(affected, func(r reach) bool { return r.has(port) }) {
-					found = append(found, fmt.Sprintf("rule %s: port %s is outside the target and matches nothing", ruleName(policy, i), port.String()))
+					found = append(found, fmt.Sprintf("rule %s: port %s is outside the target and matches nothing", policy.Rules[i].Name, port.String()))
 				}
 			}
 		}

@@ -57,13 +57,13 @@ func TestWorkloadWithTooManyPortsAdmitsNobody(t *testing.T) {
 		policies = append(policies, "{action: Deny, rules: [{to: [{ports: ["+strings.Join(ports, ", ")+"]}]}]}")
 	}
 	w := shopWorld(t, "Open", policies)
-	workload, _, _ := compile.Workload(w, w.Views()[0])
+	workload, facts, _ := compile.Workload(w.Reader(), w.Views()[0])
 	for _, c := range []call{{"buy/buyer", 8080, "GET /"}, {"buy/buyer", 20000, ""}, {"buy/buyer", 4444, ""}} {
 		if passes(workload, c) {
 			t.Errorf("%+v passes", c)
 		}
 	}
-	report, _ := compile.Policy(w, w.Policies()[0])
+	report, _ := compile.Policy(w.Reader(), w.Policies()[0], func(string) *compile.Facts { return facts })
 	if !strings.Contains(report.Message, "more than 512 ports") {
 		t.Errorf("the report does not say so: %q", report.Message)
 	}
@@ -199,7 +199,7 @@ func TestRules(t *testing.T) {
 	}} {
 		t.Run(test.name, func(t *testing.T) {
 			w := shopWorld(t, test.access, test.policies)
-			workload, _, _ := compile.Workload(w, w.Views()[0])
+			workload, _, _ := compile.Workload(w.Reader(), w.Views()[0])
 			for _, c := range test.passes {
 				if !passes(workload, c) {
 					t.Errorf("%+v is refused", c)

@@ -8,7 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/util/intstr"
 
-	"github.com/openservicemesh/mesh-apiserver/apis/mesh/v1alpha1"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/intent"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/world"
 )
 
@@ -32,24 +32,18 @@ func (s scope) has(port uint16) bool {
 }
 
 // scopeOf gives what a policy has as its target in a view that it speaks to. A
-// Service that is not there, or selects nothing, names nothing. A selector that
-// cannot be read means the whole namespace, since it must not mean less than
-// its author had in mind.
-func scopeOf(w *world.World, policy *v1alpha1.MeshPolicy, view *world.View) scope {
-	if len(policy.Spec.TargetRefs) > 0 {
+// Service that is not there, or selects nothing, names nothing.
+func scopeOf(w world.Reader, policy *intent.Access, view *world.View) scope {
+	if len(policy.Targets) > 0 {
 		return scope{ports: servicesScope(w, policy, view)}
 	}
-	if policy.Spec.Selector == nil {
-		return scope{every: true}
-	}
-	compiled := compiledOf(w, policy)
-	return scope{every: compiled.selectorErr != nil || compiled.selector.Matches(labels.Set(view.Labels))}
+	return scope{every: policy.Selector == nil || policy.Selector.Matches(labels.Set(view.Labels))}
 }
 
-func servicesScope(w *world.World, policy *v1alpha1.MeshPolicy, view *world.View) map[uint16]struct{} {
+func servicesScope(w world.Reader, policy *intent.Access, view *world.View) map[uint16]struct{} {
 	ports := map[uint16]struct{}{}
-	for _, ref := range policy.Spec.TargetRefs {
-		service := target(w, policy, ref)
+	for _, reference := range policy.Targets {
+		service := target(w, reference)
 		if service == nil || !world.Selects(service, view) {
 			continue
 		}
@@ -62,12 +56,12 @@ func servicesScope(w *world.World, policy *v1alpha1.MeshPolicy, view *world.View
 	return ports
 }
 
-// target gives the Service that a reference names, or nil.
-func target(w *world.World, policy *v1alpha1.MeshPolicy, ref v1alpha1.PolicyTargetReference) *corev1.Service {
-	if ref.Group != corev1.GroupName || ref.Kind != world.KindService {
+// target gives the Service that a target of a policy is, or nil.
+func target(w world.Reader, reference intent.Reference) *corev1.Service {
+	if reference.Kind != intent.KindService {
 		return nil
 	}
-	return w.Service(world.Key{Namespace: policy.Namespace, Name: ref.Name})
+	return w.Service(reference.Key)
 }
 
 // targetPort resolves the target port of a Service's TCP port in a view; false

@@ -6,6 +6,7 @@ package compile
 import (
 	"cmp"
 	"net/netip"
+	"reflect"
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
@@ -16,10 +17,31 @@ import (
 
 // Service gives how callers reach a Service by its addresses; false if it has
 // none that it owns, or is not there.
-func Service(w *world.World, key world.Key) (model.Service, bool) {
+func Service(w world.Reader, key world.Key) (model.Service, bool) {
+	found := services.Of(w, key)
+	return found.Service, found.there
+}
+
+// Front gives all of a Service but its endpoints, and the view of the proxies that
+// see it. Where its endpoints alone are others, it is the same: to make clusters,
+// routes and listeners anew is a quarter of what an endpoint's change costs the server
+// before it is sent to a proxy.
+func Front(w world.Reader, key world.Key) (service model.Service, view string, there bool) {
+	found := fronts.Of(w, key)
+	return found.Service, found.view, found.there
+}
+
+// front is a Service with the view of the proxies that see it.
+type front struct {
+	model.Service
+	view  string
+	there bool
+}
+
+var services = world.NewDerived(4, func(w world.Reader, key world.Key) front {
 	service, out, ok := facade(w, key)
 	if !ok {
-		return model.Service{}, false
+		return front{}
 	}
 	for i := range service.Spec.Ports {
 		port := &service.Spec.Ports[i]
@@ -28,13 +50,20 @@ func Service(w *world.World, key world.Key) (model.Service, bool) {
 		}
 	}
 	sortPorts(out.Ports)
-	return out, true
-}
+	return front{Service: out, there: true}
+}, nil)
+
+var fronts = world.NewDerived(5, func(w world.Reader, key world.Key) front {
+	found := services.Of(w, key)
+	found.Service = found.WithoutEndpoints()
+	found.view = w.NamespaceView(key.Namespace)
+	return found
+}, func(a, b front) bool { return reflect.DeepEqual(a, b) })
 
 // RefusingService is the same Service with nothing behind it. It stands in for
 // one whose endpoints cannot be compiled, so that its addresses are not taken
 // for addresses that no Service names.
-func RefusingService(w *world.World, key world.Key) (model.Service, bool) {
+func RefusingService(w world.Reader, key world.Key) (model.Service, bool) {
 	service, out, ok := facade(w, key)
 	if !ok {
 		return model.Service{}, false
@@ -49,7 +78,7 @@ func RefusingService(w *world.World, key world.Key) (model.Service, bool) {
 }
 
 // facade is a Service without its ports.
-func facade(w *world.World, key world.Key) (*corev1.Service, model.Service, bool) {
+func facade(w world.Reader, key world.Key) (*corev1.Service, model.Service, bool) {
 	service := w.Service(key)
 	if service == nil {
 		return nil, model.Service{}, false
@@ -59,11 +88,11 @@ func facade(w *world.World, key world.Key) (*corev1.Service, model.Service, bool
 }
 
 // owned gives the addresses that a Service claims and has.
-func owned(w *world.World, key world.Key) []netip.Addr {
+func owned(w world.Reader, key world.Key) []netip.Addr {
 	return slices.DeleteFunc(world.Addresses(w.Service(key)), func(a netip.Addr) bool { return w.Owner(a) != key })
 }
 
-func servicePort(w *world.World, service *corev1.Service, port *corev1.ServicePort) model.ServicePort {
+func servicePort(w world.Reader, service *corev1.Service, port *corev1.ServicePort) model.ServicePort {
 	out := model.ServicePort{Number: uint16(port.Port), Protocol: protocol(port), Opaque: opaque(service)}
 	if out.Opaque && out.Protocol == model.ProtocolDetect {
 		out.Protocol = model.ProtocolTCP

@@ -9,8 +9,8 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/openservicemesh/mesh-apiserver/apis/mesh/v1alpha1"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/metadata"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/world"
 )
 
@@ -22,17 +22,17 @@ type axis struct {
 	annotation, ports string
 	strict, loose     string
 	// name is that of MeshConfig.spec.traffic.podsMayLoosen.
-	name v1alpha1.TrafficAxis
+	name string
 }
 
 var (
 	axisMTLS = axis{
 		annotation: metadata.MTLSAnnotation, ports: metadata.MTLSPortsAnnotation,
-		strict: string(v1alpha1.MTLSStrict), loose: string(v1alpha1.MTLSPermissive), name: v1alpha1.TrafficAxisMTLS,
+		strict: "Strict", loose: "Permissive", name: "mtls",
 	}
 	axisAccess = axis{
 		annotation: metadata.AccessAnnotation, ports: metadata.AccessPortsAnnotation,
-		strict: string(v1alpha1.AccessDefaultDeny), loose: string(v1alpha1.AccessOpen), name: v1alpha1.TrafficAxisAccess,
+		strict: string(model.AccessDefaultDeny), loose: string(model.AccessOpen), name: "access",
 	}
 )
 
@@ -71,11 +71,11 @@ type setting struct {
 	pod       map[string]string
 }
 
-func newSetting(w *world.World, a axis, view *world.View) setting {
+func newSetting(w world.Reader, a axis, view *world.View) setting {
 	settings := w.Settings()
-	out := setting{axis: a, namespace: settings.Permissive, mayLoosen: settings.PodsMayLoosenMTLS, pod: view.Traffic}
-	if a.name == v1alpha1.TrafficAxisAccess {
-		out.namespace, out.mayLoosen = !settings.DefaultDeny, settings.PodsMayLoosenAccess
+	out := setting{axis: a, namespace: settings.Permissive(), mayLoosen: settings.PodsMayLoosenMTLS(), pod: view.Traffic}
+	if a.name == axisAccess.name {
+		out.namespace, out.mayLoosen = !settings.DefaultDeny(), settings.PodsMayLoosenAccess()
 	}
 	annotations := w.NamespaceTraffic(view.Namespace)
 	if value, ok := annotations[a.annotation]; ok {
@@ -136,9 +136,13 @@ func (s setting) named() map[uint16]bool {
 	return named
 }
 
+// ReasonTrafficAnnotation is the reason of notices about metadata that do not act as they are
+// written.
+const ReasonTrafficAnnotation = "TrafficAnnotation"
+
 // WorkloadProblems says what in the annotations of a view's pods does not act as
 // it is written, one sentence each.
-func WorkloadProblems(w *world.World, view *world.View) []string {
+func WorkloadProblems(w world.Reader, view *world.View) []string {
 	var found []string
 	for _, a := range []axis{axisMTLS, axisAccess} {
 		s := newSetting(w, a, view)
@@ -198,7 +202,7 @@ func (a axis) refused(annotation string) string {
 }
 
 // NamespaceProblems is WorkloadProblems for the annotations of a Namespace.
-func NamespaceProblems(w *world.World, namespace string) []string {
+func NamespaceProblems(w world.Reader, namespace string) []string {
 	var found []string
 	annotations := w.NamespaceTraffic(namespace)
 	for _, a := range []axis{axisMTLS, axisAccess} {

@@ -40,17 +40,17 @@ func TestAnEntryThatNamesNoPortMakesEveryPortStrict(t *testing.T) {
 		w := worldtest.World(withPorts(objects, value)...)
 		seen := false
 		for _, view := range w.Views() {
-			if w.View(view).Labels["is"] != "no-port" {
+			if w.Reader().View(view).Labels["is"] != "no-port" {
 				continue
 			}
-			m, _, ok := compile.Workload(w, view)
+			m, _, ok := compile.Workload(w.Reader(), view)
 			seen = ok
 			for _, port := range m.Ports {
 				if port.Number == 8080 && port.Permissive == strict {
 					t.Errorf("mtls-ports %q: port 8080, which it does not name, is Permissive: %v", value, port.Permissive)
 				}
 			}
-			if problems := compile.WorkloadProblems(w, w.View(view)); strict && len(problems) == 0 {
+			if problems := compile.WorkloadProblems(w.Reader(), w.Reader().View(view)); strict && len(problems) == 0 {
 				t.Errorf("mtls-ports %q: nothing is said of it", value)
 			}
 		}
@@ -83,13 +83,13 @@ func TestANoticeOfRefusedCallersNamesTheirRemedy(t *testing.T) {
 		}
 		worldtest.Set(w, configuration)
 	}
-	many := w.Service(world.Key{Namespace: "shop", Name: "many"}).DeepCopy()
+	many := w.Reader().Service(world.Key{Namespace: "shop", Name: "many"}).DeepCopy()
 	for i := range int32(100) {
 		many.Spec.Ports = append(many.Spec.Ports, corev1.ServicePort{Name: fmt.Sprint("p", i), Port: 20000 + i})
 	}
 	worldtest.Set(w, many)
 	for _, name := range []string{"operator", "many"} {
-		notices := compile.ServiceNotices(w, world.Key{Namespace: "shop", Name: name})
+		notices := compile.ServiceNotices(w.Reader(), world.Key{Namespace: "shop", Name: name})
 		if len(notices) != 1 || len(notices[0].Message) >= 1024 || !strings.HasSuffix(notices[0].Message, "of the Namespace shop, or write Strict there if that is meant") {
 			t.Errorf("%s: %+v", name, notices)
 		}

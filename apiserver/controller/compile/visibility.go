@@ -19,7 +19,7 @@ const ReasonInvalidVisibility = "InvalidVisibility"
 // Seen gives what of a Direct the proxies see from which namespaces are hidden:
 // calls to pods of those, and to the addresses of their Services, are refused.
 // They are never passed through, for what is in the mesh is never plaintext.
-func Seen(w *world.World, d model.Direct, hidden []string) model.Direct {
+func Seen(w world.Reader, d model.Direct, hidden []string) model.Direct {
 	if len(hidden) == 0 {
 		return d
 	}
@@ -69,7 +69,7 @@ func namespaceOf(g model.DirectGroup) string {
 }
 
 // NamespaceNotices gives what there is to say of a Namespace.
-func NamespaceNotices(w *world.World, namespace string) []Notice {
+func NamespaceNotices(w world.Reader, namespace string) []Notice {
 	value, annotated := w.VisibilityOf(namespace)
 	if _, _, parsed := world.ParseVisibility(value); parsed || !annotated {
 		return nil

@@ -9,7 +9,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/util/intstr"
 
-	"github.com/openservicemesh/mesh-apiserver/apis/mesh/v1alpha1"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/intent"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/world"
 )
@@ -27,19 +27,23 @@ const maxPorts = 512
 // times over, and every edit sends them again.
 const maxRuleBytes = 8 << 20
 
-// Workload gives the inbound side of a view, and the policies that have a part
-// of it as their target, sorted by name; false if the view has no pod. One with
-// more than maxPorts ports or maxRuleBytes of rules admits nobody.
-func Workload(w *world.World, name string) (model.Workload, []world.Key, bool) {
+// Workload gives the inbound side of a view, and what reports say of it; false if the
+// view has no pod. One with more than maxPorts ports or maxRuleBytes of rules admits
+// nobody.
+func Workload(w world.Reader, name string) (model.Workload, *Facts, bool) {
 	view := w.View(name)
 	if view == nil {
 		return model.Workload{}, nil, false
 	}
-	policies := policiesOn(w, view)
-	targeting := keys(policies)
-	policies, ports := withinBounds(w, view, policies)
+	all := policiesOn(w, view)
+	policies, ports := withinBounds(w, view, all)
+	out := workload(w, view, policies, ports)
+	return out, newFacts(w, view, all, out), true
+}
+
+func workload(w world.Reader, view *world.View, policies []applied, ports map[uint16]declared) model.Workload {
 	if tooLarge(ports, policies) {
-		return closedWorkload(view), targeting, true
+		return closedWorkload(view)
 	}
 	out := model.Workload{View: view.Name, Family: family(view), Namespace: view.Namespace, CertificateLifetime: view.CertificateLifetime}
 	compiler := newPortCompiler(w, view, policies)
@@ -49,12 +53,12 @@ func Workload(w *world.World, name string) (model.Workload, []world.Key, bool) {
 		}
 	}
 	out.Ports = append(out.Ports, compiler.port(everyOther, declared{}))
-	return out, targeting, true
+	return out
 }
 
 // withinBounds gives the policies of a workload with its ports, without those in
 // audit where it would be too large with them: audit changes no verdict.
-func withinBounds(w *world.World, view *world.View, policies []applied) ([]applied, map[uint16]declared) {
+func withinBounds(w world.Reader, view *world.View, policies []applied) ([]applied, map[uint16]declared) {
 	ports := portsOf(w, view, policies)
 	if tooLarge(ports, policies) {
 		policies = slices.DeleteFunc(slices.Clone(policies), applied.audits)
@@ -65,12 +69,12 @@ func withinBounds(w *world.World, view *world.View, policies []applied) ([]appli
 
 // ClosedWorkload admits nobody anywhere. It stands in for a workload that
 // cannot be compiled.
-func ClosedWorkload(w *world.World, name string) (model.Workload, []world.Key, bool) {
+func ClosedWorkload(w world.Reader, name string) (model.Workload, bool) {
 	view := w.View(name)
 	if view == nil {
-		return model.Workload{}, nil, false
+		return model.Workload{}, false
 	}
-	return closedWorkload(view), nil, true
+	return closedWorkload(view), true
 }
 
 func closedWorkload(view *world.View) model.Workload {
@@ -88,14 +92,14 @@ func family(view *world.View) string {
 
 // applied is a policy with what it has as its target in one view.
 type applied struct {
-	policy *v1alpha1.MeshPolicy
+	policy *intent.Access
 	scope  scope
 	*compiledPolicy
 }
 
-func policiesOn(w *world.World, view *world.View) []applied {
+func policiesOn(w world.Reader, view *world.View) []applied {
 	var found []applied
-	for _, policy := range w.PoliciesFor(view.Namespace) {
+	for _, policy := range w.PoliciesOn(view, w.ServicesSelecting(view)) {
 		if scope := scopeOf(w, policy, view); !scope.empty() {
 			found = append(found, applied{policy, scope, compiledOf(w, policy)})
 		}
@@ -103,18 +107,10 @@ func policiesOn(w *world.World, view *world.View) []applied {
 	return found
 }
 
-func keys(policies []applied) []world.Key {
-	var out []world.Key
-	for _, p := range policies {
-		out = append(out, world.Key{Namespace: p.policy.Namespace, Name: p.policy.Name})
-	}
-	return out
-}
-
 // portsOf gives the ports that need an entry of their own, and what Services
 // declare for them: those that the pod declares, those at which a Service dials
 // it, and those that an annotation or a policy names.
-func portsOf(w *world.World, view *world.View, policies []applied) map[uint16]declared {
+func portsOf(w world.Reader, view *world.View, policies []applied) map[uint16]declared {
 	ports := map[uint16]declared{}
 	for _, p := range view.Ports {
 		ports[p.Number] = declared{}
@@ -143,7 +139,7 @@ func portsOf(w *world.World, view *world.View, policies []applied) map[uint16]de
 }
 
 // audits tells whether a policy reports only.
-func (p applied) audits() bool { return p.policy.Spec.Mode == v1alpha1.PolicyModeAudit }
+func (p applied) audits() bool { return p.policy.Audit }
 
 func tooLarge(ports map[uint16]declared, policies []applied) bool {
 	return len(ports) > maxPorts || rulesSize(ports, policies) > maxRuleBytes
@@ -172,7 +168,7 @@ func (p applied) numbers() []uint16 {
 	var numbers []uint16
 	for _, r := range p.rules {
 		for _, to := range r.to {
-			for _, port := range to.ports {
+			for _, port := range to.Ports {
 				if port.Type == intstr.Int && p.scope.has(uint16(port.IntVal)) {
 					numbers = append(numbers, uint16(port.IntVal))
 				}

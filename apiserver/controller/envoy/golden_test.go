@@ -41,7 +41,6 @@ type input struct {
 type workload struct {
 	Workload model.Workload
 	Labels   map[string]string
-	Policies []any
 }
 
 func (in input) resources(t *testing.T, roots []byte) []Resource {

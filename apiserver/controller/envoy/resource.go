@@ -44,3 +44,11 @@ func Encode(name, view string, m proto.Message) (Resource, error) {
 		Body:    &anypb.Any{TypeUrl: typeURL, Value: value},
 	}, nil
 }
+
+// InView makes resources those of the proxies that share a view.
+func InView(view string, resources []Resource) []Resource {
+	for i := range resources {
+		resources[i].View = view
+	}
+	return resources
+}

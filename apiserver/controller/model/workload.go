@@ -3,7 +3,10 @@
 
 package model
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // ProxyID names a proxy by the pod it lives in. It is the string of the
 // certificate's extension and of Envoy's --service-node.
@@ -14,16 +17,27 @@ type ProxyID struct {
 // String gives "namespace/pod/uid".
 func (p ProxyID) String() string { return p.Namespace + "/" + p.Pod + "/" + p.UID }
 
+// ParseProxyID reads what String has written.
+func ParseProxyID(text string) ProxyID {
+	namespace, rest, _ := strings.Cut(text, "/")
+	pod, uid, _ := strings.Cut(rest, "/")
+	return ProxyID{namespace, pod, uid}
+}
+
 // Proxy is one pod of the mesh that runs a sidecar.
 type Proxy struct {
 	ID             ProxyID
 	ServiceAccount string
-	// View is the View of the Workload that this pod is an instance of.
-	View string
-	// Sees are further views whose resources it is sent, sorted; nil where
-	// everything is visible to the whole mesh.
-	Sees []string
+	// Views are those whose resources it is sent, the most specific first: of what
+	// several of them have under one name it is sent that of the first. A sidecar has
+	// the view of its Workload, those that it shares with some, and "", which is the
+	// whole mesh's. It is never empty, and has each view once.
+	Views []string
 }
+
+// Own is the most specific of the proxy's views: of a sidecar, that of the Workload
+// which its pod is an instance of.
+func (p Proxy) Own() string { return p.Views[0] }
 
 // Workload is the inbound side of all pods that cannot be told apart by
 // anything that the mesh reads: same namespace, account, labels and ports.

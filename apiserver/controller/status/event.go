@@ -11,16 +11,18 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 
-	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/compile"
+	"github.com/openservicemesh/mesh-apiserver/apis/mesh/v1alpha1"
 )
 
-// worthAnEvent are the reasons of a condition that somebody has to act on. The
-// others, such as that proxies have not answered yet, pass by themselves.
-var worthAnEvent = map[string]bool{
-	ReasonRejected:                  true,
-	compile.ReasonInvalid:           true,
-	compile.ReasonTargetNotFound:    true,
-	compile.ReasonReferenceNotFound: true,
+// worthAnEvent tells whether a condition has to be acted on: one of those that every
+// kind has, which is false, and not because proxies have not answered yet, for that
+// passes by itself.
+func worthAnEvent(c metav1.Condition) bool {
+	switch c.Type {
+	case v1alpha1.ConditionAccepted, v1alpha1.ConditionResolvedRefs, v1alpha1.ConditionProgrammed:
+		return c.Status == metav1.ConditionFalse && c.Reason != ReasonPending
+	}
+	return false
 }
 
 // maxNote is what an Event's note may have, in bytes (events.k8s.io/v1 allows 1024).
@@ -33,7 +35,7 @@ func (w *Writer) tell(object runtime.Object, before, now []metav1.Condition) {
 	told := map[string]bool{}
 	for _, c := range now {
 		old := meta.FindStatusCondition(before, c.Type)
-		if c.Status != metav1.ConditionFalse || !worthAnEvent[c.Reason] || told[c.Reason] || old != nil && old.Reason == c.Reason && old.ObservedGeneration == c.ObservedGeneration {
+		if !worthAnEvent(c) || told[c.Reason] || old != nil && old.Reason == c.Reason && old.ObservedGeneration == c.ObservedGeneration {
 			continue
 		}
 		told[c.Reason] = true

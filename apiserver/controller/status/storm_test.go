@@ -19,7 +19,8 @@ import (
 	"k8s.io/client-go/tools/events"
 
 	"github.com/openservicemesh/mesh-apiserver/apis/mesh/v1alpha1"
-	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/compile"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/report"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/unit"
 	"github.com/openservicemesh/mesh-apiserver/generated/clientset/versioned"
 	"github.com/openservicemesh/mesh-apiserver/generated/informers/externalversions"
 )
@@ -28,7 +29,7 @@ import (
 // acknowledge under ten policies: each policy is written once a second at most,
 // and its last counts are there within a second of the last ACK.
 func TestRolloutWritesAPolicyAtMostOnceASecond(t *testing.T) {
-	const policies, proxies = 10, 500
+	const policies, rollout = 10, 500
 	type write struct {
 		at     time.Time
 		counts v1alpha1.ProxyCounts
@@ -51,8 +52,8 @@ func TestRolloutWritesAPolicyAtMostOnceASecond(t *testing.T) {
 	client := versioned.NewForConfigOrDie(&rest.Config{Host: server.URL, QPS: -1, ContentConfig: rest.ContentConfig{ContentType: "application/json"}})
 	informers := externalversions.NewSharedInformerFactory(client, 0)
 	cache := informers.Mesh().V1alpha1().MeshPolicies().Informer().GetIndexer()
-	var known views
-	writer := New(client, informers, &known, events.NewFakeRecorder(100))
+	var known proxies
+	writer := New(&known, events.NewFakeRecorder(100), policyTarget(client, informers.Mesh().V1alpha1().MeshPolicies().Lister()))
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
 	go func() { writer.Run(ctx); close(done) }()
@@ -67,22 +68,23 @@ func TestRolloutWritesAPolicyAtMostOnceASecond(t *testing.T) {
 		if err := cache.Add(policy); err != nil {
 			t.Fatal(err)
 		}
-		writer.Report(types.NamespacedName{Namespace: "a", Name: policy.Name},
-			&compile.Report{UID: "1", Generation: 1, Accepted: true, Reason: compile.ReasonAccepted, Views: []string{"v"}})
+		writer.Report(kindMeshPolicy, types.NamespacedName{Namespace: "a", Name: policy.Name}, &report.Report{
+			UID: "1", Generation: 1, Accepted: report.Verdict{True: true, Reason: report.ReasonAccepted}, Units: []unit.ID{workload},
+		})
 	}
 
 	// The rollout: a proxy comes, and answers, every few milliseconds.
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
-	for range proxies {
+	for range rollout {
 		<-tick.C
 		known.connected.Add(1)
-		writer.Notify("v")
+		writer.Notify(workload)
 		known.acked.Add(1)
-		writer.Notify("v")
+		writer.Notify(workload)
 	}
 	end := time.Now()
-	want := v1alpha1.ProxyCounts{Affected: proxies, Acked: proxies}
+	want := v1alpha1.ProxyCounts{Affected: rollout, Acked: rollout}
 	settled := func() bool {
 		mu.Lock()
 		defer mu.Unlock()

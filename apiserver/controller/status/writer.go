@@ -7,22 +7,21 @@ package status
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"time"
 
+	apiequality "k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/client-go/util/workqueue"
 	"k8s.io/klog/v2"
 
-	"github.com/openservicemesh/mesh-apiserver/apis/mesh/v1alpha1"
-	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/compile"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/report"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/unit"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/xds"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/loop"
-	"github.com/openservicemesh/mesh-apiserver/generated/clientset/versioned"
-	"github.com/openservicemesh/mesh-apiserver/generated/informers/externalversions"
-	listers "github.com/openservicemesh/mesh-apiserver/generated/listers/mesh/v1alpha1"
 )
 
 // pause is the shortest time between two writes of one object's status.
@@ -40,140 +39,174 @@ const returning = 30 * time.Second
 // workers is how many objects are written at once.
 const workers = 4
 
-// fieldManager is who writes, in managedFields.
-const fieldManager = "mesh-apiserver"
+// FieldManager is who writes, in managedFields.
+const FieldManager = "mesh-apiserver"
 
-// Proxies is what the xDS server knows of the proxies of a view.
+// Proxies is what the xDS server knows of how far proxies are with units. When that
+// changes the Writer is to be told, by Notify, once after each question.
 type Proxies interface {
-	View(view string) xds.ViewState
+	Units(...unit.ID) xds.State
+}
+
+// name is an object of one of the kinds.
+type name struct {
+	kind string
+	types.NamespacedName
 }
 
 // Writer writes status. It writes on change only, and at most once a second an
 // object; Reports and notifications never wait for it.
 type Writer struct {
-	client   versioned.Interface
-	policies listers.MeshPolicyLister
-	configs  listers.MeshConfigLister
+	targets  map[string]Target
 	proxies  Proxies
 	recorder events.EventRecorder
-	audits   Audits
-	// queue has names of policies; the MeshConfig has no namespace.
-	queue workqueue.TypedRateLimitingInterface[types.NamespacedName]
-	now   func() time.Time
+	queue    workqueue.TypedRateLimitingInterface[name]
+	now      func() time.Time
 	// settled is when proxies that were connected before the start have returned.
 	settled time.Time
 
 	mu      sync.Mutex
-	reports map[types.NamespacedName]compile.Report
-	// byView are the policies that affect a view.
-	byView map[string]map[types.NamespacedName]struct{}
-	// inUse is the MeshConfig of the last compilation; unusable is why it failed.
-	inUse    *v1alpha1.MeshConfig
-	unusable error
+	reports map[name]report.Report
+	// carried are the objects that a unit's resources carry out.
+	carried map[unit.ID]map[name]struct{}
 	// written is when an object's status was written last.
-	written map[types.NamespacedName]time.Time
+	written map[name]time.Time
 }
 
-// New makes a Writer. The informers are the caller's to start.
-func New(client versioned.Interface, informers externalversions.SharedInformerFactory, proxies Proxies, recorder events.EventRecorder) *Writer {
-	return &Writer{
-		client:   client,
-		policies: informers.Mesh().V1alpha1().MeshPolicies().Lister(),
-		configs:  informers.Mesh().V1alpha1().MeshConfigs().Lister(),
+// New makes a Writer for some kinds.
+func New(proxies Proxies, recorder events.EventRecorder, targets ...Target) *Writer {
+	w := &Writer{
+		targets:  map[string]Target{},
 		proxies:  proxies,
 		recorder: recorder,
 		queue: workqueue.NewTypedRateLimitingQueue(
-			workqueue.NewTypedItemExponentialFailureRateLimiter[types.NamespacedName](10*time.Millisecond, 30*time.Second)),
+			workqueue.NewTypedItemExponentialFailureRateLimiter[name](10*time.Millisecond, 30*time.Second)),
 		now:     time.Now,
 		settled: time.Now().Add(returning),
-		reports: map[types.NamespacedName]compile.Report{},
-		byView:  map[string]map[types.NamespacedName]struct{}{},
-		written: map[types.NamespacedName]time.Time{},
+		reports: map[name]report.Report{},
+		carried: map[unit.ID]map[name]struct{}{},
+		written: map[name]time.Time{},
 	}
+	for _, target := range targets {
+		w.targets[target.Kind] = target
+	}
+	return w
 }
 
-// Report takes in what has been compiled of a policy, after its resources have
-// been handed over; nil says that the policy is gone.
-func (w *Writer) Report(key types.NamespacedName, report *compile.Report) {
+// Report takes in what there is to say of an object, after the resources that carry
+// it out have been handed over; nil says that the object is gone.
+func (w *Writer) Report(kind string, key types.NamespacedName, r *report.Report) {
+	n := name{kind, key}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for _, view := range w.reports[key].Views {
-		delete(w.byView[view], key)
-		if len(w.byView[view]) == 0 {
-			delete(w.byView, view)
+	for _, id := range w.reports[n].Units {
+		delete(w.carried[id], n)
+		if len(w.carried[id]) == 0 {
+			delete(w.carried, id)
 		}
 	}
-	if report == nil {
-		delete(w.reports, key)
-		delete(w.written, key)
+	if r == nil {
+		delete(w.reports, n)
+		delete(w.written, n)
+		if gone := w.targets[kind].Gone; gone != nil {
+			gone(key)
+		}
 		return
 	}
-	w.reports[key] = *report
-	for _, view := range report.Views {
-		if w.byView[view] == nil {
-			w.byView[view] = map[types.NamespacedName]struct{}{}
+	w.reports[n] = *r
+	for _, id := range r.Units {
+		if w.carried[id] == nil {
+			w.carried[id] = map[name]struct{}{}
 		}
-		w.byView[view][key] = struct{}{}
+		w.carried[id][n] = struct{}{}
 	}
-	w.queue.AddAfter(key, settle)
+	w.queue.AddAfter(n, settle)
 }
 
-// Notify takes in that the proxies of a view have come, gone, or answered.
-func (w *Writer) Notify(view string) {
+// Notify takes in that proxies have come, gone, or answered that have to ACK a unit,
+// or that they have other resources of it to ACK.
+func (w *Writer) Notify(id unit.ID) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for key := range w.byView[view] {
-		w.queue.Add(key)
+	for n := range w.carried[id] {
+		w.queue.Add(n)
 	}
 }
 
-// InUse takes in that everything has been compiled with a MeshConfig; unusable
-// says that its settings could not be.
-func (w *Writer) InUse(config *v1alpha1.MeshConfig, unusable error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.inUse, w.unusable = config, unusable
-	w.queue.Add(types.NamespacedName{Name: config.Name})
-}
+// Look takes in that what an object's kind alone has in its status has changed.
+func (w *Writer) Look(kind string, key types.NamespacedName) { w.queue.Add(name{kind, key}) }
 
 // Run writes until ctx ends.
 func (w *Writer) Run(ctx context.Context) { loop.Run(ctx, w.queue, workers, w.next) }
 
 // next writes one object's status, or says when it may.
-func (w *Writer) next(ctx context.Context, key types.NamespacedName) (time.Duration, error) {
-	if wait := w.wait(key); wait > 0 {
+func (w *Writer) next(ctx context.Context, n name) (time.Duration, error) {
+	if wait := w.wait(n); wait > 0 {
 		return wait, nil
 	}
-	err := w.write(ctx, key)
+	err := w.write(ctx, n)
 	switch {
 	case apierrors.IsNotFound(err):
 		return 0, nil
 	case err != nil && !apierrors.IsConflict(err):
-		klog.FromContext(ctx).Error(err, "Cannot write a status, will try again", "object", key.String())
+		klog.FromContext(ctx).Error(err, "Cannot write a status, will try again", "kind", n.kind, "object", n.String())
 	}
 	return 0, err
 }
 
 // wait is how long an object's status must not be written yet.
-func (w *Writer) wait(key types.NamespacedName) time.Duration {
+func (w *Writer) wait(n name) time.Duration {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	last, ok := w.written[key]
+	last, ok := w.written[n]
 	if !ok {
 		return 0
 	}
 	return pause - w.now().Sub(last)
 }
 
-func (w *Writer) write(ctx context.Context, key types.NamespacedName) error {
-	if key.Namespace == "" {
-		return w.writeConfig(ctx, key)
+func (w *Writer) write(ctx context.Context, n name) error {
+	w.mu.Lock()
+	r, ok := w.reports[n]
+	w.mu.Unlock()
+	if !ok {
+		return nil
 	}
-	return w.writePolicy(ctx, key)
-}
-
-func (w *Writer) wrote(key types.NamespacedName) {
+	target := w.targets[n.kind]
+	object, err := target.Get(n.NamespacedName)
+	if err != nil || object.GetUID() != r.UID || object.GetGeneration() != r.Generation {
+		// Another report is on its way.
+		return err
+	}
+	_, before := target.Edit(object)
+	edited, fields := target.Edit(object)
+	w.fill(n, target, edited, fields, r)
+	if apiequality.Semantic.DeepEqual(before.Status, fields.Status) {
+		return nil
+	}
+	if err := target.Write(ctx, edited); err != nil {
+		return fmt.Errorf("update the status of %s %s: %w", n.kind, n.NamespacedName, err)
+	}
+	w.tell(edited, *before.Conditions, *fields.Conditions)
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.written[key] = w.now()
+	w.written[n] = w.now()
+	return nil
+}
+
+// fill makes the status of an object what it is to be.
+func (w *Writer) fill(n name, target Target, object Object, fields Fields, r report.Report) {
+	var state xds.State
+	returning := false
+	if fields.Proxies != nil {
+		state = w.proxies.Units(r.Units...)
+		if left := w.settled.Sub(w.now()); left > 0 {
+			returning = true
+			w.queue.AddAfter(n, left)
+		}
+	}
+	setConditions(target, fields, r, state, naming{n.Namespace, r.Anywhere}, returning)
+	if target.Own != nil {
+		target.Own(object)
+	}
 }

@@ -21,18 +21,21 @@ import (
 	"k8s.io/client-go/tools/events"
 
 	"github.com/openservicemesh/mesh-apiserver/apis/mesh/v1alpha1"
-	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/compile"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/report"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/unit"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/xds"
 	"github.com/openservicemesh/mesh-apiserver/generated/clientset/versioned"
 	"github.com/openservicemesh/mesh-apiserver/generated/informers/externalversions"
 )
 
-// views answers for every view alike.
-type views struct{ connected, acked atomic.Int32 }
+// proxies answer for all units alike.
+type proxies struct{ connected, acked atomic.Int32 }
 
-func (v *views) View(string) xds.ViewState {
-	return xds.ViewState{Connected: int(v.connected.Load()), Acked: int(v.acked.Load())}
+func (p *proxies) Units(...unit.ID) xds.State {
+	return xds.State{Known: int(p.connected.Load()), Connected: int(p.connected.Load()), Acked: int(p.acked.Load())}
 }
+
+var workload = unit.ID{Kind: "workload", Name: "v"}
 
 // TestWriter follows one policy from its report to its acknowledgement, over a
 // server that refuses the first write as a conflict.
@@ -67,17 +70,19 @@ func TestWriter(t *testing.T) {
 	if err := cache.Add(policy); err != nil {
 		t.Fatal(err)
 	}
-	var proxies views
-	proxies.connected.Store(2)
+	var known proxies
+	known.connected.Store(2)
 
-	writer := New(client, informers, &proxies, events.NewFakeRecorder(10))
+	writer := New(&known, events.NewFakeRecorder(10), policyTarget(client, informers.Mesh().V1alpha1().MeshPolicies().Lister()))
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
 	go func() { writer.Run(ctx); close(done) }()
 	defer func() { cancel(); <-done }()
 
 	key := types.NamespacedName{Namespace: "a", Name: "p"}
-	writer.Report(key, &compile.Report{UID: "1", Generation: 3, Accepted: true, Reason: compile.ReasonAccepted, Views: []string{"v"}})
+	writer.Report(kindMeshPolicy, key, &report.Report{
+		UID: "1", Generation: 3, Accepted: report.Verdict{True: true, Reason: report.ReasonAccepted}, Units: []unit.ID{workload},
+	})
 	first := <-writes
 	if meta.IsStatusConditionTrue(first.Status.Conditions, v1alpha1.ConditionProgrammed) || first.Status.Proxies.Affected != 2 {
 		t.Errorf("before any ACK the status is %+v", first.Status)
@@ -86,8 +91,8 @@ func TestWriter(t *testing.T) {
 		t.Fatal(err)
 	}
 	for acked := range int32(3) {
-		proxies.acked.Store(acked)
-		writer.Notify("v")
+		known.acked.Store(acked)
+		writer.Notify(workload)
 	}
 	second := <-writes
 	// A write is paced from the end of the one before, and noted here at its start.

@@ -6,7 +6,6 @@ package world_test
 import (
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/openservicemesh/mesh-apiserver/apis/mesh/v1alpha1"
@@ -17,7 +16,7 @@ import (
 // certificates that are out keep their trust domain.
 func TestDeletedConfigGivesDefaultsButKeepsTheTrustDomain(t *testing.T) {
 	w := world.New("first.example")
-	if got := w.Settings().TrustDomain; got != "first.example" {
+	if got := w.Reader().Settings().TrustDomain(); got != "first.example" {
 		t.Errorf("the trust domain is %q before there is a MeshConfig", got)
 	}
 	config := &v1alpha1.MeshConfig{ObjectMeta: metav1.ObjectMeta{Name: "default"}}
@@ -25,7 +24,8 @@ func TestDeletedConfigGivesDefaultsButKeepsTheTrustDomain(t *testing.T) {
 	config.Spec.Traffic.Access = v1alpha1.AccessDefaultDeny
 	w.SetConfig(config)
 	w.DeleteConfig(world.Key{Name: "default"})
-	if diff := cmp.Diff(world.Settings{TrustDomain: "mesh.example", CertificateLifetime: v1alpha1.DefaultCertificateLifetime}, w.Settings()); diff != "" {
-		t.Errorf("settings (-want +got):\n%s", diff)
+	settings := w.Reader().Settings()
+	if settings.TrustDomain() != "mesh.example" || settings.CertificateLifetime() != v1alpha1.DefaultCertificateLifetime || settings.DefaultDeny() {
+		t.Errorf("trust domain %s, lifetime %v, default deny %v", settings.TrustDomain(), settings.CertificateLifetime(), settings.DefaultDeny())
 	}
 }

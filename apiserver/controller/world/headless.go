@@ -4,7 +4,6 @@
 package world
 
 import (
-	"maps"
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
@@ -18,35 +17,30 @@ func Headless(service *corev1.Service) bool {
 
 // HeadlessServices gives the Services whose endpoints callers dial themselves,
 // the oldest first.
-func (w *World) HeadlessServices() []*corev1.Service {
-	var found []*corev1.Service
-	for _, key := range slices.SortedFunc(maps.Keys(w.headless), w.compareAge) {
-		found = append(found, w.services[key])
-	}
-	return found
+func (r Reader) HeadlessServices() []*corev1.Service {
+	return r.servicesOf(r.sortedByAge(r.w.headless.Of(r.record, whole{})))
 }
 
-// HeadlessServicesIn gives those of a namespace, the oldest first.
-func (w *World) HeadlessServicesIn(namespace string) []*corev1.Service {
-	var keys []Key
-	for key := range w.servicesByNamespace[namespace] {
-		if _, ok := w.headless[key]; ok {
-			keys = append(keys, key)
-		}
-	}
-	slices.SortFunc(keys, w.compareAge)
-	var found []*corev1.Service
-	for _, key := range keys {
-		found = append(found, w.services[key])
-	}
-	return found
+// HeadlessOlderThan gives those of some Services that have no cluster IP and are older
+// than another, the oldest first.
+func (r Reader) HeadlessOlderThan(than Key, some []Key) []Key {
+	some = slices.DeleteFunc(some, func(key Key) bool {
+		service := r.Service(key)
+		return service == nil || !Headless(service) || r.Service(than) == nil || !r.older(key, than)
+	})
+	return r.sortedByAge(some)
 }
 
-func (w *World) compareAge(a, b Key) int {
+func (r Reader) sortedByAge(services []Key) []Key {
+	slices.SortFunc(services, r.compareAge)
+	return services
+}
+
+func (r Reader) compareAge(a, b Key) int {
 	switch {
 	case a == b:
 		return 0
-	case w.older(a, b):
+	case r.older(a, b):
 		return -1
 	default:
 		return 1

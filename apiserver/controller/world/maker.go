@@ -4,8 +4,8 @@
 package world
 
 import (
-	"maps"
 	"slices"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -23,6 +23,17 @@ type Maker struct {
 	APIVersion, Kind string
 	Key              Key
 	UID              string
+}
+
+// String gives the fields with spaces between, of which none has one.
+func (m Maker) String() string {
+	return strings.Join([]string{m.APIVersion, m.Kind, m.Key.Namespace, m.Key.Name, m.UID}, " ")
+}
+
+// ParseMaker reads what String has written.
+func ParseMaker(text string) Maker {
+	fields := strings.Split(text, " ")
+	return Maker{fields[0], fields[1], Key{Namespace: fields[2], Name: fields[3]}, fields[4]}
 }
 
 // HostPort is a port of the node that leads to a container port.
@@ -64,43 +75,20 @@ func hostPorts(pod *corev1.Pod) []HostPort {
 	return slices.Compact(found)
 }
 
-// Makers gives all makers whose pods there may be something to say of, in no order.
-func (w *World) Makers() []Maker { return slices.Collect(maps.Keys(w.podsByMaker)) }
-
-// MakersIn gives those of the pods of a view, in no order.
-func (w *World) MakersIn(view string) []Maker {
-	found := map[Maker]struct{}{}
-	for key := range w.podsByView[view] {
-		if pod := w.pods[key]; pod.Maker != (Maker{}) {
-			found[pod.Maker] = struct{}{}
-		}
-	}
-	return slices.Collect(maps.Keys(found))
-}
+// OnMaker has f called when a maker has its first pod of which there may be something
+// to say, or has lost its last.
+func (w *World) OnMaker(f func(Maker)) { w.podsByMaker.OnKey(f) }
 
 // PodsOf gives the pods of a maker, sorted by name.
-func (w *World) PodsOf(maker Maker) []*Pod {
-	var pods []*Pod
-	for _, key := range slices.SortedFunc(maps.Keys(w.podsByMaker[maker]), compareKeys) {
-		pods = append(pods, w.pods[key])
-	}
-	return pods
+func (r Reader) PodsOf(maker Maker) []*Pod {
+	return r.podsOf(sortedKeys(r.w.podsByMaker.Of(r.record, maker)))
 }
 
 // InMesh tells whether the pods of a namespace that say nothing are in the mesh.
-func (w *World) InMesh(namespace string) bool {
+func (r Reader) InMesh(namespace string) bool {
 	labelled := corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}
-	if w.visibilities[namespace].meshed {
+	if v, _ := r.w.visibilities.Get(r.record, namespace); v.meshed {
 		labelled.Labels = map[string]string{metadata.InjectLabel: metadata.InjectEnabled}
 	}
-	return membership.Selected(labelled, nil, w.systemNamespace)
-}
-
-// touchMakersIn marks the makers of a namespace.
-func (w *World) touchMakersIn(namespace string) {
-	for maker := range w.podsByMaker {
-		if maker.Key.Namespace == namespace {
-			w.dirty.Makers[maker] = struct{}{}
-		}
-	}
+	return membership.Selected(labelled, nil, r.w.systemNamespace)
 }

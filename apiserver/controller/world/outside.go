@@ -5,12 +5,10 @@ package world
 
 import (
 	"cmp"
-	"maps"
 	"slices"
 	"strconv"
 
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
-	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	apiregistrationv1 "k8s.io/kube-aggregator/pkg/apis/apiregistration/v1"
 
@@ -104,25 +102,26 @@ func (w *World) register(object Reference, now []registered) {
 	if slices.Equal(before, now) {
 		return
 	}
-	for _, r := range before {
-		w.registrations.remove(r.service, r.Registration)
-		w.dirty.Notices[r.service] = struct{}{}
-	}
-	delete(w.registered, object)
 	for _, r := range now {
-		w.registrations.add(r.service, r.Registration)
-		w.dirty.Notices[r.service] = struct{}{}
+		w.registrations.Add(r.service, r.Registration)
+	}
+	for _, r := range before {
+		w.registrations.Remove(r.service, r.Registration)
 	}
 	if len(now) > 0 {
 		w.registered[object] = now
+	} else {
+		delete(w.registered, object)
 	}
 }
 
 // Registrations gives the objects by which kube-apiserver calls a Service, sorted.
-func (w *World) Registrations(service Key) []Registration {
-	return slices.SortedFunc(maps.Keys(w.registrations[service]), func(a, b Registration) int {
+func (r Reader) Registrations(service Key) []Registration {
+	found := r.w.registrations.Of(r.record, service)
+	slices.SortFunc(found, func(a, b Registration) int {
 		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Name, b.Name), cmp.Compare(a.Port, b.Port))
 	})
+	return found
 }
 
 // Scrape is what the annotations prometheus.io/scrape and prometheus.io/port say.
@@ -144,39 +143,18 @@ func ScrapeOf(object metav1.Object) Scrape {
 	return Scrape{Asked: true, Port: uint16(port)}
 }
 
-// calledFromOutside tells whether something leads callers outside the mesh to a Service.
-func (w *World) calledFromOutside(service *corev1.Service) bool {
-	return service.Spec.Type == corev1.ServiceTypeLoadBalancer || service.Spec.Type == corev1.ServiceTypeNodePort ||
-		len(w.registrations[keyOf(service)]) > 0 || ScrapeOf(service).Asked
-}
-
-// touchCalled marks the Services of a namespace that are called from outside the
-// mesh: who is refused there may be told otherwise.
-func (w *World) touchCalled(namespace string) {
-	for key := range w.servicesByNamespace[namespace] {
-		if w.calledFromOutside(w.services[key]) {
-			w.dirty.Notices[key] = struct{}{}
-		}
-	}
-}
-
 // Reaches tells whether a pod of a view takes a port through its proxy: one
 // that excludes the port takes it from all callers.
-func (w *World) Reaches(view string, port uint16) bool {
-	for key := range w.podsByView[view] {
-		if !slices.Contains(w.pods[key].Excluded, port) {
-			return true
-		}
+func (r Reader) Reaches(view string, port uint16) bool {
+	if r.w.excluding.Len(r.record, view) == 0 {
+		return true
 	}
-	return false
+	return slices.ContainsFunc(r.PodsIn(view), func(pod *Pod) bool { return !slices.Contains(pod.Excluded, port) })
 }
 
+// OnAsking has f called when a view has its first pod that asks Prometheus to come, or
+// has lost its last.
+func (w *World) OnAsking(f func(view string)) { w.asking.OnKey(f) }
+
 // AsksToBeScraped tells whether a pod of a view asks Prometheus to come.
-func (w *World) AsksToBeScraped(view string) bool {
-	for key := range w.podsByView[view] {
-		if w.pods[key].Scrape.Asked {
-			return true
-		}
-	}
-	return false
-}
+func (r Reader) AsksToBeScraped(view string) bool { return r.w.asking.Len(r.record, view) > 0 }

@@ -4,10 +4,8 @@
 package world
 
 import (
-	"maps"
 	"net/netip"
 	"reflect"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -38,6 +36,8 @@ type Pod struct {
 	// go past its proxy; empty unless it is meshed.
 	Scrape   Scrape
 	Excluded []uint16
+	// Speaks is true if its metadata speak of traffic, or do nothing (Unknown).
+	Speaks bool
 	// LeftOut is true if a controller made the pod on the node's network and did not
 	// say that it is not to be in the mesh.
 	LeftOut bool
@@ -109,6 +109,7 @@ func newPod(in *corev1.Pod) (*Pod, *View) {
 	pod.Unknown = metadata.UnknownOfPod(in.Labels, in.Annotations)
 	pod.Scrape = ScrapeOf(in)
 	pod.Excluded = excludedPorts(in)
+	pod.Speaks = len(pod.Unknown) > 0 || len(view.Traffic) > 0
 	return pod, view
 }
 
@@ -160,136 +161,120 @@ func (w *World) SetPod(in *corev1.Pod) {
 		return
 	}
 	pod, view := newPod(in)
-	old := w.pods[pod.Key]
+	old, _ := w.pods.Get(nil, pod.Key)
 	if old != nil && reflect.DeepEqual(old, pod) {
 		return
 	}
-	if old != nil {
-		w.forgetPod(old)
-	}
-	w.pods[pod.Key] = pod
-	for _, a := range pod.Addresses {
-		w.podsByAddress.add(a, pod.Key)
-	}
-	if pod.Meshed {
-		w.podsByAccount.add(pod.Account(), pod.Key)
-		if len(pod.Excluded) > 0 {
-			w.excluding.add(pod.View, pod.Key)
-		}
-	}
-	if pod.Maker != (Maker{}) {
-		w.podsByMaker.add(pod.Maker, pod.Key)
-	}
+	w.pods.Set(pod.Key, pod)
 	if view != nil {
-		w.joinView(view, pod)
+		w.joinView(view)
 	}
-	w.touchPod(pod)
+	w.filePod(pod, true)
+	if old != nil {
+		w.filePod(old, false)
+		w.leaveView(old)
+	}
 }
 
 // DeletePod forgets a pod.
 func (w *World) DeletePod(key Key) {
-	if old := w.pods[key]; old != nil {
-		w.forgetPod(old)
-		delete(w.pods, key)
+	if old, ok := w.pods.Get(nil, key); ok {
+		w.pods.Delete(key)
+		w.filePod(old, false)
+		w.leaveView(old)
 	}
 }
 
-func (w *World) forgetPod(pod *Pod) {
+func (w *World) filePod(pod *Pod, there bool) {
 	for _, a := range pod.Addresses {
-		w.podsByAddress.remove(a, pod.Key)
-	}
-	if pod.Meshed {
-		w.podsByAccount.remove(pod.Account(), pod.Key)
-		w.excluding.remove(pod.View, pod.Key)
-		w.leaveView(pod)
+		file(w.podsByAddress, a, pod.Key, there)
 	}
 	if pod.Maker != (Maker{}) {
-		w.podsByMaker.remove(pod.Maker, pod.Key)
+		file(w.podsByMaker, pod.Maker, pod.Key, there)
 	}
-	w.touchPod(pod)
-}
-
-// touchPod marks what is compiled from this pod: the Services that have it
-// behind them, and its proxy; and its maker.
-func (w *World) touchPod(pod *Pod) {
-	if pod.Maker != (Maker{}) {
-		w.dirty.Makers[pod.Maker] = struct{}{}
+	if !pod.Meshed {
+		return
 	}
-	for slice := range w.slicesByPod[pod.Key] {
-		w.touchServiceOf(slice)
-	}
+	file(w.podsByAccount, pod.Account(), pod.Key, there)
+	file(w.podsIn, pod.Key.Namespace, pod.Key, there)
+	file(w.podsByView, pod.View, pod.Key, there)
+	file(w.proxies, pod.ProxyID(), whole{}, there)
 	for _, a := range pod.Addresses {
-		for slice := range w.slicesByAddress[a] {
-			w.touchServiceOf(slice)
-		}
-		for service := range w.claims[a] {
-			w.dirty.Services[service] = struct{}{}
-			w.dirty.Addresses = true
-		}
+		file(w.meshed, whole{}, at{a, pod.Account()}, there)
 	}
-	if pod.Meshed {
-		w.dirty.Proxies[pod.ProxyID()] = struct{}{}
-		w.dirty.Accounts[pod.Account()] = struct{}{}
-		w.dirty.Addresses = true
-		if pod.Scrape.Asked {
-			w.dirty.Scraped[pod.View] = struct{}{}
-		}
-		if len(pod.Excluded) > 0 || len(w.excluding[pod.View]) > 0 {
-			w.touchCalled(pod.Key.Namespace)
-		}
+	if len(pod.Excluded) > 0 {
+		file(w.excluding, pod.View, pod.Key, there)
+	}
+	if pod.Scrape.Asked {
+		file(w.asking, pod.View, pod.Key, there)
+	}
+	if pod.Speaks {
+		file(w.speaking, pod.ProxyID(), whole{}, there)
 	}
 }
 
 // Pod gives the live pod of that name, or nil.
-func (w *World) Pod(key Key) *Pod { return w.pods[key] }
+func (r Reader) Pod(key Key) *Pod {
+	pod, _ := r.w.pods.Get(r.record, key)
+	return pod
+}
+
+func (r Reader) podsOf(keys []Key) []*Pod {
+	pods := make([]*Pod, len(keys))
+	for i, key := range keys {
+		pods[i] = r.Pod(key)
+	}
+	return pods
+}
 
 // PodsAt gives the live pods that hold an address: one, or, while a cache lags
-// behind, several.
-func (w *World) PodsAt(address netip.Addr) []*Pod {
+// behind, several. They are in no order.
+func (r Reader) PodsAt(address netip.Addr) []*Pod {
 	var pods []*Pod
-	for key := range w.podsByAddress[address] {
-		pods = append(pods, w.pods[key])
+	for _, key := range r.w.podsByAddress.Of(r.record, address) {
+		pods = append(pods, r.Pod(key))
 	}
 	return pods
 }
 
 // MeshedAt gives, by address, the accounts of the meshed pods that hold it: one,
-// or, while a cache lags behind, several. An account may be there twice.
-func (w *World) MeshedAt() map[netip.Addr][]Key {
-	accounts := map[netip.Addr][]Key{}
-	for _, pod := range w.pods {
-		if !pod.Meshed {
-			continue
-		}
-		for _, address := range pod.Addresses {
-			accounts[address] = append(accounts[address], pod.Account())
-		}
+// or, while a cache lags behind, several. They are in no order.
+func (r Reader) MeshedAt() map[netip.Addr][]Key {
+	accounts := make(map[netip.Addr][]Key, r.w.meshed.Len(r.record, whole{}))
+	for _, m := range r.w.meshed.Of(r.record, whole{}) {
+		accounts[m.address] = append(accounts[m.address], m.account)
 	}
 	return accounts
 }
 
 // HasAccount tells whether a meshed pod runs as an account.
-func (w *World) HasAccount(account Key) bool { return len(w.podsByAccount[account]) > 0 }
+func (r Reader) HasAccount(account Key) bool { return r.w.podsByAccount.Len(r.record, account) > 0 }
 
-// Accounts gives the accounts of all meshed pods, sorted.
-func (w *World) Accounts() []Key { return slices.SortedFunc(maps.Keys(w.podsByAccount), compareKeys) }
+// OnAccount has f called when an account has its first meshed pod, or has lost its last.
+func (w *World) OnAccount(f func(Key)) { w.podsByAccount.OnKey(f) }
 
-// Proxy gives the proxy of that name; false if its pod is gone.
-func (w *World) Proxy(id model.ProxyID) (model.Proxy, bool) {
-	pod := w.pods[Key{Namespace: id.Namespace, Name: id.Pod}]
+// OnProxy has f called when a meshed pod has come or gone. One that was made anew is
+// another.
+func (w *World) OnProxy(f func(model.ProxyID)) { w.proxies.OnKey(f) }
+
+// OnSpeaking is OnProxy for pods of which there may be something to say to their authors
+// (Pod.Speaks).
+func (w *World) OnSpeaking(f func(model.ProxyID)) { w.speaking.OnKey(f) }
+
+// PodOf gives the pod of a proxy, nil if it is gone.
+func (r Reader) PodOf(id model.ProxyID) *Pod {
+	pod := r.Pod(Key{Namespace: id.Namespace, Name: id.Pod})
 	if pod == nil || pod.UID != id.UID || !pod.Meshed {
-		return model.Proxy{}, false
+		return nil
 	}
-	return model.Proxy{ID: id, ServiceAccount: pod.ServiceAccount, View: pod.View, Sees: w.sees(id.Namespace)}, true
+	return pod
 }
 
-// Proxies gives the names of all proxies, in no order.
-func (w *World) Proxies() []model.ProxyID {
-	var ids []model.ProxyID
-	for _, pod := range w.pods {
-		if pod.Meshed {
-			ids = append(ids, pod.ProxyID())
-		}
+// Proxy gives the proxy of that name; false if its pod is gone.
+func (r Reader) Proxy(id model.ProxyID) (model.Proxy, bool) {
+	pod := r.PodOf(id)
+	if pod == nil {
+		return model.Proxy{}, false
 	}
-	return ids
+	return model.Proxy{ID: id, ServiceAccount: pod.ServiceAccount, Views: append([]string{pod.View}, shared.Of(r, id.Namespace)...)}, true
 }

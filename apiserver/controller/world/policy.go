@@ -5,189 +5,170 @@ package world
 
 import (
 	"cmp"
-	"maps"
 	"reflect"
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 
-	"github.com/openservicemesh/mesh-apiserver/apis/mesh/v1alpha1"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/graph"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/intent"
 )
 
-// SetSystemNamespace says where the administrators' policies are, those that
-// apply to every namespace. It comes before any policy.
+// everyNamespace stands for all namespaces, of which administrators' policies speak.
+const everyNamespace = ""
+
+// policies are what objects say of access, by the object, and filed by what they have
+// as target: a workload reads those alone that may speak of it.
+type policies struct {
+	all *graph.Table[Reference, *intent.Access]
+	// whole are those that speak of all workloads of a namespace.
+	whole *graph.Index[string, Reference]
+	// selecting pairs those with a selector with the views that it selects.
+	selecting *graph.Join[string, Reference, string]
+	// targeting are those that name a Service as target.
+	targeting *graph.Index[Key, Reference]
+	// admitting are the Allows that name an account or namespace.
+	admitting *graph.Index[Reference, Reference]
+}
+
+func newPolicies(w *World) policies {
+	return policies{
+		all:       graph.NewTable[Reference, *intent.Access](),
+		whole:     graph.NewIndex[string, Reference](),
+		selecting: graph.NewJoin[string](w.policySelects),
+		targeting: graph.NewIndex[Key, Reference](),
+		admitting: graph.NewIndex[Reference, Reference](),
+	}
+}
+
+// SetSystemNamespace says where the server is. It comes before any pod.
 func (w *World) SetSystemNamespace(namespace string) { w.systemNamespace = namespace }
 
-// IsAdministrators tells whether a policy applies to every namespace.
-func (w *World) IsAdministrators(policy *v1alpha1.MeshPolicy) bool {
-	return policy.Namespace == w.systemNamespace && w.systemNamespace != ""
+// scopeOf is the namespace that a policy is about, or everyNamespace.
+func scopeOf(policy *intent.Access) string {
+	if policy.Administrators {
+		return everyNamespace
+	}
+	return policy.Origin.Namespace
 }
 
-// SetPolicy takes in a MeshPolicy that was created or changed.
-func (w *World) SetPolicy(policy *v1alpha1.MeshPolicy) {
-	key := keyOf(policy)
-	old := w.policies[key]
-	if old != nil && old.UID == policy.UID && old.Generation == policy.Generation && reflect.DeepEqual(old.Spec, policy.Spec) {
-		// Only the status is another: what is known of the spec stays.
+// SetAccess takes in a policy, which is what an object of some kind says of access,
+// when that object was created or changed.
+func (w *World) SetAccess(access intent.Access) {
+	origin := access.Origin.Reference
+	old, _ := w.policies.all.Get(nil, origin)
+	if old != nil && reflect.DeepEqual(*old, access) {
+		// Only the status is another.
 		return
 	}
+	w.policies.all.Set(origin, &access)
+	w.filePolicy(&access, true)
 	if old != nil {
-		w.forgetPolicy(old)
+		w.filePolicy(old, false)
 	}
-	w.policies[key] = policy
-	w.policiesByNamespace.add(key.Namespace, key)
-	for _, reference := range references(policy) {
-		w.policiesByReference.add(reference, key)
-	}
-	w.touchPolicy(policy)
-}
-
-// DeletePolicy forgets a MeshPolicy.
-func (w *World) DeletePolicy(key Key) {
-	if old := w.policies[key]; old != nil {
-		w.forgetPolicy(old)
-		delete(w.policies, key)
+	if selects(&access) {
+		w.policies.selecting.SetLeft(origin, scopeOf(&access))
+	} else {
+		w.policies.selecting.SetLeft(origin)
 	}
 }
 
-func (w *World) forgetPolicy(policy *v1alpha1.MeshPolicy) {
-	key := keyOf(policy)
-	w.touchPolicy(policy)
-	delete(w.derived, policy)
-	w.policiesByNamespace.remove(key.Namespace, key)
-	for _, reference := range references(policy) {
-		w.policiesByReference.remove(reference, key)
+// DeleteAccess forgets a policy.
+func (w *World) DeleteAccess(origin Reference) {
+	if old, ok := w.policies.all.Get(nil, origin); ok {
+		w.policies.all.Delete(origin)
+		w.filePolicy(old, false)
+		w.policies.selecting.SetLeft(origin)
 	}
 }
 
-// touchPolicy marks a policy and every workload that it may speak of: a policy
-// that does not select a workload costs it nothing.
-func (w *World) touchPolicy(policy *v1alpha1.MeshPolicy) {
-	key := keyOf(policy)
-	w.dirty.Policies[key] = struct{}{}
-	delete(w.sorted, key.Namespace)
-	may := w.selection(policy)
-	for _, view := range w.viewsFor(policy) {
-		if may(view) {
-			w.dirty.Views[view.Name] = struct{}{}
+func (w *World) filePolicy(policy *intent.Access, there bool) {
+	origin := policy.Origin.Reference
+	for _, target := range policy.Targets {
+		if target.Kind == KindService {
+			file(w.policies.targeting, target.Key, origin, there)
+		}
+	}
+	if len(policy.Targets) == 0 && policy.Selector == nil {
+		file(w.policies.whole, scopeOf(policy), origin, there)
+	}
+	if policy.Action != intent.Deny {
+		for _, reference := range callers(policy) {
+			file(w.policies.admitting, reference, origin, there)
 		}
 	}
 }
 
-// selection gives a function that is true for the views that a policy may have
-// as its target. A selector that cannot be read may mean each.
-func (w *World) selection(policy *v1alpha1.MeshPolicy) func(*View) bool {
-	if len(policy.Spec.TargetRefs) == 0 {
-		if policy.Spec.Selector == nil {
-			return func(*View) bool { return true }
-		}
-		selector, err := metav1.LabelSelectorAsSelector(policy.Spec.Selector)
-		return func(view *View) bool { return err != nil || selector.Matches(labels.Set(view.Labels)) }
-	}
-	var services []*corev1.Service
-	for _, ref := range policy.Spec.TargetRefs {
-		if service := w.services[Key{Namespace: policy.Namespace, Name: ref.Name}]; service != nil {
-			services = append(services, service)
-		}
-	}
-	return func(view *View) bool {
-		return slices.ContainsFunc(services, func(s *corev1.Service) bool { return Selects(s, view) })
-	}
+// selects tells whether the selector of a policy chooses its target.
+func selects(policy *intent.Access) bool { return len(policy.Targets) == 0 && policy.Selector != nil }
+
+// policySelects tells whether the selector of a policy selects the pods of a view.
+func (w *World) policySelects(policy Reference, view string) bool {
+	p, _ := w.policies.all.Get(nil, policy)
+	v, _ := w.views.Get(nil, view)
+	return p != nil && v != nil && selects(p) && p.Selector.Matches(labels.Set(v.Labels))
 }
 
-// ViewsFor gives the views that a policy speaks to: those of its namespace, for
-// an administrators' policy all. Sorted by name.
-func (w *World) ViewsFor(policy *v1alpha1.MeshPolicy) []*View {
-	views := w.viewsFor(policy)
-	slices.SortFunc(views, func(a, b *View) int { return cmp.Compare(a.Name, b.Name) })
-	return views
-}
-
-func (w *World) viewsFor(policy *v1alpha1.MeshPolicy) []*View {
-	if w.IsAdministrators(policy) {
-		return slices.Collect(maps.Values(w.views))
-	}
-	var views []*View
-	for name := range w.viewsByNamespace[policy.Namespace] {
-		views = append(views, w.views[name])
-	}
-	return views
-}
-
-// Derived gives what build gave for a policy before, or calls it. It is forgotten
-// when the policy changes, or a caller that it admits comes or
-// goes. fits says whether what was built is still right.
-func Derived[T any](w *World, policy *v1alpha1.MeshPolicy, fits func(T) bool, build func() T) T {
-	if before, ok := w.derived[policy].(T); ok && fits(before) {
-		return before
-	}
-	built := build()
-	if w.policies[keyOf(policy)] == policy {
-		w.derived[policy] = built
-	}
-	return built
-}
-
-func (w *World) touchPoliciesNaming(reference Reference) {
-	for key := range w.policiesByReference[reference] {
-		w.dirty.Policies[key] = struct{}{}
-	}
-}
-
-// touchPoliciesAdmitting is touchPoliciesNaming for a caller that has come to exist,
-// or does no more: which callers an Allow admits depends on that, and so do the workloads that
-// it may speak of.
-func (w *World) touchPoliciesAdmitting(reference Reference) {
-	for key := range w.policiesByReference[reference] {
-		policy := w.policies[key]
-		if policy.Spec.Action == v1alpha1.PolicyActionDeny {
-			w.dirty.Policies[key] = struct{}{}
-			continue
-		}
-		delete(w.derived, policy)
-		w.touchPolicy(policy)
-	}
-}
+// OnPolicy has f called when a policy has come or gone, with the object that it comes
+// from.
+func (w *World) OnPolicy(f func(origin Reference)) { w.policies.all.OnKey(f) }
 
 // Admitted tells whether an Allow names an account or namespace.
-func (w *World) Admitted(reference Reference) bool {
-	for key := range w.policiesByReference[reference] {
-		if w.policies[key].Spec.Action != v1alpha1.PolicyActionDeny {
-			return true
+func (r Reader) Admitted(reference Reference) bool {
+	return r.w.policies.admitting.Len(r.record, reference) > 0
+}
+
+// Policy gives the policy that comes from an object, or nil.
+func (r Reader) Policy(origin Reference) *intent.Access {
+	policy, _ := r.w.policies.all.Get(r.record, origin)
+	return policy
+}
+
+// ViewsFor gives the views that a policy may speak to, sorted by name.
+func (r Reader) ViewsFor(policy *intent.Access) []*View {
+	switch {
+	case selects(policy):
+		return r.viewsOf(sortedNames(r.w.policies.selecting.Rights(r.record, policy.Origin.Reference)))
+	case len(policy.Targets) == 0:
+		return r.ViewsIn(scopeOf(policy))
+	}
+	var views []*View
+	for _, target := range policy.Targets {
+		if target.Kind == KindService {
+			views = append(views, r.ViewsSelected(target.Key)...)
 		}
 	}
-	return false
+	slices.SortFunc(views, func(a, b *View) int { return cmp.Compare(a.Name, b.Name) })
+	return slices.Compact(views)
 }
 
-// Policy gives the MeshPolicy of that name, or nil.
-func (w *World) Policy(key Key) *v1alpha1.MeshPolicy { return w.policies[key] }
-
-// Policies gives the names of all MeshPolicies, sorted.
-func (w *World) Policies() []Key { return slices.SortedFunc(maps.Keys(w.policies), compareKeys) }
-
-// PoliciesIn gives the MeshPolicies of a namespace, sorted by name. The list is
-// not the caller's to change.
-func (w *World) PoliciesIn(namespace string) []*v1alpha1.MeshPolicy {
-	if policies, ok := w.sorted[namespace]; ok || len(w.policiesByNamespace[namespace]) == 0 {
-		return policies
+// PoliciesOn gives the policies that may speak of a view, which these Services select:
+// the administrators', then those of its namespace, each sorted by name.
+func (r Reader) PoliciesOn(view *View, services []*corev1.Service) []*intent.Access {
+	p := &r.w.policies
+	origins := append(p.selecting.Lefts(r.record, view.Name), p.whole.Of(r.record, everyNamespace)...)
+	origins = append(origins, p.whole.Of(r.record, view.Namespace)...)
+	for _, service := range services {
+		origins = append(origins, p.targeting.Of(r.record, keyOf(service))...)
 	}
-	var policies []*v1alpha1.MeshPolicy
-	for key := range w.policiesByNamespace[namespace] {
-		policies = append(policies, w.policies[key])
+	slices.SortFunc(origins, compareReferences)
+	origins = slices.Compact(origins)
+	var administrators, own []*intent.Access
+	for _, origin := range origins {
+		if policy := r.Policy(origin); policy.Administrators {
+			administrators = append(administrators, policy)
+		} else {
+			own = append(own, policy)
+		}
 	}
-	slices.SortFunc(policies, func(a, b *v1alpha1.MeshPolicy) int { return cmp.Compare(a.Name, b.Name) })
-	w.sorted[namespace] = policies
-	return policies
-}
-
-// PoliciesFor gives the MeshPolicies that may speak of the pods of a namespace:
-// the administrators', then its own, each sorted by name.
-func (w *World) PoliciesFor(namespace string) []*v1alpha1.MeshPolicy {
-	own := w.PoliciesIn(namespace)
-	if w.systemNamespace == "" || namespace == w.systemNamespace {
+	if len(administrators) == 0 {
 		return own
 	}
-	return slices.Concat(w.PoliciesIn(w.systemNamespace), own)
+	return append(administrators, own...)
+}
+
+// compareReferences puts objects in order by namespace and name, then kind.
+func compareReferences(a, b Reference) int {
+	return cmp.Or(compareKeys(a.Key, b.Key), cmp.Compare(a.Kind, b.Kind))
 }

@@ -4,94 +4,39 @@
 package world
 
 import (
-	"strings"
-
 	corev1 "k8s.io/api/core/v1"
 
-	"github.com/openservicemesh/mesh-apiserver/apis/mesh/v1alpha1"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/intent"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/metadata"
 )
 
 // Reference names something that a policy speaks of.
-type Reference struct {
-	Kind string
-	Key
-}
+type Reference = intent.Reference
 
 // The kinds of Reference. A Namespace has its name in Key.Name.
 const (
-	KindService        = "Service"
-	KindServiceAccount = "ServiceAccount"
-	KindNamespace      = "Namespace"
+	KindService        = intent.KindService
+	KindServiceAccount = intent.KindServiceAccount
+	KindNamespace      = intent.KindNamespace
 )
 
-// String gives "ServiceAccount ns/name", or "Namespace name".
-func (r Reference) String() string {
-	if r.Namespace == "" {
-		return r.Kind + " " + r.Name
-	}
-	return r.Kind + " " + r.Namespace + "/" + r.Name
-}
-
-// references are the things that a policy names, of which some may not exist.
-func references(policy *v1alpha1.MeshPolicy) []Reference {
+// callers are the accounts and namespaces that a policy names, of which some may not
+// exist.
+func callers(policy *intent.Access) []Reference {
 	var found []Reference
-	for _, target := range policy.Spec.TargetRefs {
-		found = append(found, Reference{Kind: KindService, Key: Key{Namespace: policy.Namespace, Name: target.Name}})
-	}
-	for i := range policy.Spec.Rules {
-		rule := &policy.Spec.Rules[i]
-		found = append(found, Callers(policy, rule)...)
+	for i := range policy.Rules {
+		rule := &policy.Rules[i]
+		found = append(found, rule.Callers()...)
 		for _, from := range rule.From {
 			for _, principal := range from.Principals {
 				// Of whatever trust domain: the mesh's own may not be known yet.
-				if _, reference, ok := Identified(strings.TrimSuffix(principal, "*")); ok {
+				if _, reference, ok := intent.Identified(principal.ID); ok {
 					found = append(found, reference)
 				}
 			}
 		}
 	}
 	return found
-}
-
-// Identified gives the account of which a SPIFFE ID of the mesh's form speaks, or
-// the namespace in which every ID with this beginning is, and its trust domain;
-// false if it speaks of neither alone.
-func Identified(id string) (trustDomain string, reference Reference, ok bool) {
-	rest, spiffe := strings.CutPrefix(id, "spiffe://")
-	trustDomain, path, _ := strings.Cut(rest, "/")
-	parts := strings.Split(path, "/")
-	if !spiffe || len(parts) < 3 || parts[0] != "ns" || parts[1] == "" {
-		return "", Reference{}, false
-	}
-	if len(parts) > 3 && parts[2] == "sa" && parts[3] != "" {
-		return trustDomain, Reference{Kind: KindServiceAccount, Key: Key{Namespace: parts[1], Name: parts[3]}}, true
-	}
-	return trustDomain, Reference{Kind: KindNamespace, Key: Key{Name: parts[1]}}, true
-}
-
-// Callers gives the accounts and namespaces that a rule of a policy names, in
-// its order.
-func Callers(policy *v1alpha1.MeshPolicy, rule *v1alpha1.PolicyRule) []Reference {
-	var found []Reference
-	for _, from := range rule.From {
-		for _, account := range from.ServiceAccounts {
-			found = append(found, Reference{Kind: KindServiceAccount, Key: AccountKey(policy, account)})
-		}
-		for _, namespace := range from.Namespaces {
-			found = append(found, Reference{Kind: KindNamespace, Key: Key{Name: namespace}})
-		}
-	}
-	return found
-}
-
-// AccountKey resolves a reference to an account: the policy's own namespace
-// unless it names one.
-func AccountKey(policy *v1alpha1.MeshPolicy, account v1alpha1.ServiceAccountReference) Key {
-	if account.Namespace == "" {
-		return Key{Namespace: policy.Namespace, Name: account.Name}
-	}
-	return Key{Namespace: account.Namespace, Name: account.Name}
 }
 
 // SetServiceAccount takes in that an account exists.
@@ -123,24 +68,18 @@ func (w *World) DeleteNamespace(key Key) {
 }
 
 func (w *World) learn(reference Reference) {
-	if _, ok := w.known[reference]; !ok {
-		w.known[reference] = struct{}{}
-		w.touchPoliciesAdmitting(reference)
+	if _, ok := w.known.Get(nil, reference); !ok {
+		w.known.Set(reference, whole{})
 	}
 }
 
-func (w *World) unlearn(reference Reference) {
-	if _, ok := w.known[reference]; ok {
-		delete(w.known, reference)
-		w.touchPoliciesAdmitting(reference)
-	}
-}
+func (w *World) unlearn(reference Reference) { w.known.Delete(reference) }
 
 // Exists tells whether there is such a Service, account or namespace.
-func (w *World) Exists(reference Reference) bool {
+func (r Reader) Exists(reference Reference) bool {
 	if reference.Kind == KindService {
-		return w.services[reference.Key] != nil
+		return r.Service(reference.Key) != nil
 	}
-	_, ok := w.known[reference]
+	_, ok := r.w.known.Get(r.record, reference)
 	return ok
 }

@@ -4,89 +4,73 @@
 package world
 
 import (
-	"cmp"
-	"maps"
 	"net/netip"
 	"reflect"
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/labels"
+
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/graph"
 )
 
 // SetService takes in a Service that was created or changed.
 func (w *World) SetService(service *corev1.Service) {
 	key := keyOf(service)
-	old := w.services[key]
+	if scrape := ScrapeOf(service); scrape.Asked {
+		if old, _ := w.scrapes.Get(nil, key); old != scrape {
+			w.scrapes.Set(key, scrape)
+		}
+	} else {
+		w.scrapes.Delete(key)
+	}
+	old, _ := w.services.Get(nil, key)
 	if old != nil && old.UID == service.UID && reflect.DeepEqual(old.Spec, service.Spec) &&
 		reflect.DeepEqual(old.Status.LoadBalancer, service.Status.LoadBalancer) {
-		if ScrapeOf(old) != ScrapeOf(service) {
-			w.services[key] = service
-			w.dirty.Notices[key] = struct{}{}
-		}
 		return
 	}
+	w.services.Set(key, service)
+	w.fileService(service, true)
 	if old != nil {
-		w.forgetService(old)
+		w.fileService(old, false)
 	}
-	w.services[key] = service
-	w.servicesByNamespace.add(key.Namespace, key)
-	for _, a := range Addresses(service) {
-		w.claims.add(a, key)
-	}
-	if Headless(service) {
-		w.headless[key] = struct{}{}
-	}
-	w.touchService(service)
+	w.selecting.SetLeft(key, key.Namespace)
 }
 
 // DeleteService forgets a Service.
 func (w *World) DeleteService(key Key) {
-	if old := w.services[key]; old != nil {
-		w.forgetService(old)
-		delete(w.services, key)
-		w.servicesByNamespace.remove(key.Namespace, key)
+	old, ok := w.services.Get(nil, key)
+	if !ok {
+		return
 	}
+	w.services.Delete(key)
+	w.scrapes.Delete(key)
+	w.fileService(old, false)
+	w.selecting.SetLeft(key)
 }
 
-func (w *World) forgetService(service *corev1.Service) {
-	w.touchService(service)
-	if Headless(service) {
-		w.dirty.Addresses = true
-		delete(w.headless, keyOf(service))
-	}
-	for _, a := range Addresses(service) {
-		w.claims.remove(a, keyOf(service))
-	}
-}
-
-// touchService marks what is compiled from a Service: itself, whoever claims
-// one of its addresses as well, the workloads it selects, and the policies that
-// name it.
-func (w *World) touchService(service *corev1.Service) {
+func (w *World) fileService(service *corev1.Service, there bool) {
 	key := keyOf(service)
-	w.dirty.Services[key] = struct{}{}
-	if len(w.restricted()) > 0 {
-		// Callers that do not see a Service are refused at its addresses.
-		w.dirty.Addresses = true
-	}
+	file(w.servicesByNamespace, key.Namespace, key, there)
 	for _, a := range Addresses(service) {
-		for other := range w.claims[a] {
-			w.dirty.Services[other] = struct{}{}
-		}
+		file(w.claims, a, key, there)
 	}
 	if Headless(service) {
-		for _, slice := range w.SlicesOf(key) {
-			w.touchSharers(slice)
-		}
+		file(w.headless, whole{}, key, there)
 	}
-	for _, view := range w.ViewsIn(key.Namespace) {
-		if Selects(service, view) {
-			w.dirty.Views[view.Name] = struct{}{}
-		}
-	}
-	w.touchPoliciesNaming(Reference{Kind: KindService, Key: key})
 }
+
+// file puts a member under a key of an index, or takes it away.
+func file[K, M comparable](x *graph.Index[K, M], key K, member M, there bool) {
+	if there {
+		x.Add(key, member)
+	} else {
+		x.Remove(key, member)
+	}
+}
+
+// OnService has f called when a Service has come or gone.
+func (w *World) OnService(f func(Key)) { w.services.OnKey(f) }
 
 // Addresses gives what a Service claims, each once: its cluster IPs, then its
 // external IPs, then those of its load balancer to which calls go straight.
@@ -150,57 +134,81 @@ func Selects(service *corev1.Service, view *View) bool {
 		labels.SelectorFromSet(service.Spec.Selector).Matches(labels.Set(view.Labels))
 }
 
-// Service gives the Service of that name, or nil.
-func (w *World) Service(key Key) *corev1.Service { return w.services[key] }
+// selects is Selects by names; false if either is not there.
+func (w *World) selects(service Key, view string) bool {
+	s, _ := w.services.Get(nil, service)
+	v, _ := w.views.Get(nil, view)
+	return s != nil && v != nil && Selects(s, v)
+}
 
-// Services gives the names of all Services, sorted.
-func (w *World) Services() []Key { return slices.SortedFunc(maps.Keys(w.services), compareKeys) }
+// Service gives the Service of that name, or nil.
+func (r Reader) Service(key Key) *corev1.Service {
+	service, _ := r.w.services.Get(r.record, key)
+	return service
+}
 
 // ServicesSelecting gives the Services that select the pods of a view, sorted
 // by name.
-func (w *World) ServicesSelecting(view *View) []*corev1.Service {
-	var services []*corev1.Service
-	for key := range w.servicesByNamespace[view.Namespace] {
-		if service := w.services[key]; Selects(service, view) {
-			services = append(services, service)
-		}
+func (r Reader) ServicesSelecting(view *View) []*corev1.Service {
+	return r.servicesOf(sortedKeys(r.w.selecting.Lefts(r.record, view.Name)))
+}
+
+// ViewsSelected gives the views whose pods a Service selects, sorted by name.
+func (r Reader) ViewsSelected(service Key) []*View {
+	return r.viewsOf(sortedNames(r.w.selecting.Rights(r.record, service)))
+}
+
+// ServicesIn gives the names of a namespace's Services, sorted.
+func (r Reader) ServicesIn(namespace string) []Key {
+	return sortedKeys(r.w.servicesByNamespace.Of(r.record, namespace))
+}
+
+func (r Reader) servicesOf(keys []Key) []*corev1.Service {
+	services := make([]*corev1.Service, len(keys))
+	for i, key := range keys {
+		services[i] = r.Service(key)
 	}
-	slices.SortFunc(services, func(a, b *corev1.Service) int { return cmp.Compare(a.Name, b.Name) })
 	return services
+}
+
+// ScrapeOfService is what the annotations of a Service say to Prometheus.
+func (r Reader) ScrapeOfService(key Key) Scrape {
+	scrape, _ := r.w.scrapes.Get(r.record, key)
+	return scrape
 }
 
 // Owner gives the Service to which an address belongs, the zero Key if to none.
 // Of those that claim it, those come first whose cluster IP it is; then the
 // oldest, then the first by name. The address of a pod is no Service's, whoever
 // claims it from outside.
-func (w *World) Owner(address netip.Addr) Key {
+func (r Reader) Owner(address netip.Addr) Key {
 	var owner Key
-	for key := range w.claims[address] {
-		if w.mayOwn(key, address) && (owner == (Key{}) || w.precedes(key, owner, address)) {
+	for _, key := range r.w.claims.Of(r.record, address) {
+		if r.mayOwn(key, address) && (owner == (Key{}) || r.precedes(key, owner, address)) {
 			owner = key
 		}
 	}
 	return owner
 }
 
-func (w *World) mayOwn(key Key, address netip.Addr) bool {
-	return len(w.podsByAddress[address]) == 0 || w.assigned(key, address)
+func (r Reader) mayOwn(key Key, address netip.Addr) bool {
+	return r.w.podsByAddress.Len(r.record, address) == 0 || r.assigned(key, address)
 }
 
-func (w *World) precedes(a, b Key, address netip.Addr) bool {
-	if w.assigned(a, address) != w.assigned(b, address) {
-		return w.assigned(a, address)
+func (r Reader) precedes(a, b Key, address netip.Addr) bool {
+	if r.assigned(a, address) != r.assigned(b, address) {
+		return r.assigned(a, address)
 	}
-	return w.older(a, b)
+	return r.older(a, b)
 }
 
 // assigned tells whether an address is a cluster IP of a Service.
-func (w *World) assigned(key Key, address netip.Addr) bool {
-	return slices.Contains(ClusterIPs(w.services[key]), address)
+func (r Reader) assigned(key Key, address netip.Addr) bool {
+	return slices.Contains(ClusterIPs(r.Service(key)), address)
 }
 
-func (w *World) older(a, b Key) bool {
-	first, second := w.services[a].CreationTimestamp, w.services[b].CreationTimestamp
+func (r Reader) older(a, b Key) bool {
+	first, second := r.Service(a).CreationTimestamp, r.Service(b).CreationTimestamp
 	if !first.Equal(&second) {
 		return first.Before(&second)
 	}

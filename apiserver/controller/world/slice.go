@@ -4,10 +4,8 @@
 package world
 
 import (
-	"maps"
 	"net/netip"
 	"reflect"
-	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
@@ -16,45 +14,31 @@ import (
 // SetSlice takes in an EndpointSlice that was created or changed.
 func (w *World) SetSlice(slice *discoveryv1.EndpointSlice) {
 	key := keyOf(slice)
-	if old := w.slices[key]; old != nil {
-		if sameSlice(old, slice) {
-			return
-		}
-		w.forgetSlice(old)
+	old, _ := w.slices.Get(nil, key)
+	if old != nil && sameSlice(old, slice) {
+		return
 	}
-	w.slices[key] = slice
-	w.slicesByService.add(serviceOf(slice), key)
-	for i := range slice.Endpoints {
-		endpoint := &slice.Endpoints[i]
-		for _, a := range EndpointAddresses(endpoint) {
-			w.slicesByAddress.add(a, key)
-		}
-		if pod, ok := TargetPod(slice, endpoint); ok {
-			w.slicesByPod.add(pod, key)
-		}
+	w.slices.Set(key, slice)
+	w.fileSlice(slice, true)
+	if old != nil {
+		w.fileSlice(old, false)
 	}
-	w.touchServiceOf(key)
 }
 
 // DeleteSlice forgets an EndpointSlice.
 func (w *World) DeleteSlice(key Key) {
-	if old := w.slices[key]; old != nil {
-		w.forgetSlice(old)
-		delete(w.slices, key)
+	if old, ok := w.slices.Get(nil, key); ok {
+		w.slices.Delete(key)
+		w.fileSlice(old, false)
 	}
 }
 
-func (w *World) forgetSlice(slice *discoveryv1.EndpointSlice) {
-	key := keyOf(slice)
-	w.touchServiceOf(key)
-	w.slicesByService.remove(serviceOf(slice), key)
+func (w *World) fileSlice(slice *discoveryv1.EndpointSlice, there bool) {
+	service := serviceOf(slice)
+	file(w.slicesByService, service, keyOf(slice), there)
 	for i := range slice.Endpoints {
-		endpoint := &slice.Endpoints[i]
-		for _, a := range EndpointAddresses(endpoint) {
-			w.slicesByAddress.remove(a, key)
-		}
-		if pod, ok := TargetPod(slice, endpoint); ok {
-			w.slicesByPod.remove(pod, key)
+		for _, a := range EndpointAddresses(&slice.Endpoints[i]) {
+			file(w.servicesByAddress, a, service, there)
 		}
 	}
 }
@@ -68,26 +52,6 @@ func sameSlice(a, b *discoveryv1.EndpointSlice) bool {
 
 func serviceOf(slice *discoveryv1.EndpointSlice) Key {
 	return Key{Namespace: slice.Namespace, Name: slice.Labels[discoveryv1.LabelServiceName]}
-}
-
-func (w *World) touchServiceOf(slice Key) {
-	service := serviceOf(w.slices[slice])
-	w.dirty.Services[service] = struct{}{}
-	if _, ok := w.headless[service]; ok {
-		w.touchSharers(w.slices[slice])
-	}
-}
-
-// touchSharers marks the Services that have an address of a headless Service's
-// slice as well: whose endpoint it is may be told them.
-func (w *World) touchSharers(slice *discoveryv1.EndpointSlice) {
-	for i := range slice.Endpoints {
-		for _, a := range EndpointAddresses(&slice.Endpoints[i]) {
-			for other := range w.slicesByAddress[a] {
-				w.dirty.Notices[serviceOf(w.slices[other])] = struct{}{}
-			}
-		}
-	}
 }
 
 // TargetPod gives the pod that an endpoint says it stands for. A slice speaks
@@ -128,10 +92,16 @@ func EndpointAddresses(endpoint *discoveryv1.Endpoint) []netip.Addr {
 }
 
 // SlicesOf gives the EndpointSlices of a Service, sorted by name.
-func (w *World) SlicesOf(service Key) []*discoveryv1.EndpointSlice {
-	var found []*discoveryv1.EndpointSlice
-	for _, key := range slices.SortedFunc(maps.Keys(w.slicesByService[service]), compareKeys) {
-		found = append(found, w.slices[key])
+func (r Reader) SlicesOf(service Key) []*discoveryv1.EndpointSlice {
+	keys := sortedKeys(r.w.slicesByService.Of(r.record, service))
+	found := make([]*discoveryv1.EndpointSlice, len(keys))
+	for i, key := range keys {
+		found[i], _ = r.w.slices.Get(r.record, key)
 	}
 	return found
+}
+
+// ServicesAt gives the Services that have an address among their endpoints, in no order.
+func (r Reader) ServicesAt(address netip.Addr) []Key {
+	return r.w.servicesByAddress.Of(r.record, address)
 }

@@ -35,44 +35,36 @@ type namespaceTraffic struct {
 
 // setNamespaceTraffic takes in the annotations of a Namespace; none if it is gone.
 func (w *World) setNamespaceTraffic(namespace string, traffic namespaceTraffic) {
-	last := w.traffic[namespace]
-	same := maps.Equal(last.annotations, traffic.annotations)
-	if same && slices.Equal(last.unknown, traffic.unknown) {
-		return
+	last, _ := w.traffic.Get(nil, namespace)
+	switch {
+	case maps.Equal(last.annotations, traffic.annotations) && slices.Equal(last.unknown, traffic.unknown):
+	case traffic.annotations == nil && traffic.unknown == nil:
+		w.traffic.Delete(namespace)
+	default:
+		w.traffic.Set(namespace, traffic)
 	}
-	if traffic.annotations == nil && traffic.unknown == nil {
-		delete(w.traffic, namespace)
-	} else {
-		w.traffic[namespace] = traffic
-	}
-	w.dirty.Namespaces[namespace] = struct{}{}
-	if same {
-		return
-	}
-	for view := range w.viewsByNamespace[namespace] {
-		w.dirty.Views[view] = struct{}{}
-	}
-	w.touchCalled(namespace)
 }
 
 // NamespaceTraffic is what annotations of a Namespace say of traffic, by
-// annotation; only those of model.NamespaceTrafficAnnotations.
-func (w *World) NamespaceTraffic(namespace string) map[string]string {
-	return w.traffic[namespace].annotations
+// annotation; only those of metadata.NamespaceTrafficAnnotations.
+func (r Reader) NamespaceTraffic(namespace string) map[string]string {
+	traffic, _ := r.w.traffic.Get(r.record, namespace)
+	return traffic.annotations
 }
 
 // NamespaceUnknown says which labels and annotations of a Namespace do nothing
-// (model.UnknownOfNamespace).
-func (w *World) NamespaceUnknown(namespace string) []string { return w.traffic[namespace].unknown }
+// (metadata.UnknownOfNamespace).
+func (r Reader) NamespaceUnknown(namespace string) []string {
+	traffic, _ := r.w.traffic.Get(r.record, namespace)
+	return traffic.unknown
+}
 
 // NamespaceUID is the UID of a Namespace that NamespaceTraffic or NamespaceUnknown is about.
-func (w *World) NamespaceUID(namespace string) string { return w.traffic[namespace].uid }
-
-// PodsIn gives the pods that belong to a view, sorted by name.
-func (w *World) PodsIn(view string) []*Pod {
-	var pods []*Pod
-	for _, key := range slices.SortedFunc(maps.Keys(w.podsByView[view]), compareKeys) {
-		pods = append(pods, w.pods[key])
-	}
-	return pods
+func (r Reader) NamespaceUID(namespace string) string {
+	traffic, _ := r.w.traffic.Get(r.record, namespace)
+	return traffic.uid
 }
+
+// OnNamespaceTraffic has f called when a Namespace begins or ceases to say something of
+// traffic, or to have metadata that do nothing.
+func (w *World) OnNamespaceTraffic(f func(namespace string)) { w.traffic.OnKey(f) }

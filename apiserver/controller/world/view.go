@@ -132,38 +132,56 @@ func writeCount(h hash.Hash, n int) {
 	h.Write(binary.BigEndian.AppendUint32(nil, uint32(n)))
 }
 
-func (w *World) joinView(view *View, pod *Pod) {
-	if _, ok := w.views[view.Name]; !ok {
-		w.views[view.Name] = view
-		w.viewsByNamespace.add(view.Namespace, view.Name)
-		w.dirty.Views[view.Name] = struct{}{}
-		w.touchCalled(view.Namespace)
-	}
-	w.podsByView.add(view.Name, pod.Key)
-}
-
-func (w *World) leaveView(pod *Pod) {
-	w.podsByView.remove(pod.View, pod.Key)
-	if len(w.podsByView[pod.View]) > 0 {
+// joinView takes in a view, which a pod is about to join.
+func (w *World) joinView(view *View) {
+	if _, ok := w.views.Get(nil, view.Name); ok {
 		return
 	}
-	delete(w.views, pod.View)
-	w.viewsByNamespace.remove(pod.Key.Namespace, pod.View)
-	w.dirty.Views[pod.View] = struct{}{}
-	w.touchCalled(pod.Key.Namespace)
+	w.views.Set(view.Name, view)
+	w.viewsByNamespace.Add(view.Namespace, view.Name)
+	w.viewsByNamespace.Add("", view.Name)
+	w.selecting.SetRight(view.Name, view.Namespace)
+	w.policies.selecting.SetRight(view.Name, view.Namespace, "")
 }
 
-// View gives the view of that name, or nil if no pod belongs to it.
-func (w *World) View(name string) *View { return w.views[name] }
+// leaveView forgets the view of a pod that has left it, if that was its last.
+func (w *World) leaveView(pod *Pod) {
+	view, ok := w.views.Get(nil, pod.View)
+	if !ok || w.podsByView.Len(nil, view.Name) > 0 {
+		return
+	}
+	w.views.Delete(view.Name)
+	w.viewsByNamespace.Remove(view.Namespace, view.Name)
+	w.viewsByNamespace.Remove("", view.Name)
+	w.selecting.SetRight(view.Name)
+	w.policies.selecting.SetRight(view.Name)
+}
 
-// Views gives the names of all views, sorted.
-func (w *World) Views() []string { return slices.Sorted(maps.Keys(w.views)) }
+// OnView has f called when a view has come or gone.
+func (w *World) OnView(f func(name string)) { w.views.OnKey(f) }
+
+// View gives the view of that name, or nil if no pod belongs to it.
+func (r Reader) View(name string) *View {
+	view, _ := r.w.views.Get(r.record, name)
+	return view
+}
 
 // ViewsIn gives the views of a namespace, sorted by name.
-func (w *World) ViewsIn(namespace string) []*View {
-	var views []*View
-	for _, name := range slices.Sorted(maps.Keys(w.viewsByNamespace[namespace])) {
-		views = append(views, w.views[name])
+func (r Reader) ViewsIn(namespace string) []*View {
+	return r.viewsOf(sortedNames(r.w.viewsByNamespace.Of(r.record, namespace)))
+}
+
+// viewsOf gives the views of these names. A view is never changed, so that it is there
+// is all that there is to record, which whoever found the names has done.
+func (r Reader) viewsOf(names []string) []*View {
+	views := make([]*View, len(names))
+	for i, name := range names {
+		views[i], _ = r.w.views.Get(nil, name)
 	}
 	return views
+}
+
+// PodsIn gives the pods that belong to a view, sorted by name.
+func (r Reader) PodsIn(view string) []*Pod {
+	return r.podsOf(sortedKeys(r.w.podsByView.Of(r.record, view)))
 }

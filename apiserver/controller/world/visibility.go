@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/openservicemesh/mesh-apiserver/apis/mesh/v1alpha1"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/graph"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/metadata"
 )
 
@@ -58,85 +59,86 @@ func ParseVisibility(value string) (mesh bool, namespaces []string, parsed bool)
 
 // setVisibility takes in what a Namespace says of who sees it.
 func (w *World) setVisibility(namespace string, v visibility) {
-	if w.visibilities[namespace] == v {
+	if old, _ := w.visibilities.Get(nil, namespace); old == v {
 		return
 	}
-	if w.visibilities[namespace].meshed != v.meshed {
-		w.touchMakersIn(namespace)
-	}
-	mesh, audience := w.audience(namespace)
-	w.visibilities[namespace] = v
 	if v == (visibility{}) {
-		delete(w.visibilities, namespace)
-	}
-	w.restrictedNames = nil
-	w.dirty.Namespaces[namespace] = struct{}{}
-	if nowMesh, now := w.audience(namespace); nowMesh == mesh && slices.Equal(now, audience) {
-		return
-	}
-	w.dirty.Addresses = true
-	for key := range w.servicesByNamespace[namespace] {
-		w.dirty.Services[key] = struct{}{}
-	}
-	for account := range w.podsByAccount {
-		if account.Namespace == namespace {
-			w.dirty.Accounts[account] = struct{}{}
-		}
-	}
-	for _, id := range w.Proxies() {
-		w.dirty.Proxies[id] = struct{}{}
+		w.visibilities.Delete(namespace)
+	} else {
+		w.visibilities.Set(namespace, v)
 	}
 }
 
+// OnVisibility has f called when a Namespace is in the mesh or says who sees it, or does
+// so no longer.
+func (w *World) OnVisibility(f func(namespace string)) { w.visibilities.OnKey(f) }
+
 // VisibilityOf gives the annotation of a Namespace; false if it has none.
-func (w *World) VisibilityOf(namespace string) (string, bool) {
-	v := w.visibilities[namespace]
+func (r Reader) VisibilityOf(namespace string) (string, bool) {
+	v, _ := r.w.visibilities.Get(r.record, namespace)
 	return v.value, v.annotated
 }
 
-// audience gives who sees a namespace beside itself.
-func (w *World) audience(namespace string) (mesh bool, namespaces []string) {
-	v := w.visibilities[namespace]
-	if v.annotated {
-		mesh, namespaces, _ = ParseVisibility(v.value)
-		return mesh, namespaces
-	}
-	return !v.meshed || !w.Settings().HideNamespaces, nil
+// Speaks tells whether a Namespace is in the mesh, or says something of traffic or of who
+// sees it.
+func (r Reader) Speaks(namespace string) bool {
+	_, visible := r.w.visibilities.Get(r.record, namespace)
+	_, traffic := r.w.traffic.Get(r.record, namespace)
+	return visible || traffic
 }
 
-// Restricted tells whether a namespace is not visible to the whole mesh.
-func (w *World) Restricted(namespace string) bool {
-	mesh, _ := w.audience(namespace)
-	return !mesh
+// audience is who sees a namespace beside itself: the whole mesh, or these namespaces,
+// with commas between.
+type audience struct {
+	mesh       bool
+	namespaces string
 }
 
-// restricted gives the namespaces that are not visible to the whole mesh, sorted.
-func (w *World) restricted() []string {
-	if w.restrictedNames != nil {
-		return w.restrictedNames
-	}
-	w.restrictedNames = []string{}
-	for namespace := range w.visibilities {
-		if w.Restricted(namespace) {
-			w.restrictedNames = append(w.restrictedNames, namespace)
+func (a audience) has(namespace string) bool {
+	for one := range strings.SplitSeq(a.namespaces, ",") {
+		if one == namespace {
+			return true
 		}
 	}
-	slices.Sort(w.restrictedNames)
-	return w.restrictedNames
+	return false
 }
+
+var audiences = NewDerived(0, func(r Reader, namespace string) audience {
+	v, _ := r.w.visibilities.Get(r.record, namespace)
+	if v.annotated {
+		mesh, namespaces, _ := ParseVisibility(v.value)
+		return audience{mesh, strings.Join(namespaces, ",")}
+	}
+	return audience{mesh: !v.meshed || !r.Settings().HideNamespaces()}
+}, func(a, b audience) bool { return a == b })
+
+// Restricted tells whether a namespace is not visible to the whole mesh.
+func (r Reader) Restricted(namespace string) bool { return !audiences.Of(r, namespace).mesh }
+
+// restricted are the namespaces that are not visible to the whole mesh, sorted.
+var restricted = NewDerived(1, func(r Reader, _ whole) []string {
+	var names []string
+	for _, namespace := range r.w.visible.Of(r.record, whole{}) {
+		if r.Restricted(namespace) {
+			names = append(names, namespace)
+		}
+	}
+	slices.Sort(names)
+	return names
+}, slices.Equal[[]string])
 
 // Hidden gives the namespaces that are not visible to the pods of another one,
 // sorted.
-func (w *World) Hidden(from string) []string {
-	_, hidden := w.outlook(from)
+func (r Reader) Hidden(from string) []string {
+	_, hidden := r.outlook(from)
 	return hidden
 }
 
 // outlook divides the restricted namespaces into those that a namespace sees
 // and those that it does not.
-func (w *World) outlook(of string) (seen, hidden []string) {
-	for _, namespace := range w.restricted() {
-		if _, audience := w.audience(namespace); namespace == of || slices.Contains(audience, of) {
+func (r Reader) outlook(of string) (seen, hidden []string) {
+	for _, namespace := range restricted.Of(r, whole{}) {
+		if namespace == of || audiences.Of(r, namespace).has(of) {
 			seen = append(seen, namespace)
 		} else {
 			hidden = append(hidden, namespace)
@@ -145,21 +147,40 @@ func (w *World) outlook(of string) (seen, hidden []string) {
 	return seen, hidden
 }
 
-// Outlooks gives, by the name of their view, what is hidden from the namespaces
-// that have meshed pods. Those from which the same is hidden share a view; that
-// of those from which nothing is hidden is "".
-func (w *World) Outlooks() map[string][]string {
-	outlooks := map[string][]string{"": nil}
-	seen := map[string]struct{}{}
-	for account := range w.podsByAccount {
-		if _, done := seen[account.Namespace]; done {
-			continue
-		}
-		seen[account.Namespace] = struct{}{}
-		hidden := w.Hidden(account.Namespace)
-		outlooks[OutlookView(hidden)] = hidden
+// outlooks are what is hidden from the namespaces that have meshed pods, by the name of
+// their view.
+var outlooks = NewDerived(2, func(r Reader, _ whole) map[string][]string {
+	found := map[string][]string{"": nil}
+	for _, namespace := range r.w.namespacesMeshed.Of(r.record, whole{}) {
+		hidden := r.Hidden(namespace)
+		found[OutlookView(hidden)] = hidden
 	}
-	return outlooks
+	return found
+}, func(a, b map[string][]string) bool { return maps.EqualFunc(a, b, slices.Equal[[]string]) })
+
+// Outlook gives what is hidden from the proxies of a view that OutlookView names; false
+// if there are none. Those from which the same is hidden share a view; that of those
+// from which nothing is hidden is "", and always there.
+func (r Reader) Outlook(view string) (hidden []string, ok bool) {
+	hidden, ok = outlooks.Of(r, whole{})[view]
+	return hidden, ok
+}
+
+// OnOutlook has f called when a view of Outlook may have come or gone.
+func (w *World) OnOutlook(f func(view string)) {
+	var before map[string][]string
+	w.graph.Observe(UnitRank-1, func(record *graph.Recorder) {
+		now := outlooks.Of(w.Recording(record), whole{})
+		for _, views := range []map[string][]string{before, now} {
+			for view := range views {
+				_, was := before[view]
+				if _, is := now[view]; is != was {
+					f(view)
+				}
+			}
+		}
+		before = now
+	})
 }
 
 // OutlookView names the view of all proxies from which the same namespaces are
@@ -175,30 +196,24 @@ func OutlookView(hidden []string) string {
 
 // NamespaceView names the view of all proxies that see a namespace, "" if that
 // is the whole mesh.
-func (w *World) NamespaceView(namespace string) string {
-	if !w.Restricted(namespace) {
+func (r Reader) NamespaceView(namespace string) string {
+	if !r.Restricted(namespace) {
 		return ""
 	}
 	return "namespace/" + namespace
 }
 
-// sees gives the views that the proxies of a namespace share with others, sorted.
-func (w *World) sees(namespace string) []string {
-	seen, hidden := w.outlook(namespace)
+// shared are the views that the proxies of a namespace share with others, the most
+// specific first: of the namespaces that they see, of what is hidden from them, and
+// of the whole mesh.
+var shared = NewDerived(3, func(r Reader, namespace string) []string {
+	seen, hidden := r.outlook(namespace)
 	var views []string
+	for _, other := range seen {
+		views = append(views, r.NamespaceView(other))
+	}
 	if view := OutlookView(hidden); view != "" {
 		views = append(views, view)
 	}
-	for _, other := range seen {
-		views = append(views, w.NamespaceView(other))
-	}
-	return views
-}
-
-// Namespaces gives those of which anything is known about who sees them, sorted.
-func (w *World) Namespaces() []string { return slices.Sorted(maps.Keys(w.visibilities)) }
-
-// ServicesIn gives the names of a namespace's Services, sorted.
-func (w *World) ServicesIn(namespace string) []Key {
-	return slices.SortedFunc(maps.Keys(w.servicesByNamespace[namespace]), compareKeys)
-}
+	return append(views, "")
+}, slices.Equal[[]string])

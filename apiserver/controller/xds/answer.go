@@ -26,14 +26,13 @@ const (
 // maxMessage bounds what is kept of Envoy's words, in bytes.
 const maxMessage = 2048
 
-// answer takes the ACK or NACK that a request may be, and tells whether it
-// changed what View says of the stream, and which refusal is to be told to
-// others. A stale nonce is no error.
-func (st *stream) answer(s *subscription, request *discovery.DeltaDiscoveryRequest) (bool, *Nack) {
+// answer takes the ACK or NACK that a request may be, and tells which refusal is to
+// be told to others. A stale nonce is no error.
+func (st *stream) answer(s *subscription, request *discovery.DeltaDiscoveryRequest) *Nack {
 	n64, err := strconv.ParseUint(request.GetResponseNonce(), 10, 32)
 	n := nonce(n64)
 	if err != nil || n == 0 || n > st.lastNonce {
-		return false, nil
+		return nil
 	}
 	before := s.answered
 	s.answered = max(s.answered, n)
@@ -44,27 +43,26 @@ func (st *stream) answer(s *subscription, request *discovery.DeltaDiscoveryReque
 	if detail := request.GetErrorDetail(); detail != nil {
 		// Said again it changes nothing, and would cost a look at all that is held.
 		if n <= before {
-			return false, nil
+			return nil
 		}
 		st.server.meters[s.kind].nacks.Inc()
 		s.counts.Nacks++
-		return true, st.reject(s, n, detail.GetMessage())
+		return st.reject(s, n, detail.GetMessage())
 	}
 	st.server.meters[s.kind].acks.Inc()
 	s.counts.Acks++
-	return s.accept(n) || before < s.lastOwn && s.answered >= s.lastOwn, nil
+	st.accept(s, n)
+	return nil
 }
 
 // accept clears the NACKs of the resources that a response carried.
-func (s *subscription) accept(n nonce) bool {
-	cleared := false
+func (st *stream) accept(s *subscription, n nonce) {
 	for t := range s.rejected {
 		if k, _ := s.known.get(t); k.nonce == n {
 			delete(s.rejected, t)
-			cleared = true
+			st.changedTopic(t)
 		}
 	}
-	return cleared
 }
 
 // reject keeps a NACK with each resource that the response carried. Which of
@@ -78,6 +76,7 @@ func (st *stream) reject(s *subscription, n nonce, message string) *Nack {
 		if k.nonce == n && k.serial >= firstSerial {
 			carried = append(carried, t)
 			s.rejected[t] = message
+			st.changedTopic(t)
 		}
 	}
 	if len(carried) == 1 {

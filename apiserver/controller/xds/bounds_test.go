@@ -90,8 +90,8 @@ func TestARefusalIsOneLineOfText(t *testing.T) {
 	c.subscribe(listeners)
 	c.nack(c.expect("Listener inbound"), "bad\n\x1b[2Jgood\u202e\u0085\x00 "+strings.Repeat("é", maxMessage))
 	want := "bad  [2Jgood    " + strings.Repeat("é", (maxMessage-len("bad\n\x1b[2Jgood\u202e\u0085\x00 "))/2)
-	h.eventually("the refusal is shown", func() bool { return len(h.View("v1").Nacks) == 1 })
-	if got := h.View("v1").Nacks[0].Message; got != want {
+	h.eventually("the refusal is shown", func() bool { return len(h.state("v1").Nacks) == 1 })
+	if got := h.state("v1").Nacks[0].Message; got != want {
 		t.Errorf("shown is %q, want %q", got, want)
 	}
 }
@@ -145,7 +145,7 @@ func TestNamesThatNothingHasCostOnlyWhoSaysThem(t *testing.T) {
 	}
 
 	thief.cancel()
-	h.eventually("what the other asked for is forgotten", func() bool {
+	waitFor(t, "what the other asked for is forgotten", func() bool {
 		h.mu.Lock()
 		defer h.mu.Unlock()
 		return len(h.store.topics[clusters]) == 2
@@ -169,7 +169,7 @@ func TestWhatAProxyHoldsThatNothingHasIsRemovedHoweverMuch(t *testing.T) {
 		}
 		c.ack(r)
 	}
-	h.eventually("what is not there is forgotten", func() bool {
+	waitFor(t, "what is not there is forgotten", func() bool {
 		h.mu.Lock()
 		defer h.mu.Unlock()
 		return len(h.store.topics[clusters]) == 1
@@ -196,7 +196,7 @@ func TestANameThatIsAskedForBeforeItIsThereIsSentWhenItComes(t *testing.T) {
 		t.Fatalf("told that %v is gone, want x", got)
 	}
 	c.send(&discovery.DeltaDiscoveryRequest{TypeUrl: routes.typeURL(), ResourceNamesUnsubscribe: []string{"x"}})
-	h.eventually("nothing is held of it", func() bool {
+	waitFor(t, "nothing is held of it", func() bool {
 		h.mu.Lock()
 		defer h.mu.Unlock()
 		return len(h.store.topics[routes]) == 0

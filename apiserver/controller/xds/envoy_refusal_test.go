@@ -48,16 +48,16 @@ func TestEnvoyTakesTheGoodBesideTheBad(t *testing.T) {
 			url := fmt.Sprintf("http://127.0.0.1:%d/", port)
 			waitFor(t, "the good one is live", func() bool { return get(url) == "200 one" })
 			h.eventually("the bad one alone is shown, with Envoy's message", func() bool {
-				nacks := h.View("v1").Nacks
+				nacks := h.state("v1").Nacks
 				return len(nacks) == 1 && nacks[0].Name == "spare" && strings.Contains(nacks[0].Message, words)
 			})
-			t.Log(h.View("v1").Nacks[0].Message)
+			t.Log(h.state("v1").Nacks[0].Message)
 			if n := <-told; n.Name != "spare" || n.View != "v1" || n.Proxy != a.ID || !strings.Contains(n.Message, words) {
 				t.Errorf("others were told %+v", n)
 			}
 
 			h.Apply(Update{Set: []envoy.Resource{spare(free)}})
-			h.eventually("the NACK is gone", func() bool { return h.View("v1").Acked == 1 && len(h.View("v1").Nacks) == 0 })
+			h.eventually("the NACK is gone", func() bool { return h.state("v1").Acked == 1 && len(h.state("v1").Nacks) == 0 })
 			waitFor(t, "the mended one is live", func() bool { return get(fmt.Sprintf("http://127.0.0.1:%d/", free)) == "200 one" })
 			if answer := get(url); answer != "200 one" {
 				t.Errorf("the good one answers %s", answer)

@@ -58,7 +58,7 @@ func TestEnvoy(t *testing.T) {
 		edsCluster(t, "one", 1), assignment(t, "one", one), routeTo(t, "one"))...)
 	admin := h.startEnvoy(a)
 	url := fmt.Sprintf("http://127.0.0.1:%d/", port)
-	acked := func() bool { return h.View("v1").Acked == 1 && len(h.View("").Nacks) == 0 }
+	acked := func() bool { return h.state("v1").Acked == 1 && len(h.state("").Nacks) == 0 }
 
 	h.eventually("warmed up and ACKed", acked)
 	waitFor(t, "the first answer", func() bool { return get(url) == "200 one" })
@@ -130,10 +130,10 @@ func TestEnvoy(t *testing.T) {
 		bad := unknownFilterListener(t)
 		h.Apply(Update{Set: []envoy.Resource{bad, accessFilter(t, false)}})
 		h.eventually("the NACK is shown", func() bool {
-			nacks := h.View("v1").Nacks
+			nacks := h.state("v1").Nacks
 			return len(nacks) == 1 && nacks[0].Name == "inbound" && strings.Contains(nacks[0].Message, "inbound")
 		})
-		t.Log(h.View("v1").Nacks[0].Message)
+		t.Log(h.state("v1").Nacks[0].Message)
 		waitFor(t, "a refusal", func() bool { return strings.HasPrefix(get(url), "403") })
 		h.Apply(Update{Set: []envoy.Resource{good, accessFilter(t, true)}})
 		h.eventually("the NACK is gone", acked)

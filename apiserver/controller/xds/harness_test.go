@@ -12,8 +12,10 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"fmt"
+	"maps"
 	"math/big"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -33,6 +35,7 @@ import (
 
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/envoy"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/unit"
 )
 
 // patience is how long a test waits for what takes milliseconds.
@@ -44,7 +47,10 @@ type harness struct {
 	*Server
 	address string
 	ca      *authority
-	notices chan string
+	// notices are the units of which the server has given notice.
+	notices chan unit.ID
+	// keys are what the resources of a view are, each of which is a unit here.
+	keys map[string]map[envoy.Key]struct{}
 	// stopServer stops the newest Server, and may be called again.
 	stopServer func()
 }
@@ -60,9 +66,10 @@ func newHarness(t testing.TB) *harness {
 // serve starts a new Server, at the address of the one before.
 func (h *harness) serve() {
 	h.Helper()
-	notices := make(chan string, 100_000)
+	notices := make(chan unit.ID, 100_000)
 	h.notices = notices
-	h.Server = New(Options{Identify: identifyByName, Notify: func(view string) { notices <- view }})
+	h.keys = map[string]map[envoy.Key]struct{}{}
+	h.Server = New(Options{Identify: identifyByName, Notify: func(id unit.ID) { notices <- id }})
 	listener, err := net.Listen("tcp", h.address)
 	if err != nil {
 		h.Fatal(err)
@@ -95,7 +102,42 @@ func identifyByName(leaf *x509.Certificate) (Peer, error) {
 
 // pod is a proxy in namespace "test", with account "default".
 func pod(name, view string) model.Proxy {
-	return model.Proxy{ID: model.ProxyID{Namespace: "test", Pod: name, UID: "uid-" + name}, ServiceAccount: "default", View: view}
+	return model.Proxy{ID: model.ProxyID{Namespace: "test", Pod: name, UID: "uid-" + name}, ServiceAccount: "default", Views: []string{view, ""}}
+}
+
+// Apply makes the resources of each view those of one unit, if the update says
+// nothing of units.
+func (h *harness) Apply(u Update) {
+	if u.Units == nil {
+		u.Units = map[unit.ID][]envoy.Key{}
+		for _, r := range u.Set {
+			if h.keys[r.View] == nil {
+				h.keys[r.View] = map[envoy.Key]struct{}{}
+			}
+			if _, known := h.keys[r.View][r.Key]; !known {
+				h.keys[r.View][r.Key] = struct{}{}
+				u.Units[unitOf(r.View)] = nil
+			}
+		}
+		for _, key := range u.Remove {
+			delete(h.keys[key.View], key)
+			u.Units[unitOf(key.View)] = nil
+		}
+		for id := range u.Units {
+			u.Units[id] = slices.Collect(maps.Keys(h.keys[id.Name]))
+		}
+	}
+	h.Server.Apply(u)
+}
+
+func unitOf(view string) unit.ID { return unit.ID{Kind: "view", Name: view} }
+
+// state is how far proxies are with the resources of a view. Who waits has a test
+// of its own.
+func (h *harness) state(view string) State {
+	state := h.Units(unitOf(view))
+	state.Waiting = nil
+	return state
 }
 
 // start makes the server know these proxies and resources, and ready.
@@ -104,8 +146,8 @@ func (h *harness) start(proxies []model.Proxy, resources ...envoy.Resource) {
 	h.SetReady()
 }
 
-// eventually waits until a condition holds; it is looked at whenever the
-// server gives notice.
+// eventually waits until a condition on states holds; it is looked at whenever the
+// server gives notice, and so holds that it does.
 func (h *harness) eventually(what string, holds func() bool) {
 	h.Helper()
 	timeout := time.After(patience)

@@ -23,7 +23,7 @@ const holdUnknown = 15 * time.Second
 // its connection may not know yet, and is ended.
 func (s *Server) connect(st *stream) error {
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	defer s.unlock()
 	if s.stopping {
 		return status.Error(codes.Unavailable, "the server is shutting down")
 	}
@@ -42,15 +42,13 @@ func (s *Server) connect(st *stream) error {
 // disconnect drops all that the server holds of a stream.
 func (s *Server) disconnect(st *stream) {
 	s.mu.Lock()
+	defer s.unlock()
 	s.leave(st)
 	if s.streams[st.peer.ID] == st {
 		delete(s.streams, st.peer.ID)
 	}
 	connected.Dec()
 	s.streamMoved()
-	view := st.view
-	s.mu.Unlock()
-	s.notify(view)
 }
 
 // leave takes a stream out of the indexes.
@@ -58,6 +56,7 @@ func (s *Server) leave(st *stream) {
 	if st.left {
 		return
 	}
+	s.changedViews(st.names)
 	for _, view := range st.views() {
 		delete(view.streams, st)
 		for k := range kinds {
@@ -69,6 +68,7 @@ func (s *Server) leave(st *stream) {
 			continue
 		}
 		for t := range sub.known.all() {
+			st.changedTopic(t)
 			st.forget(sub, t)
 		}
 		st.subscriptions[k] = nil
@@ -76,24 +76,19 @@ func (s *Server) leave(st *stream) {
 	st.unmark()
 	st.left = true
 	s.store.streams.remove(st.id)
-	for _, name := range st.names() {
+	for _, name := range st.names {
 		s.store.releaseView(name)
 	}
 }
 
-// know takes in a proxy that came or changed, and returns the views whose state
-// changes with it.
-func (s *Server) know(p model.Proxy) []string {
+// know takes in a proxy that came or changed.
+func (s *Server) know(p model.Proxy) {
 	old, known := s.proxies[p.ID]
 	if known && reflect.DeepEqual(old, p) {
-		return nil
+		return
 	}
-	views := []string{p.View}
-	if known {
-		views = append(views, old.View)
-		s.count(old.View, -1)
-	}
-	s.count(p.View, 1)
+	s.count(old.Views, -1)
+	s.count(p.Views, 1)
 	s.proxies[p.ID] = p
 	st, ok := s.streams[p.ID]
 	switch {
@@ -102,34 +97,31 @@ func (s *Server) know(p model.Proxy) []string {
 		s.tryAdmit(st)
 	case p.ServiceAccount != st.peer.ServiceAccount:
 		st.end(wrongAccount(st.peer, p))
-	case p.View != st.view || !slices.Equal(p.Sees, st.sees):
+	case !slices.Equal(p.Views, st.names):
 		s.move(st, p)
 	}
-	return views
 }
 
-// unknow takes in that a proxy's pod has gone, and returns the views whose
-// state changes with it.
-func (s *Server) unknow(id model.ProxyID) []string {
-	old, known := s.proxies[id]
+// unknow takes in that a proxy's pod has gone.
+func (s *Server) unknow(id model.ProxyID) {
+	old := s.proxies[id]
 	delete(s.proxies, id)
 	delete(s.nackLimits, id)
 	if st, ok := s.streams[id]; ok {
 		st.end(status.Errorf(codes.NotFound, "pod %s is gone", id))
 	}
-	if !known {
-		return nil
-	}
-	s.count(old.View, -1)
-	return []string{old.View}
+	s.count(old.Views, -1)
 }
 
-// count keeps how many proxies a view has.
-func (s *Server) count(view string, by int) {
-	s.known[view] += by
-	if s.known[view] == 0 {
-		delete(s.known, view)
+// count keeps how many proxies views have.
+func (s *Server) count(views []string, by int) {
+	for _, view := range views {
+		s.known[view] += by
+		if s.known[view] == 0 {
+			delete(s.known, view)
+		}
 	}
+	s.changedViews(views)
 }
 
 // tryAdmit admits a stream if the store is ready and the proxy is known.
@@ -143,10 +135,8 @@ func (s *Server) tryAdmit(st *stream) {
 		st.end(wrongAccount(st.peer, p))
 		return
 	}
-	st.view, st.sees = p.View, p.Sees
-	for _, view := range st.views() {
-		view.streams[st] = struct{}{}
-	}
+	st.enter(p.Views)
+	s.changedViews(st.names)
 	close(st.admitted)
 }
 
@@ -156,51 +146,56 @@ func wrongAccount(peer Peer, p model.Proxy) error {
 }
 
 // move takes a stream to other views. What the old ones had goes when what the
-// new ones have was sent.
+// new ones have was sent. Views that stay keep their order.
 func (s *Server) move(st *stream, p model.Proxy) {
-	before := st.names()
-	from := st.views()
-	st.view, st.sees = p.View, p.Sees
-	to := st.views()
-	for k, sub := range st.subscriptions {
-		if sub == nil {
-			continue
-		}
-		for _, view := range slices.Concat(from, to) {
-			if slices.Contains(from, view) && slices.Contains(to, view) {
-				continue
-			}
-			for t := range view.topics[k] {
-				if sub.wants(t) {
-					sub.mark(t)
-				}
-			}
-		}
-	}
-	for _, view := range from {
+	from, to := st.names, p.Views
+	s.changedViews(from)
+	left := without(from, to)
+	for _, name := range left {
+		view := s.store.view(name)
 		delete(view.streams, st)
 		for k := range kinds {
 			delete(view.wildcards[k], st)
 		}
 	}
-	for _, view := range to {
-		view.streams[st] = struct{}{}
-		for k, sub := range st.subscriptions {
-			if sub != nil && sub.wildcard {
+	st.enter(to)
+	s.changedViews(to)
+	for _, name := range slices.Concat(left, without(to, from)) {
+		st.markWanted(name, slices.Concat(from, to))
+	}
+	for k, sub := range st.subscriptions {
+		if sub != nil && sub.wildcard {
+			for _, view := range st.views() {
 				view.wildcards[k][st] = struct{}{}
 			}
 		}
 	}
 	st.markedNow()
-	for _, name := range before {
+	for _, name := range left {
 		s.store.releaseView(name)
 	}
 }
 
-func (s *Server) viewOf(st *stream) string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return st.view
+// without gives what is in the first list alone.
+func without(names, others []string) []string {
+	return slices.DeleteFunc(slices.Clone(names), func(name string) bool { return slices.Contains(others, name) })
+}
+
+// markWanted puts what the stream wants of a view's resources in its slot. Which of
+// some views it sees them in is going to be another.
+func (st *stream) markWanted(name string, among []string) {
+	view := st.server.store.view(name)
+	for k, sub := range st.subscriptions {
+		if sub == nil {
+			continue
+		}
+		for t := range view.topics[k] {
+			if sub.wants(t) {
+				sub.mark(t)
+				st.server.changedIn(t, among)
+			}
+		}
+	}
 }
 
 func (st *stream) isAdmitted() bool {

@@ -134,9 +134,6 @@ func (st *stream) respond(s *subscription, set, absent []*topic, now time.Time) 
 		if have, _ := s.known.get(t); s.kind == clusters && have.serial < firstSerial {
 			st.warming = warming{nonce: r.nonce, until: now.Add(st.server.warmUp)}
 		}
-		if resource.source.View != "" {
-			s.lastOwn = r.nonce
-		}
 		r.frames = append(r.frames, resource.frame)
 		s.remember(t, knowledge{serial: resource.serial, nonce: r.nonce})
 	}

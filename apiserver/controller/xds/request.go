@@ -52,23 +52,19 @@ func (s *Server) handle(st *stream, request *discovery.DeltaDiscoveryRequest) er
 		s.mu.Unlock()
 		return status.Error(codes.Aborted, "the stream has ended")
 	}
-	changed, refused, err := st.take(k, request)
-	view := st.view
-	s.mu.Unlock()
+	refused, err := st.take(k, request)
+	st.reckon(k)
+	s.unlock()
 	if refused != nil && s.options.Refused != nil {
 		s.options.Refused(*refused)
-	}
-	if changed {
-		s.notify(view)
 	}
 	return err
 }
 
-// take records a request, and tells whether the stream's ack state may have
-// changed, and what was refused.
-func (st *stream) take(k kind, request *discovery.DeltaDiscoveryRequest) (changed bool, refused *Nack, err error) {
+// take records a request, and tells what was refused.
+func (st *stream) take(k kind, request *discovery.DeltaDiscoveryRequest) (refused *Nack, err error) {
 	s, first := st.subscribe(k)
-	changed, refused = st.answer(s, request)
+	refused = st.answer(s, request)
 	names, all := split(request.GetResourceNamesSubscribe())
 	gone, nothing := split(request.GetResourceNamesUnsubscribe())
 	// A first request that names nothing asks for everything ("How the client
@@ -80,14 +76,14 @@ func (st *stream) take(k kind, request *discovery.DeltaDiscoveryRequest) (change
 		all = false
 	}
 	if len(s.forgotten) > maxForgotten {
-		return changed, refused, status.Errorf(codes.ResourceExhausted, "more than %d names of type %s that nothing has, before the answer was read", maxForgotten, k.label())
+		return refused, status.Errorf(codes.ResourceExhausted, "more than %d names of type %s that nothing has, before the answer was read", maxForgotten, k.label())
 	}
 	if err := checkNames(request); err != nil {
-		return changed, refused, err
+		return refused, err
 	}
 	if all {
 		if s.wildcards++; s.wildcards > maxWildcards {
-			return changed, refused, status.Errorf(codes.ResourceExhausted, "everything of type %s was asked for more than %d times on one stream", k.label(), maxWildcards)
+			return refused, status.Errorf(codes.ResourceExhausted, "everything of type %s was asked for more than %d times on one stream", k.label(), maxWildcards)
 		}
 	}
 	var have map[string]string
@@ -107,10 +103,13 @@ func (st *stream) take(k kind, request *discovery.DeltaDiscoveryRequest) (change
 		st.addName(s, name, have[name])
 	}
 	if !all && !nothing && len(names)+len(gone) == 0 {
-		return changed, refused, nil
+		return refused, nil
+	}
+	if k.takesWildcard() && !(first && all) {
+		st.server.changedViews(st.names) // it may have to ACK less, or more
 	}
 	st.markedNow()
-	return true, refused, nil
+	return refused, nil
 }
 
 // checkNames refuses names that no resource has: they would be kept.

@@ -32,6 +32,7 @@ import (
 	"k8s.io/klog/v2"
 
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/unit"
 )
 
 // shutdownGrace is how long streams have to end by themselves.
@@ -48,15 +49,16 @@ var ErrNotConfigured = errors.New("the mesh is not configured")
 type Options struct {
 	// Identify reads who a proxy is from its verified leaf. Required.
 	Identify func(*x509.Certificate) (Peer, error)
-	// Notify, if set, is called when what View(view) returns may have changed
-	// by what a stream did: connect, subscribe, ACK, NACK, move, disconnect.
-	// It must not block, and may be called by many at once.
-	Notify func(view string)
+	// Notify, if set, is called when what Units returns may be another than when it was
+	// asked last, by what has come of the unit, or by what a stream did: connect,
+	// subscribe, ACK, NACK, move, disconnect. It is called once, until Units is
+	// asked of it again. It must not block, and may be called by many at once.
+	Notify func(unit.ID)
 	// Refused, if set, is called with a NACK of one resource, at the rate at
 	// which NACKs of a proxy are logged. It must not block.
 	Refused func(Nack)
 	// Register, if set, adds services to those that proxies may call. view gives
-	// the view of the peer of a call, by its certificate.
+	// the most specific view of the peer of a call, by its certificate.
 	Register func(to grpc.ServiceRegistrar, view func(context.Context) (string, error))
 	// Logger defaults to klog's.
 	Logger klog.Logger
@@ -87,8 +89,10 @@ type Server struct {
 	streams  map[model.ProxyID]*stream
 	serving  bool
 	stopping bool
-	// known is how many of the proxies there are by view.
+	// known is how many of the proxies there are in each view.
 	known map[string]int
+	// news are the units of which Notify is told when the lock is free.
+	news []unit.ID
 	// bursts of proxies are noticed, to give back what they took.
 	bursts bursts
 	// nackLimits bound what each known proxy can make the log say.
@@ -126,7 +130,7 @@ func New(options Options) *Server {
 // missing. Further calls do nothing.
 func (s *Server) SetReady() {
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	defer s.unlock()
 	if s.isReady() {
 		return
 	}
@@ -227,14 +231,6 @@ func (s *Server) stop(g *grpc.Server) {
 	g.GracefulStop()
 }
 
-// notify tells that the ack state of a view may have changed. The lock must
-// not be held.
-func (s *Server) notify(view string) {
-	if s.options.Notify != nil {
-		s.options.Notify(view)
-	}
-}
-
 // ads is the gRPC service.
 type ads struct {
 	server *Server
@@ -264,7 +260,6 @@ func (a ads) DeltaAggregatedResources(conn discovery.AggregatedDiscoveryService_
 	if err := s.awaitAdmission(conn.Context(), st); err != nil {
 		return err
 	}
-	s.notify(s.viewOf(st))
 	return st.run(conn)
 }
 
@@ -277,7 +272,7 @@ func refusalOf(err error) string {
 	return "certificate"
 }
 
-// viewOfPeer gives the view of a known proxy, by its certificate.
+// viewOfPeer gives the most specific view of a known proxy, by its certificate.
 func (s *Server) viewOfPeer(ctx context.Context) (string, error) {
 	who, _, err := s.identify(ctx)
 	if err != nil {
@@ -289,7 +284,7 @@ func (s *Server) viewOfPeer(ctx context.Context) (string, error) {
 	if !ok || proxy.ServiceAccount != who.ServiceAccount {
 		return "", status.Errorf(codes.PermissionDenied, "no proxy %s with this account is known", who.ID)
 	}
-	return proxy.View, nil
+	return proxy.Own(), nil
 }
 
 // identify reads who the peer is from the leaf of its verified chain.

@@ -6,12 +6,16 @@ package xds
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
+	"time"
 
 	discovery "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
 	"google.golang.org/grpc/mem"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/envoy"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/unit"
 )
 
 // store holds what there is to send, and who has asked for it. A resource is
@@ -23,6 +27,9 @@ type store struct {
 	// streams numbers those that are connected.
 	streams numbering[*stream]
 	views   map[string]*viewIndex
+	// products are by unit, and numbered.
+	products map[unit.ID]*product
+	numbered numbering[*product]
 	// serial is the last number given to a version of a resource.
 	serial serial
 }
@@ -33,20 +40,25 @@ type topic struct {
 	name string
 	// id is its number among those of its kind.
 	id uint32
-	// shared is what every proxy may see, nil if there is none.
+	// shared is the resource of view "", nil if there is none.
 	shared *resource
-	// own is what proxies of one view see in its place, by view.
+	// own are the resources of other views, by view.
 	own map[string]*resource
 	// subscribers are the streams that have asked for this name, by number.
 	// Streams with a wildcard are found by the viewIndex instead.
 	subscribers numbers
-	// holders is how many streams keep state about this topic.
+	// holders is how many streams and products refer to this topic.
 	holders int
 }
 
-// resource is one version of one resource, ready to be sent. It is immutable.
+// resource is one version of one resource, ready to be sent. It is immutable, but
+// for the product that it is part of.
 type resource struct {
 	source envoy.Resource
+	// product is what the unit gave that this came of; nil if none is known.
+	product *product
+	// since is when it became current.
+	since time.Time
 	// version is what proxies are told. It is made of contents alone.
 	version string
 	serial  serial
@@ -71,21 +83,24 @@ const (
 )
 
 // viewIndex leads from a view to its resources, and to the streams in it that
-// have a wildcard. View "" has the shared resources and every stream.
+// have a wildcard.
 type viewIndex struct {
 	topics    [kinds]map[*topic]struct{}
 	wildcards [kinds]map[*stream]struct{}
 	streams   map[*stream]struct{}
+	// asked are products, by number, whose answer changes with who is in the view.
+	asked numbers
 }
 
-// change is a resource that came, changed or went.
-type change struct {
+// place is a topic in one view, where a resource may be. A change is the place of a
+// resource that came, changed or went.
+type place struct {
 	topic *topic
 	view  string
 }
 
 func newStore() *store {
-	s := &store{views: map[string]*viewIndex{}, serial: firstSerial}
+	s := &store{views: map[string]*viewIndex{}, products: map[unit.ID]*product{}, serial: firstSerial}
 	for k := range s.topics {
 		s.topics[k] = map[string]*topic{}
 	}
@@ -141,49 +156,75 @@ func (s *store) releaseView(name string) {
 }
 
 // apply sets and removes resources and says what is different afterwards. What
-// cannot be set is left out, and is the error. Removals come last, so that what
-// only goes to another view stays the same version.
-func (s *store) apply(set []envoy.Resource, remove []envoy.Key) ([]change, error) {
-	var changes []change
+// cannot be set is left out, and is the error. Endpoints come last, since their
+// versions follow those of clusters.
+func (s *store) apply(set []envoy.Resource, remove []envoy.Key) ([]place, error) {
+	early, err := s.applyThose(set, remove, func(k kind) bool { return k != endpoints })
+	late, lateErr := s.applyThose(set, remove, func(k kind) bool { return k == endpoints })
+	changes := append(early, late...)
+	followed, followErr := s.followClusters(changes)
+	return append(changes, followed...), errors.Join(unserved(set, remove), err, lateErr, followErr)
+}
+
+// unserved is the error of resources of types that are not served.
+func unserved(set []envoy.Resource, remove []envoy.Key) error {
 	var failed []error
 	for _, source := range set {
-		k, ok := kindOf(source.TypeURL)
-		if !ok {
+		if _, ok := kindOf(source.TypeURL); !ok {
 			failed = append(failed, fmt.Errorf("set %q: type %q is not served", source.Name, source.TypeURL))
-			continue
 		}
-		c, err := s.put(s.topic(k, source.Name), source)
-		changes, failed = append(changes, c...), append(failed, err)
+	}
+	for _, key := range remove {
+		if _, ok := kindOf(key.TypeURL); !ok {
+			failed = append(failed, fmt.Errorf("remove %q: type %q is not served", key.Name, key.TypeURL))
+		}
+	}
+	return errors.Join(failed...)
+}
+
+// applyThose applies what is of some kinds. Removals come last, so that what only
+// goes to another view stays the same version.
+func (s *store) applyThose(set []envoy.Resource, remove []envoy.Key, those func(kind) bool) ([]place, error) {
+	var changes []place
+	var failed []error
+	for _, source := range set {
+		if k, ok := kindOf(source.TypeURL); ok && those(k) {
+			c, err := s.put(s.topic(k, source.Name), source)
+			changes, failed = append(changes, c...), append(failed, err)
+		}
 	}
 	for _, key := range remove {
 		k, ok := kindOf(key.TypeURL)
-		if !ok {
-			failed = append(failed, fmt.Errorf("remove %q: type %q is not served", key.Name, key.TypeURL))
+		if !ok || !those(k) {
 			continue
 		}
 		if t, ok := s.topics[k][key.Name]; ok && t.variant(key.View) != nil {
 			s.drop(t, key.View)
-			changes = append(changes, change{t, key.View})
+			changes = append(changes, place{t, key.View})
 		}
 	}
-	followed, err := s.followClusters(changes)
-	return append(changes, followed...), errors.Join(append(failed, err)...)
+	return changes, errors.Join(failed...)
 }
 
 // followClusters gives the endpoints of each changed cluster a new version.
 // Envoy warms up a changed cluster only when its endpoints arrive anew, even
 // if they are the same, and asks for nothing ("Resource warming" in its xDS
 // protocol). With the cluster in the version of the endpoints this holds
-// across reconnects and restarts too.
-func (s *store) followClusters(changes []change) ([]change, error) {
-	var followed []change
+// across reconnects and restarts too. A proxy may see the cluster of one view and
+// the endpoints of another, so those of every view follow.
+func (s *store) followClusters(changes []place) ([]place, error) {
+	var followed []place
 	var failed []error
 	for _, c := range changes {
 		if c.topic.kind != clusters {
 			continue
 		}
-		if t, ok := s.topics[endpoints][c.topic.name]; ok && t.variant(c.view) != nil {
-			f, err := s.put(t, t.variant(c.view).source)
+		t, ok := s.topics[endpoints][c.topic.name]
+		if !ok {
+			continue
+		}
+		for _, view := range t.views() {
+			f, err := s.put(t, t.variant(view).source)
 			followed, failed = append(followed, f...), append(failed, err)
 		}
 	}
@@ -191,9 +232,10 @@ func (s *store) followClusters(changes []change) ([]change, error) {
 }
 
 // put makes a resource current, and returns the change, if it is one.
-func (s *store) put(t *topic, source envoy.Resource) ([]change, error) {
+func (s *store) put(t *topic, source envoy.Resource) ([]place, error) {
 	version := s.versionOf(t, source)
-	if old := t.variant(source.View); old != nil && old.version == version {
+	old := t.variant(source.View)
+	if old != nil && old.version == version {
 		return nil, nil
 	}
 	frame, err := proto.Marshal(&discovery.DeltaDiscoveryResponse{Resources: []*discovery.Resource{
@@ -204,8 +246,12 @@ func (s *store) put(t *topic, source envoy.Resource) ([]change, error) {
 		return nil, fmt.Errorf("encode %s %q: %w", t.kind.label(), t.name, err)
 	}
 	s.view(source.View).topics[t.kind][t] = struct{}{}
-	t.set(source.View, &resource{source: source, version: version, serial: s.serialOf(t, version), frame: mem.SliceBuffer(frame)})
-	return []change{{t, source.View}}, nil
+	next := &resource{source: source, since: time.Now(), version: version, serial: s.serialOf(t, version), frame: mem.SliceBuffer(frame)}
+	if old != nil {
+		next.product = old.product
+	}
+	t.set(source.View, next)
+	return []place{{t, source.View}}, nil
 }
 
 // serialOf numbers a version. One that is there in another view keeps its number,
@@ -225,12 +271,35 @@ func (s *store) serialOf(t *topic, version string) serial {
 
 // versionOf is the version that proxies are told.
 func (s *store) versionOf(t *topic, source envoy.Resource) string {
-	if t.kind == endpoints {
-		if c, ok := s.topics[clusters][t.name]; ok && c.variant(source.View) != nil {
-			return source.Version + "." + c.variant(source.View).version
-		}
+	version := source.Version
+	if t.kind != endpoints {
+		return version
 	}
-	return source.Version
+	c, ok := s.topics[clusters][t.name]
+	if !ok {
+		return version
+	}
+	for _, view := range c.views() {
+		version += "." + c.variant(view).version
+	}
+	return version
+}
+
+// variants is in how many views there is a resource.
+func (t *topic) variants() int {
+	if t.shared == nil {
+		return len(t.own)
+	}
+	return len(t.own) + 1
+}
+
+// views are those in which there is a resource, sorted.
+func (t *topic) views() []string {
+	views := slices.Sorted(maps.Keys(t.own))
+	if t.shared != nil {
+		views = append(views, "")
+	}
+	return views
 }
 
 // set makes a resource that of a view.
@@ -263,19 +332,16 @@ func (t *topic) variant(view string) *resource {
 	return t.own[view]
 }
 
-// visible gives what a proxy sees under the topic's name, or nil: of the views
-// that it belongs to the first that has it, its own before those that it shares.
+// visible gives what a proxy sees under the topic's name, or nil: the resource of the
+// first of its views that has one.
 func (st *stream) visible(t *topic) *resource {
-	if len(t.own) == 0 {
+	if len(t.own) == 0 && st.shares {
 		return t.shared
 	}
-	if r, ok := t.own[st.view]; ok {
-		return r
-	}
-	for _, view := range st.sees {
-		if r, ok := t.own[view]; ok {
+	for _, view := range st.names {
+		if r := t.variant(view); r != nil {
 			return r
 		}
 	}
-	return t.shared
+	return nil
 }

@@ -26,12 +26,18 @@ type stream struct {
 
 	// id is its number among those that are connected.
 	id uint32
-	// view is the proxy's own view, known once the stream is admitted.
-	view string
-	// sees are further views that it shares with others, known as well then.
-	sees          []string
+	// names are those of the views whose resources the proxy is sent, the most specific
+	// first, and shares tells whether "" is among them. They are known once the stream
+	// is admitted.
+	names  []string
+	shares bool
+	// since is when it connected.
+	since         time.Time
 	subscriptions [kinds]*subscription
-	lastNonce     nonce
+	// holdsUp are, by kind, the products by number whose first resource that the proxy
+	// has not ACKed is of this kind.
+	holdsUp   [kinds]numbers
+	lastNonce nonce
 	// warming is set while the proxy has not ACKed new clusters.
 	warming warming
 	// left: the stream is out of the indexes for good.
@@ -58,6 +64,7 @@ func newStream(s *Server, p Peer, log klog.Logger) *stream {
 	return &stream{
 		server:   s,
 		peer:     p,
+		since:    time.Now(),
 		log:      klog.LoggerWithValues(log, "proxy", p.ID.String()),
 		admitted: make(chan struct{}),
 		wake:     make(chan struct{}, 1),
@@ -81,28 +88,25 @@ func (st *stream) poke() {
 	}
 }
 
-// views are the views that the stream belongs to: everybody's, its own, and
-// those that it shares with some.
+// enter puts the stream into views, the most specific first.
+func (st *stream) enter(names []string) {
+	st.names, st.shares = names, slices.Contains(names, "")
+	for _, view := range st.views() {
+		view.streams[st] = struct{}{}
+	}
+}
+
+// views are the views that the stream belongs to.
 func (st *stream) views() []*viewIndex {
-	var views []*viewIndex
-	for _, name := range st.names() {
+	views := make([]*viewIndex, 0, len(st.names))
+	for _, name := range st.names {
 		views = append(views, st.server.store.view(name))
 	}
 	return views
 }
 
-func (st *stream) names() []string {
-	names := make([]string, 1, 2+len(st.sees))
-	if st.view != "" {
-		names = append(names, st.view)
-	}
-	return append(names, st.sees...)
-}
-
 // isOf tells whether the stream belongs to a view.
-func (st *stream) isOf(view string) bool {
-	return view == "" || view == st.view || slices.Contains(st.sees, view)
-}
+func (st *stream) isOf(view string) bool { return slices.Contains(st.names, view) }
 
 // markChanged puts a changed topic in the stream's slot, and tells whether it is
 // the first since the sender has looked: then it has to be woken.

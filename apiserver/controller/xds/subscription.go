@@ -24,9 +24,6 @@ type subscription struct {
 	rejected map[*topic]string
 	// answered is the newest nonce of this type that the proxy has ACKed or NACKed.
 	answered nonce
-	// lastOwn is the newest nonce of this type that carried a resource of the
-	// stream's own view.
-	lastOwn nonce
 	// counts are what has gone over the stream.
 	counts Counts
 	// absent are topics that nothing had when they were asked for.
@@ -128,6 +125,7 @@ func (st *stream) addName(s *subscription, name, have string) {
 	t.subscribers.add(st.id)
 	s.remember(t, knowledge{serial: st.serialOf(t, have)})
 	s.mark(t)
+	st.changedTopic(t)
 }
 
 // forgets tells whether a name is one more that nothing has than is held. It is
@@ -152,6 +150,7 @@ func (st *stream) removeName(s *subscription, name string) {
 	if !ok {
 		return
 	}
+	st.changedTopic(t)
 	if !s.wildcard {
 		st.forget(s, t)
 		return

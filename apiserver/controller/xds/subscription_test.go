@@ -139,7 +139,7 @@ func TestReconnectWithEverythingCurrentIsAckedWithoutASend(t *testing.T) {
 	c.send(&discovery.DeltaDiscoveryRequest{
 		TypeUrl: listeners.typeURL(), InitialResourceVersions: map[string]string{"inbound": inbound.Version},
 	})
-	h.eventually("acked", func() bool { return h.View("v1").Acked == 1 })
+	h.eventually("acked", func() bool { return h.state("v1").Acked == 1 })
 	c.subscribe(secrets, "marker")
 	c.expect("Secret -marker")
 }
@@ -157,7 +157,7 @@ func TestTopicsAndViewsThatNobodyNeedsAreForgotten(t *testing.T) {
 	h.Apply(Update{Remove: []envoy.Key{inbound.Key}})
 	c.expectAck("Listener -inbound")
 	c.close()
-	h.eventually("nothing held", func() bool {
+	waitFor(t, "nothing held", func() bool {
 		h.mu.Lock()
 		defer h.mu.Unlock()
 		n := len(h.streams)

@@ -4,10 +4,9 @@
 package xds
 
 import (
-	"slices"
-
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/envoy"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/unit"
 )
 
 // Update is a change of the picture. No stream sees a part of it. The endpoints
@@ -19,6 +18,9 @@ type Update struct {
 	Set []envoy.Resource
 	// Remove are resources that went. Unknown ones are ignored.
 	Remove []envoy.Key
+	// Units are, of each unit of whose resources there are others than before, the keys
+	// of all that it gives now; none if it is gone. They are what Units tells of.
+	Units map[unit.ID][]envoy.Key
 	// Proxies are those that came or changed.
 	Proxies []model.Proxy
 	// GoneProxies are those whose pod went; their streams end.
@@ -29,47 +31,48 @@ type Update struct {
 // something of it. It does not wait for them. A resource of a type that is not
 // served is an error of the program: it is logged, and left out.
 func (s *Server) Apply(u Update) {
-	woken, views := s.apply(u)
-	for _, st := range woken {
+	for _, st := range s.apply(u) {
 		st.poke()
-	}
-	for _, view := range views {
-		s.notify(view)
 	}
 }
 
 // apply returns the streams that have something to send now, which are to be
-// woken once the lock that each of them takes first is free, and the views whose
-// state the update itself changed.
-func (s *Server) apply(u Update) ([]*stream, []string) {
+// woken once the lock that each of them takes first is free.
+func (s *Server) apply(u Update) []*stream {
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	defer s.unlock()
 	changes, err := s.store.apply(u.Set, u.Remove)
 	if err != nil {
 		s.log.Error(err, "Some resources of an update cannot be served")
 	}
+	s.store.assign(u.Units)
+	for id := range u.Units {
+		s.news = append(s.news, id)
+		if p := s.store.products[id]; p != nil {
+			p.asked = false
+		}
+	}
 	var woken []*stream
 	for _, c := range changes {
 		woken = append(woken, s.markWanting(c)...)
+		s.changedPlace(c)
 	}
 	for _, c := range changes {
 		s.store.release(c.topic)
 		s.store.releaseView(c.view)
 	}
-	var views []string
 	for _, p := range u.Proxies {
-		views = append(views, s.know(p)...)
+		s.know(p)
 	}
 	for _, id := range u.GoneProxies {
-		views = append(views, s.unknow(id)...)
+		s.unknow(id)
 	}
-	slices.Sort(views)
-	return woken, slices.Compact(views)
+	return woken
 }
 
 // markWanting puts a change in the slot of the streams that want it and may see
 // it. It returns those whose slot was empty.
-func (s *Server) markWanting(c change) []*stream {
+func (s *Server) markWanting(c place) []*stream {
 	var woken []*stream
 	for id := range c.topic.subscribers.all() {
 		if st := s.store.streams.items[id]; st.isOf(c.view) && st.markChanged(c.topic) {

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/openservicemesh/mesh-apiserver/apis/scheme"
 	"github.com/openservicemesh/mesh-apiserver/registry/registrytest"
 )
 
@@ -25,7 +26,7 @@ func createIn(t *testing.T, namespace, spec string) error {
 		"apiVersion": "mesh.openservicemesh.io/v1alpha1", "kind": "MeshPolicy",
 		"metadata": {"name": "readers", "namespace": %q}, "spec": %s}`, namespace, spec))
 	ctx := registrytest.Context(t, obj, "meshpolicies", "")
-	return registrytest.Create(ctx, t, newStrategy(Config{SystemNamespace: system}), obj)
+	return registrytest.Create(ctx, t, Kind(system, nil).Strategy(scheme.Scheme), obj)
 }
 
 // allow is the spec of an Allow with one rule.

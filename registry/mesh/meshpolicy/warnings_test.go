@@ -171,18 +171,3 @@ func TestWarningsAreBounded(t *testing.T) {
 		t.Errorf("got %d: %q", len(got), got)
 	}
 }
-
-func TestUpdateWarnsOnlyAboutANewSpec(t *testing.T) {
-	s := newStrategy(Config{SystemNamespace: system, References: cluster{}})
-	old := policyWith([]string{"gone"}, mesh.PolicySource{Authenticated: &mesh.Authenticated{}})
-	labelled := old.DeepCopy()
-	labelled.Labels = map[string]string{"team": "books"}
-	if got := s.WarningsOnUpdate(t.Context(), labelled, old); len(got) > 0 {
-		t.Errorf("a label warns: %q", got)
-	}
-	changed := old.DeepCopy()
-	changed.Generation++
-	if got := s.WarningsOnUpdate(t.Context(), changed, old); len(got) != 1 {
-		t.Errorf("a changed spec gives %q, want one warning", got)
-	}
-}

@@ -8,6 +8,7 @@ import (
 	"bytes"
 	"fmt"
 	"os"
+	"slices"
 	"sync"
 	"testing"
 
@@ -20,6 +21,8 @@ import (
 	apiregistrationv1 "k8s.io/kube-aggregator/pkg/apis/apiregistration/v1"
 
 	"github.com/openservicemesh/mesh-apiserver/apis/mesh/v1alpha1"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/kinds"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/kinds/all"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/world"
 )
 
@@ -70,79 +73,61 @@ func DecodeOne(document []byte) (metav1.Object, error) {
 	if err != nil {
 		return nil, err
 	}
-	switch o := object.(type) {
-	case *corev1.Service, *discoveryv1.EndpointSlice, *corev1.Pod, *corev1.Namespace, *corev1.ServiceAccount,
-		*v1alpha1.MeshPolicy, *v1alpha1.MeshConfig,
-		*admissionregistrationv1.ValidatingWebhookConfiguration, *admissionregistrationv1.MutatingWebhookConfiguration, *apiregistrationv1.APIService:
-		return o.(metav1.Object), nil
-	default:
-		return nil, fmt.Errorf("the mesh does not read a %T", object)
+	o, ok := object.(metav1.Object)
+	if !ok {
+		return nil, fmt.Errorf("a %T is no object", object)
 	}
+	if _, _, err := sourceOf(o); err != nil {
+		return nil, err
+	}
+	return o, nil
 }
+
+// SystemNamespace has the server, and the administrators' policies.
+const SystemNamespace = "mesh-system"
 
 // World gives a world that holds the objects.
 func World(objects ...metav1.Object) *world.World {
 	w := world.New("cluster.local")
-	w.SetSystemNamespace("mesh-system")
+	w.SetSystemNamespace(SystemNamespace)
 	for _, object := range objects {
 		Set(w, object)
 	}
 	return w
 }
 
+// sources are all kinds of objects that a world takes.
+var sources = append(slices.Clone(all.Sources),
+	kinds.Of(nil, (*world.World).SetServiceAccount, (*world.World).DeleteServiceAccount),
+	kinds.Of(nil, (*world.World).SetValidatingWebhooks, (*world.World).DeleteValidatingWebhooks),
+	kinds.Of(nil, (*world.World).SetMutatingWebhooks, (*world.World).DeleteMutatingWebhooks),
+	kinds.Of(nil, (*world.World).SetAPIService, (*world.World).DeleteAPIService),
+)
+
+// sourceOf finds the kind of an object, and what the object changes.
+func sourceOf(object metav1.Object) (kinds.Source, kinds.Change, error) {
+	for _, source := range sources {
+		if change := source.Set(object, kinds.Options{SystemNamespace: SystemNamespace}); change != nil {
+			return source, change, nil
+		}
+	}
+	return kinds.Source{}, nil, fmt.Errorf("the mesh does not read a %T", object)
+}
+
 // Set creates or changes an object.
 func Set(w *world.World, object metav1.Object) {
-	switch o := object.(type) {
-	case *corev1.Service:
-		w.SetService(o)
-	case *discoveryv1.EndpointSlice:
-		w.SetSlice(o)
-	case *corev1.Pod:
-		w.SetPod(o)
-	case *corev1.Namespace:
-		w.SetNamespace(o)
-	case *corev1.ServiceAccount:
-		w.SetServiceAccount(o)
-	case *v1alpha1.MeshPolicy:
-		w.SetPolicy(o)
-	case *v1alpha1.MeshConfig:
-		w.SetConfig(o)
-	case *admissionregistrationv1.ValidatingWebhookConfiguration:
-		w.SetValidatingWebhooks(o)
-	case *admissionregistrationv1.MutatingWebhookConfiguration:
-		w.SetMutatingWebhooks(o)
-	case *apiregistrationv1.APIService:
-		w.SetAPIService(o)
-	default:
-		panic(fmt.Sprintf("worldtest: the mesh does not read a %T", object))
+	_, change, err := sourceOf(object)
+	if err != nil {
+		panic("worldtest: " + err.Error())
 	}
+	change(w)
 }
 
 // Delete removes an object.
 func Delete(w *world.World, object metav1.Object) {
-	key := world.Key{Namespace: object.GetNamespace(), Name: object.GetName()}
-	switch object.(type) {
-	case *corev1.Service:
-		w.DeleteService(key)
-	case *discoveryv1.EndpointSlice:
-		w.DeleteSlice(key)
-	case *corev1.Pod:
-		w.DeletePod(key)
-	case *corev1.Namespace:
-		w.DeleteNamespace(key)
-	case *corev1.ServiceAccount:
-		w.DeleteServiceAccount(key)
-	case *v1alpha1.MeshPolicy:
-		w.DeletePolicy(key)
-	case *v1alpha1.MeshConfig:
-		w.DeleteConfig(key)
-	case *admissionregistrationv1.ValidatingWebhookConfiguration:
-		w.DeleteValidatingWebhooks(key)
-	case *admissionregistrationv1.MutatingWebhookConfiguration:
-		w.DeleteMutatingWebhooks(key)
-	case *apiregistrationv1.APIService:
-		w.DeleteAPIService(key)
-	default:
-		panic(fmt.Sprintf("worldtest: the mesh does not read a %T", object))
+	source, _, err := sourceOf(object)
+	if err != nil {
+		panic("worldtest: " + err.Error())
 	}
+	source.Delete(world.Key{Namespace: object.GetNamespace(), Name: object.GetName()})(w)
 }

@@ -1,0 +1,543 @@
+// Copyright The mesh-apiserver Authors.
+// SPDX-License-Identifier: Apache-2.0
+
+package xds
+
+import (
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"strconv"
+	"testing"
+	"time"
+
+	discovery "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	statuspb "google.golang.org/genproto/googleapis/rpc/status"
+
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/envoy"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/unit"
+)
+
+func TestStreamSeesItsOwnViewAlone(t *testing.T) {
+	h := newHarness(t)
+	a, b := pod("a", "v1"), pod("b", "v2")
+	in1, in2 := encoded(t, listeners, "inbound", "v1", "1"), encoded(t, listeners, "inbound", "v2", "2")
+	h.start([]model.Proxy{a, b}, in1, in2,
+		encoded(t, listeners, "outbound", "", "shared"),
+		encoded(t, routes, "in/v1/80", "v1", "1"))
+	one, two := h.connect(a), h.connect(b)
+	one.subscribe(listeners)
+	two.subscribe(listeners)
+	first, second := one.expectAck("Listener inbound outbound"), two.expectAck("Listener inbound outbound")
+	if first.Resources[0].Version != in1.Version || second.Resources[0].Version != in2.Version {
+		t.Error("a stream was sent the inbound listener of another view")
+	}
+	two.subscribe(routes, "in/v1/80")
+	two.expectAck("RouteConfiguration -in/v1/80")
+
+	h.Apply(Update{Set: []envoy.Resource{encoded(t, listeners, "inbound", "v2", "3"), encoded(t, routes, "in/v1/80", "v1", "2")}})
+	two.expectAck("Listener inbound")
+	h.Apply(Update{Set: []envoy.Resource{encoded(t, listeners, "outbound", "", "shared 2")}})
+	one.expectAck("Listener outbound")
+	two.expectAck("Listener outbound")
+}
+
+func TestProxyThatChangesItsViewLosesTheOldOneLast(t *testing.T) {
+	h := newHarness(t)
+	a := pod("a", "v1")
+	h.start([]model.Proxy{a},
+		encoded(t, listeners, "inbound", "v1", "1"), encoded(t, listeners, "inbound", "v2", "2"),
+		encoded(t, listeners, "only-v1", "v1", "1"), encoded(t, listeners, "only-v2", "v2", "1"))
+	c := h.connect(a)
+	c.subscribe(listeners)
+	c.expectAck("Listener inbound only-v1")
+	h.Apply(Update{Proxies: []model.Proxy{pod("a", "v2")}})
+	c.expectAck("Listener inbound only-v2")
+	c.expectAck("Listener -only-v1")
+	h.eventually("moved", func() bool { return h.state("v1").Connected == 0 && h.state("v2").Acked == 1 })
+
+	h.Apply(Update{Set: []envoy.Resource{encoded(t, listeners, "inbound", "v1", "9")}})
+	h.Apply(Update{Set: []envoy.Resource{encoded(t, listeners, "inbound", "v2", "9")}})
+	if got := c.expect("Listener inbound"); got.Resources[0].Version != encoded(t, listeners, "inbound", "v2", "9").Version {
+		t.Error("the old view was sent")
+	}
+}
+
+// A namespace that hides itself takes its resources from "" to a view of those
+// that see it, and may let others in later.
+func TestStreamSeesTheViewsThatItSharesWithSome(t *testing.T) {
+	h := newHarness(t)
+	a, b := pod("a", "v1"), pod("b", "v1")
+	cluster := func(view, content string) envoy.Resource {
+		return encoded(t, clusters, "out/shop/web:80", view, content)
+	}
+	h.start([]model.Proxy{a, b}, cluster("", "1"), encoded(t, clusters, "marker", "", "1"))
+	one, two := h.connect(a), h.connect(b)
+	one.subscribe(clusters)
+	two.subscribe(clusters)
+	one.expectAck("Cluster marker out/shop/web:80")
+	two.expectAck("Cluster marker out/shop/web:80")
+
+	a.Views = []string{"v1", "namespace/shop", ""}
+	h.Apply(Update{Set: []envoy.Resource{cluster("namespace/shop", "1")}, Remove: []envoy.Key{cluster("", "").Key}, Proxies: []model.Proxy{a}})
+	two.expectAck("Cluster -out/shop/web:80")
+	h.Apply(Update{Set: []envoy.Resource{cluster("namespace/shop", "2")}})
+	one.expectAck("Cluster out/shop/web:80")
+
+	b.Views = []string{"v1", "namespace/shop", ""}
+	h.Apply(Update{Proxies: []model.Proxy{b}})
+	two.expectAck("Cluster out/shop/web:80")
+	a.Views = []string{"v1", ""}
+	h.Apply(Update{Proxies: []model.Proxy{a}})
+	one.expectAck("Cluster -out/shop/web:80")
+	h.Apply(Update{Set: []envoy.Resource{cluster("namespace/shop", "3")}})
+	two.expectAck("Cluster out/shop/web:80")
+	h.Apply(Update{Set: []envoy.Resource{encoded(t, clusters, "marker", "", "2")}})
+	one.expectAck("Cluster marker")
+	two.expectAck("Cluster marker")
+}
+
+func TestUnitCountsConnectedAndAcked(t *testing.T) {
+	h := newHarness(t)
+	a, b := pod("a", "v1"), pod("b", "v1")
+	inbound := encoded(t, listeners, "inbound", "v1", "1")
+	h.start([]model.Proxy{a, b}, inbound, encoded(t, routes, "in/v1/80", "v1", "1"), encoded(t, clusters, "x", "", "1"))
+	one, two := h.connect(a), h.connect(b)
+	h.eventually("connected", func() bool { return cmp.Equal(h.state("v1"), State{Known: 2, Connected: 2}) })
+	for _, c := range []*client{one, two} {
+		c.subscribe(listeners)
+		c.expectAck("Listener inbound")
+	}
+	one.subscribe(routes, "in/v1/80")
+	two.subscribe(routes, "in/v1/80")
+	one.expectAck("RouteConfiguration in/v1/80")
+	pending := two.expect("RouteConfiguration in/v1/80")
+	h.eventually("one has ACKed", func() bool { return cmp.Equal(h.state("v1"), State{Known: 2, Connected: 2, Acked: 1}) })
+	two.ack(pending)
+	h.eventually("both have ACKed", func() bool { return cmp.Equal(h.state("v1"), State{Known: 2, Connected: 2, Acked: 2}) })
+
+	// Resources of other units are not counted against it.
+	h.Apply(Update{Set: []envoy.Resource{encoded(t, clusters, "x", "", "2")}})
+	if got := h.state("v1"); got.Acked != 2 {
+		t.Errorf("after a change elsewhere: %+v", got)
+	}
+	// A change of it is seen as soon as it was applied.
+	h.Apply(Update{Set: []envoy.Resource{encoded(t, routes, "in/v1/80", "v1", "2")}})
+	if got := h.state("v1"); got.Acked != 0 {
+		t.Errorf("right after a change: %+v", got)
+	}
+	one.close()
+	h.eventually("one has left", func() bool { return h.state("v1").Connected == 1 })
+}
+
+func TestNackIsKeptAndCleared(t *testing.T) {
+	h := newHarness(t)
+	a := pod("a", "v1")
+	h.start([]model.Proxy{a}, encoded(t, listeners, "inbound", "v1", "bad"))
+	c := h.connect(a)
+	c.subscribe(listeners)
+	c.nack(c.expect("Listener inbound"), "no such filter")
+	want := State{Known: 1, Connected: 1, Nacks: []Nack{{Proxy: a.ID, TypeURL: listeners.typeURL(), Name: "inbound", View: "v1", Message: "no such filter"}}}
+	h.eventually("the NACK is shown", func() bool { return cmp.Equal(h.state("v1"), want) })
+
+	// Another type's ACK changes nothing.
+	c.subscribe(secrets, "marker")
+	c.expectAck("Secret -marker")
+	if diff := cmp.Diff(want, h.state("v1")); diff != "" {
+		t.Errorf("after an ACK of another type: %s", diff)
+	}
+	h.Apply(Update{Set: []envoy.Resource{encoded(t, listeners, "inbound", "v1", "good")}})
+	c.expectAck("Listener inbound")
+	h.eventually("the NACK is cleared", func() bool { return cmp.Equal(h.state("v1"), State{Known: 1, Connected: 1, Acked: 1}) })
+}
+
+func TestNackOfSeveralIsNarrowedToTheBadOne(t *testing.T) {
+	h := newHarness(t)
+	a := pod("a", "v1")
+	h.start([]model.Proxy{a},
+		encoded(t, listeners, "bad", "v1", "1"), encoded(t, listeners, "good", "v1", "1"))
+	c := h.connect(a)
+	c.subscribe(listeners)
+	c.nack(c.expect("Listener bad good"), "one of them is bad")
+	c.nack(c.expect("Listener bad"), "bad is bad")
+	c.expectAck("Listener good")
+	want := []Nack{{Proxy: a.ID, TypeURL: listeners.typeURL(), Name: "bad", View: "v1", Message: "bad is bad"}}
+	h.eventually("the bad one alone is shown", func() bool { return cmp.Equal(h.state("v1").Nacks, want) })
+
+	h.Apply(Update{Set: []envoy.Resource{encoded(t, listeners, "good", "v1", "2")}})
+	c.expectAck("Listener good")
+	c.subscribe(secrets, "marker")
+	c.expectAck("Secret -marker")
+	if diff := cmp.Diff(want, h.state("v1").Nacks); diff != "" {
+		t.Errorf("an ACK of a good one cleared the bad one's NACK: %s", diff)
+	}
+}
+
+// A proxy ACKs a listener when it has accepted it, and asks for the routes, filters
+// and secrets that it names only then. It obeys when the whole chain is there.
+func TestUnitIsAckedWithItsWholeChain(t *testing.T) {
+	h := newHarness(t)
+	a := pod("a", "v1")
+	h.start([]model.Proxy{a}, encoded(t, listeners, "inbound", "v1", "1"), encoded(t, routes, "in/v1/80", "v1", "1"),
+		encoded(t, filters, "in/v1/80/allow", "v1", "1"), encoded(t, secrets, "in/v1/80", "v1", "1"))
+	c := h.connect(a)
+	acked := func() bool { return h.state("v1").Acked == 1 }
+	c.subscribe(listeners)
+	c.ack(c.next())
+	for _, link := range []struct {
+		kind kind
+		name string
+	}{{routes, "in/v1/80"}, {filters, "in/v1/80/allow"}, {secrets, "in/v1/80"}} {
+		c.subscribe(link.kind, link.name)
+		sent := c.next()
+		if acked() {
+			t.Errorf("it counts as ACKed before its %s is", link.kind.label())
+		}
+		c.ack(sent)
+	}
+	h.eventually("the whole chain is ACKed", acked)
+
+	h.Apply(Update{Set: []envoy.Resource{encoded(t, listeners, "inbound", "v1", "2"), encoded(t, routes, "in/v1/81", "v1", "1")}})
+	c.expectAck("Listener inbound")
+	c.subscribe(secrets, "marker")
+	c.expectAck("Secret -marker")
+	if acked() {
+		t.Error("it counts as ACKed with a listener whose new route it has not asked for")
+	}
+	c.subscribe(routes, "in/v1/81")
+	c.expectAck("RouteConfiguration in/v1/81")
+	h.eventually("the longer chain is ACKed", acked)
+}
+
+// A Service's listener and cluster go to every proxy, its endpoints to those that ask
+// for them. So what is stuck holds up nothing else.
+func TestAStuckResourceHoldsUpItsOwnUnitAlone(t *testing.T) {
+	h := newHarness(t)
+	books, pay, behind := unit.ID{Kind: "service", Name: "shop/books"}, unit.ID{Kind: "service", Name: "shop/pay"}, unit.ID{Kind: "endpoints", Name: "shop/pay"}
+	a, b, c := pod("a", "v1"), pod("b", "v1"), pod("c", "v2")
+	resources := []envoy.Resource{
+		encoded(t, listeners, "books", "", "1"), encoded(t, routes, "books", "", "1"),
+		encoded(t, listeners, "pay", "", "1"), encoded(t, endpoints, "pay", "", "1"),
+	}
+	h.Apply(Update{Set: resources, Proxies: []model.Proxy{a, b, c}, Units: map[unit.ID][]envoy.Key{
+		books: {resources[0].Key, resources[1].Key}, pay: {resources[2].Key}, behind: {resources[3].Key},
+	}})
+	h.SetReady()
+	one, two := h.connect(a), h.connect(b)
+	for _, c := range []*client{one, two} {
+		c.subscribe(listeners)
+		c.expectAck("Listener books pay")
+		c.subscribe(routes, "books")
+		c.expectAck("RouteConfiguration books")
+	}
+	one.subscribe(endpoints, "pay")
+	one.expectAck("ClusterLoadAssignment pay")
+	state := func(id unit.ID) State {
+		s := h.Units(id)
+		s.Waiting = nil
+		return s
+	}
+	all := State{Known: 3, Connected: 2, Acked: 2}
+	h.eventually("all is ACKed", func() bool {
+		return cmp.Equal(state(books), all) && cmp.Equal(state(pay), all) && cmp.Equal(state(behind), State{Known: 1, Connected: 1, Acked: 1})
+	})
+
+	h.Apply(Update{Set: []envoy.Resource{encoded(t, routes, "books", "", "2")}, Units: map[unit.ID][]envoy.Key{}})
+	one.expectAck("RouteConfiguration books")
+	two.expect("RouteConfiguration books") // and does not answer
+	before := time.Now()
+	h.Apply(Update{Set: []envoy.Resource{encoded(t, listeners, "pay", "", "2"), encoded(t, endpoints, "pay", "", "2")}, Units: map[unit.ID][]envoy.Key{}})
+	for _, c := range []*client{one, two} {
+		for range 2 {
+			if r := c.next(); r.GetTypeUrl() == listeners.typeURL() {
+				c.ack(r)
+				break
+			} else {
+				c.ack(r)
+			}
+		}
+	}
+	h.eventually("the others are ACKed", func() bool {
+		return cmp.Equal(state(pay), all) && cmp.Equal(state(behind), State{Known: 1, Connected: 1, Acked: 1})
+	})
+	got := h.Units(books)
+	if diff := cmp.Diff(State{Known: 3, Connected: 2, Acked: 1}, State{Known: got.Known, Connected: got.Connected, Acked: got.Acked}); diff != "" {
+		t.Errorf("the stuck one (-want +got):\n%s", diff)
+	}
+	if len(got.Waiting) != 1 || got.Waiting[0].Proxy != b.ID || got.Waiting[0].Since.After(before) {
+		t.Errorf("waited for are %v, want %s since the change", got.Waiting, b.ID)
+	}
+}
+
+func TestThoseThatAreWaitedForLongestAreNamed(t *testing.T) {
+	var state State
+	start := time.Now()
+	for _, i := range []int{3, 1, 4, 0, 2} {
+		state.wait(Wait{pod(strconv.Itoa(i), "v").ID, start.Add(time.Duration(i) * time.Second)})
+	}
+	var got []string
+	for _, w := range state.Waiting {
+		got = append(got, w.Proxy.Pod)
+	}
+	if want := []string{"0", "1", "2"}; !slices.Equal(got, want) {
+		t.Errorf("named are %v, want %v", got, want)
+	}
+}
+
+// A resource of a more specific view takes the place of what its proxies have, and
+// what was there comes back when it goes: neither is a removal.
+func TestAMoreSpecificViewTakesAndGivesBack(t *testing.T) {
+	h := newHarness(t)
+	a, b := pod("a", "v1"), pod("b", "v2")
+	a.Views = []string{"v1", "namespace/shop", ""}
+	in := func(view, content string) []envoy.Resource {
+		return []envoy.Resource{
+			encoded(t, clusters, "x", view, content), encoded(t, endpoints, "x", view, content), encoded(t, routes, "r", view, content),
+		}
+	}
+	h.start([]model.Proxy{a, b}, in("", "all's")...)
+	one, two := h.connect(a), h.connect(b)
+	for _, c := range []*client{one, two} {
+		c.subscribe(clusters)
+		c.expectAck("Cluster x")
+		c.subscribe(endpoints, "x")
+		c.expectAck("ClusterLoadAssignment x")
+		c.subscribe(routes, "r")
+		c.expectAck("RouteConfiguration r")
+	}
+	expect := func(c *client, view, content string) {
+		t.Helper()
+		for _, want := range in(view, content) {
+			r := c.next()
+			if len(r.GetResources()) != 1 || len(r.GetRemovedResources()) > 0 || string(r.GetResources()[0].GetResource().GetValue()) != string(want.Body.GetValue()) {
+				t.Fatalf("was sent %v, want %s of %s", r, want.Name, content)
+			}
+			c.ack(r)
+		}
+	}
+	specific := in("namespace/shop", "shop's")
+	h.Apply(Update{Set: specific})
+	expect(one, "namespace/shop", "shop's")
+	h.Apply(Update{Set: in("v1", "own")})
+	expect(one, "v1", "own")
+	// What the proxy sees otherwise is not sent to it.
+	h.Apply(Update{Set: in("namespace/shop", "shop's 2")})
+	h.Apply(Update{Remove: []envoy.Key{specific[0].Key, specific[1].Key, specific[2].Key}})
+	own := in("v1", "own")
+	h.Apply(Update{Remove: []envoy.Key{own[0].Key, own[1].Key, own[2].Key}})
+	for {
+		r := one.next()
+		one.ack(r)
+		if len(r.GetRemovedResources()) > 0 {
+			t.Fatalf("was sent a removal: %v", r)
+		}
+		if r.GetTypeUrl() == routes.typeURL() {
+			break
+		}
+	}
+	// The endpoints followed the clusters, and two saw nothing else.
+	h.Apply(Update{Set: []envoy.Resource{encoded(t, routes, "r", "", "marker")}})
+	for {
+		r := two.next()
+		two.ack(r)
+		if r.GetTypeUrl() == routes.typeURL() {
+			break
+		}
+		if r.GetTypeUrl() != endpoints.typeURL() {
+			t.Fatalf("was sent %v", r)
+		}
+	}
+	one.expectAck("RouteConfiguration r")
+	h.eventually("both have ACKed what all have", func() bool { return h.state("").Acked == 2 })
+}
+
+// A Service that gets a variant for some of its callers: the endpoints that all share
+// come anew to those whose cluster is another, or it would never warm up.
+func TestEndpointsFollowTheClusterThatAProxySees(t *testing.T) {
+	h := newHarness(t)
+	a := pod("a", "v1")
+	h.start([]model.Proxy{a}, encoded(t, clusters, "x", "", "1"), encoded(t, endpoints, "x", "", "1"))
+	c := h.connect(a)
+	c.subscribe(clusters)
+	c.expectAck("Cluster x")
+	c.subscribe(endpoints, "x")
+	c.expectAck("ClusterLoadAssignment x")
+	own := encoded(t, clusters, "x", "v1", "2")
+	h.Apply(Update{Set: []envoy.Resource{own}})
+	c.expectAck("Cluster x")
+	c.expectAck("ClusterLoadAssignment x")
+	h.Apply(Update{Remove: []envoy.Key{own.Key}})
+	c.expectAck("Cluster x")
+	c.expectAck("ClusterLoadAssignment x")
+}
+
+// TestWhoHasAskedIsToldOfEveryChange does what proxies and updates do, at random: when
+// the answer of Units is another than the one before, Notify has been called; and
+// who has not asked again is told once. Since when a proxy is waited for may move on
+// as it ACKs one thing after the other.
+func TestWhoHasAskedIsToldOfEveryChange(t *testing.T) {
+	for seed := range uint64(50) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			w := newSmallMesh(t, seed)
+			answers := map[unit.ID]State{}
+			for step := range 300 {
+				what := w.step()
+				for _, id := range w.units {
+					told := slices.Index(w.told, id)
+					if told >= 0 && slices.Index(w.told[told+1:], id) >= 0 {
+						t.Fatalf("step %d, %s: told twice of %s", step, what, id)
+					}
+					got := w.Units(id)
+					if diff := cmp.Diff(answers[id], got, cmpopts.IgnoreFields(State{}, "Waiting")); diff != "" && told < 0 {
+						t.Fatalf("step %d, %s: nobody was told of %s (-before +now):\n%s", step, what, id, diff)
+					}
+					if got.Acked > got.Connected || got.Connected > got.Known || (got.Acked < got.Connected) != (len(got.Waiting) > 0) {
+						t.Fatalf("step %d, %s: %s is %+v", step, what, id, got)
+					}
+					answers[id] = got
+				}
+				w.told = nil
+			}
+		})
+	}
+}
+
+// smallMesh is a Server without connections, whose streams do things at random.
+type smallMesh struct {
+	*Server
+	t *testing.T
+	*rand.Rand
+	told    []unit.ID
+	units   []unit.ID
+	given   map[unit.ID]map[envoy.Key]struct{}
+	streams []*stream
+	sent    map[*stream][]*response
+}
+
+func newSmallMesh(t *testing.T, seed uint64) *smallMesh {
+	w := &smallMesh{t: t, Rand: rand.New(rand.NewPCG(seed, 0)), given: map[unit.ID]map[envoy.Key]struct{}{}, sent: map[*stream][]*response{}}
+	w.Server = New(Options{Notify: func(id unit.ID) { w.told = append(w.told, id) }})
+	for _, name := range []string{"a", "b", "c"} {
+		w.units = append(w.units, unit.ID{Kind: "any", Name: name})
+	}
+	w.SetReady()
+	return w
+}
+
+func (w *smallMesh) step() string {
+	switch w.IntN(9) {
+	case 0, 1:
+		return w.change()
+	case 2:
+		p := pod(fmt.Sprint(w.IntN(3)), fmt.Sprint("v", w.IntN(2)))
+		if w.IntN(2) == 0 {
+			p.Views = []string{p.Views[0], "some", ""}
+		}
+		w.Apply(Update{Proxies: []model.Proxy{p}})
+		return "a proxy is known"
+	case 3:
+		if w.IntN(3) == 0 {
+			w.Apply(Update{GoneProxies: []model.ProxyID{pod(fmt.Sprint(w.IntN(3)), "").ID}})
+		}
+		return "a proxy is gone"
+	case 4:
+		p := pod(fmt.Sprint(w.IntN(3)), "")
+		st := newStream(w.Server, Peer{ID: p.ID, ServiceAccount: p.ServiceAccount}, w.log)
+		if err := w.connect(st); err != nil {
+			w.t.Fatal(err)
+		}
+		w.streams = append(w.streams, st)
+		return "connect"
+	}
+	if len(w.streams) == 0 {
+		return "nothing"
+	}
+	i := w.IntN(len(w.streams))
+	st := w.streams[i]
+	switch w.IntN(8) {
+	case 0:
+		w.disconnect(st)
+		w.streams = slices.Delete(w.streams, i, i+1)
+		return "disconnect"
+	case 1, 2:
+		if st.isAdmitted() {
+			return w.request(st)
+		}
+	case 3:
+		st.warming = warming{}
+		responses, _, _ := w.collect(st)
+		w.sent[st] = append(w.sent[st], responses...)
+		return "send"
+	default:
+		if len(w.sent[st]) > 0 && !st.left {
+			return w.answer(st)
+		}
+	}
+	return "nothing"
+}
+
+// change gives a unit other resources.
+func (w *smallMesh) change() string {
+	id := w.units[w.IntN(len(w.units))]
+	key := envoy.Key{TypeURL: typeURLs[w.IntN(int(kinds))], Name: fmt.Sprint("name-", w.IntN(2)), View: []string{"", "v0", "v1", "some"}[w.IntN(4)]}
+	for _, other := range w.units {
+		if _, taken := w.given[other][key]; taken {
+			id = other
+		}
+	}
+	if w.given[id] == nil {
+		w.given[id] = map[envoy.Key]struct{}{}
+	}
+	_, had := w.given[id][key]
+	update := Update{Units: map[unit.ID][]envoy.Key{}}
+	if had && w.IntN(2) == 0 {
+		update.Remove = []envoy.Key{key}
+		delete(w.given[id], key)
+	} else {
+		k, _ := kindOf(key.TypeURL)
+		update.Set = []envoy.Resource{encoded(w.t, k, key.Name, key.View, fmt.Sprint(w.IntN(5)))}
+		w.given[id][key] = struct{}{}
+	}
+	if _, has := w.given[id][key]; has != had {
+		update.Units[id] = slices.Collect(maps.Keys(w.given[id]))
+	}
+	w.Apply(update)
+	return fmt.Sprintf("update %v", update.Units)
+}
+
+func (w *smallMesh) request(st *stream) string {
+	k := kind(w.IntN(int(kinds)))
+	request := &discovery.DeltaDiscoveryRequest{TypeUrl: k.typeURL()}
+	name := []string{"name-0", "name-1", wildcard}[w.IntN(3)]
+	if w.IntN(4) == 0 {
+		request.ResourceNamesUnsubscribe = []string{name}
+	} else {
+		request.ResourceNamesSubscribe = []string{name}
+	}
+	// The version that it says it has may be the right one.
+	if t := w.store.topics[k]["name-0"]; t != nil && w.IntN(2) == 0 {
+		if r := st.visible(t); r != nil {
+			request.InitialResourceVersions = map[string]string{"name-0": r.version}
+		}
+	}
+	_ = w.handle(st, request) // it may have asked for everything too often
+	return fmt.Sprintf("%s asks %v", st.peer.ID.Pod, request)
+}
+
+// answer ACKs or NACKs what was sent first.
+func (w *smallMesh) answer(st *stream) string {
+	r := w.sent[st][0]
+	w.sent[st] = w.sent[st][1:]
+	request := &discovery.DeltaDiscoveryRequest{TypeUrl: r.kind.typeURL(), ResponseNonce: strconv.Itoa(int(r.nonce))}
+	if w.IntN(3) == 0 {
+		request.ErrorDetail = &statuspb.Status{Message: "no"}
+	}
+	if err := w.handle(st, request); err != nil {
+		w.t.Fatal(err)
+	}
+	return fmt.Sprintf("%s answers %v", st.peer.ID.Pod, request)
+}
