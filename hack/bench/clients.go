@@ -15,31 +15,16 @@ import (
 	"sync"
 	"time"
 
-	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
-	discovery "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
-	"google.golang.org/grpc"
-	"google.golang.org/grpc/credentials"
-	"google.golang.org/protobuf/proto"
-
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/xds/xdstest"
 	"github.com/openservicemesh/mesh-apiserver/test/integration/harness"
 )
 
 // Types of Envoy's resources.
 const (
-	clusterType  = "type.googleapis.com/envoy.config.cluster.v3.Cluster"
-	endpointType = "type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment"
-	listenerType = "type.googleapis.com/envoy.config.listener.v3.Listener"
-	routeType    = "type.googleapis.com/envoy.config.route.v3.RouteConfiguration"
-)
-
-// deltaMethod is the one call of the protocol that is used.
-const deltaMethod = "/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources"
-
-// The windows are Envoy's defaults (Http2ProtocolOptions). gRPC's own client would
-// find a window by pings that Envoy does not send.
-const (
-	streamWindow     = 16 << 20
-	connectionWindow = 24 << 20
+	clusterType  = xdstest.ClusterType
+	endpointType = xdstest.EndpointType
+	listenerType = xdstest.ListenerType
+	routeType    = xdstest.RouteType
 )
 
 // ClientsConfig tells a process of thin clients what to do; it comes as JSON on
@@ -113,47 +98,34 @@ func (c *clients) say(e ClientsEvent) {
 }
 
 func (c *clients) run(ctx context.Context, i int, config *tls.Config) error {
-	connection, err := grpc.NewClient(c.config.Address, grpc.WithTransportCredentials(credentials.NewTLS(config)),
-		grpc.WithStaticStreamWindowSize(streamWindow), grpc.WithStaticConnWindowSize(connectionWindow),
-		grpc.WithDefaultCallOptions(grpc.ForceCodecV2(rawCodec{}), grpc.MaxCallRecvMsgSize(64<<20)))
+	client, err := xdstest.Connect(ctx, c.config.Address, config, c.config.IDs[i], xdstest.EnvoyWindows()...)
 	if err != nil {
 		return err
 	}
-	defer connection.Close()
-	stream, err := connection.NewStream(ctx, &grpc.StreamDesc{ServerStreams: true, ClientStreams: true}, deltaMethod)
-	if err != nil {
+	defer client.Close()
+	if err := c.subscribe(client, i); err != nil {
 		return err
 	}
-	for _, request := range c.requests(i) {
-		data, err := proto.Marshal(request)
-		if err != nil {
-			return err
-		}
-		if err := stream.SendMsg(data); err != nil {
-			return err
-		}
-	}
-	return c.follow(stream, i)
+	return c.follow(client, i)
 }
 
-// requests are the subscriptions of a client, in the order that Envoy has.
-func (c *clients) requests(i int) []*discovery.DeltaDiscoveryRequest {
+// subscribe asks for what a client wants, in the order that Envoy has.
+func (c *clients) subscribe(client *xdstest.Client, i int) error {
 	endpoints := append([]string(nil), c.config.Endpoints...)
 	for name, n := range c.config.Hot {
 		if i < n {
 			endpoints = append(endpoints, name)
 		}
 	}
-	return []*discovery.DeltaDiscoveryRequest{
-		{Node: &corev3.Node{Id: c.config.IDs[i]}, TypeUrl: clusterType, ResourceNamesSubscribe: []string{"*"}},
-		{TypeUrl: endpointType, ResourceNamesSubscribe: endpoints},
-		{TypeUrl: listenerType, ResourceNamesSubscribe: []string{"*"}},
-		{TypeUrl: routeType, ResourceNamesSubscribe: c.config.Routes},
-	}
+	return errors.Join(
+		client.Subscribe(clusterType, xdstest.Wildcard),
+		client.Subscribe(endpointType, endpoints...),
+		client.Subscribe(listenerType, xdstest.Wildcard),
+		client.Subscribe(routeType, c.config.Routes...))
 }
 
 // follow ACKs all that comes.
-func (c *clients) follow(stream grpc.ClientStream, i int) error {
+func (c *clients) follow(client *xdstest.Client, i int) error {
 	missing := map[string]int{
 		clusterType: c.config.Clusters, listenerType: c.config.Listeners,
 		endpointType: len(c.config.Endpoints), routeType: len(c.config.Routes),
@@ -165,19 +137,11 @@ func (c *clients) follow(stream grpc.ClientStream, i int) error {
 	}
 	complete := false
 	for {
-		var data []byte
-		if err := stream.RecvMsg(&data); err != nil {
-			return err
-		}
-		r, err := parseResponse(data)
+		r, err := client.Skim()
 		if err != nil {
 			return err
 		}
-		ack, err := proto.Marshal(&discovery.DeltaDiscoveryRequest{TypeUrl: r.typeURL, ResponseNonce: r.nonce})
-		if err != nil {
-			return err
-		}
-		if err := stream.SendMsg(ack); err != nil {
+		if err := client.ACK(r.TypeURL, r.Nonce); err != nil {
 			return err
 		}
 		now := time.Now().UnixNano()
@@ -185,30 +149,30 @@ func (c *clients) follow(stream grpc.ClientStream, i int) error {
 		if complete {
 			continue
 		}
-		missing[r.typeURL] -= len(r.resources) + r.removed
+		missing[r.TypeURL] -= len(r.Resources) + r.Removed
 		complete = missing[clusterType] <= 0 && missing[listenerType] <= 0 && missing[endpointType] <= 0 && missing[routeType] <= 0
-		c.countComplete(len(data), complete, now)
+		c.countComplete(r.Bytes, complete, now)
 	}
 }
 
 // count says so when the last client has ACKed a version of a hot resource.
-func (c *clients) count(r rawResponse, now int64) {
-	if r.typeURL != endpointType {
+func (c *clients) count(r xdstest.Skimmed, now int64) {
+	if r.TypeURL != endpointType {
 		return
 	}
-	for _, resource := range r.resources {
-		want := c.config.Hot[resource.name]
+	for _, resource := range r.Resources {
+		want := c.config.Hot[resource.Name]
 		if want == 0 {
 			continue
 		}
-		key := resource.name + " " + resource.version + " "
+		key := resource.Name + " " + resource.Version + " "
 		c.mu.Lock()
 		c.acked[key]++
 		all := c.acked[key] == want
 		if all {
 			// An older version may come again.
 			delete(c.acked, key)
-			_ = c.out.Encode(ClientsEvent{Hot: resource.name, At: now})
+			_ = c.out.Encode(ClientsEvent{Hot: resource.Name, At: now})
 		}
 		c.mu.Unlock()
 	}

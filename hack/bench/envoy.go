@@ -29,6 +29,8 @@ type envoyProcess struct {
 	cmd *exec.Cmd
 }
 
+var errNoEnvoy = errors.New("MESH_ENVOY is not set: set it to what hack/images/envoy.sh prints")
+
 // inPod runs Envoy (1) as a pod's (2) where a directory (0) stands for those of a
 // pod: what the server sends names files by their paths there.
 const inPod = `set -e
@@ -57,7 +59,7 @@ func (s *session) newSidecarIn(ctx context.Context, ns *netns, pod *corev1.Pod) 
 func (s *session) startEnvoyIn(ctx context.Context, ns *netns, pod *corev1.Pod, bootstrap string) (*envoyProcess, error) {
 	binary := os.Getenv("MESH_ENVOY")
 	if binary == "" {
-		return nil, errors.New("MESH_ENVOY is not set: set it to what hack/images/envoy.sh prints")
+		return nil, errNoEnvoy
 	}
 	dir, err := os.MkdirTemp(s.dir, "envoy-")
 	if err != nil {
@@ -91,6 +93,23 @@ func (s *session) startEnvoyIn(ctx context.Context, ns *netns, pod *corev1.Pod, 
 	}
 	e := &envoyProcess{dir: dir, cmd: run(ctx, "unshare", "--mount", "sh", "-c", inPod, dir, binary,
 		model.ProxyID{Namespace: pod.Namespace, Pod: pod.Name, UID: string(pod.UID)}.String())}
+	e.cmd.Stdout, e.cmd.Stderr = log, log
+	e.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	return e, e.cmd.Start()
+}
+
+// runEnvoy starts an Envoy with one worker, whose administration listens in dir.
+func runEnvoy(ctx context.Context, dir string, args ...string) (*envoyProcess, error) {
+	binary := os.Getenv("MESH_ENVOY")
+	if binary == "" {
+		return nil, errNoEnvoy
+	}
+	log, err := os.Create(dir + ".log")
+	if err != nil {
+		return nil, err
+	}
+	defer log.Close()
+	e := &envoyProcess{dir: dir, cmd: exec.CommandContext(ctx, binary, append(args, "--use-dynamic-base-id", "--concurrency", "1", "--log-level", "error")...)}
 	e.cmd.Stdout, e.cmd.Stderr = log, log
 	e.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	return e, e.cmd.Start()

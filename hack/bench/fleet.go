@@ -14,14 +14,12 @@ import (
 	"fmt"
 	"time"
 
-	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	discovery "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
-	"google.golang.org/grpc"
-	"google.golang.org/grpc/credentials"
 	"google.golang.org/protobuf/proto"
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/identity/leaf"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/xds/xdstest"
 	"github.com/openservicemesh/mesh-apiserver/test/integration/harness"
 )
 
@@ -101,18 +99,14 @@ func (f *fleet) readResources(ctx context.Context, address string) error {
 	}
 	pool := x509.NewCertPool()
 	pool.AppendCertsFromPEM(f.roots)
-	connection, err := grpc.NewClient(address, grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(64<<20)), grpc.WithTransportCredentials(credentials.NewTLS(
-		&tls.Config{Certificates: []tls.Certificate{pair}, RootCAs: pool, ServerName: harness.ServerName, MinVersion: tls.VersionTLS13})))
-	if err != nil {
-		return err
-	}
-	defer connection.Close()
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
-	stream, err := discovery.NewAggregatedDiscoveryServiceClient(connection).DeltaAggregatedResources(ctx)
+	client, err := xdstest.Connect(ctx, address,
+		&tls.Config{Certificates: []tls.Certificate{pair}, RootCAs: pool, ServerName: harness.ServerName, MinVersion: tls.VersionTLS13}, f.ids[0])
 	if err != nil {
 		return err
 	}
+	defer client.Close()
 	var names []string
 	for i := range pushServices {
 		names = append(names, endpointsName(serviceName(i)))
@@ -121,8 +115,8 @@ func (f *fleet) readResources(ctx context.Context, address string) error {
 		typeURL string
 		names   []string
 		least   int
-	}{{clusterType, []string{"*"}, pushServices}, {endpointType, names, pushServices}, {listenerType, []string{"*"}, pushServices}, {routeType, names, pushServices}} {
-		all, err := read(stream, f.ids[0], want.typeURL, want.names, want.least)
+	}{{clusterType, []string{xdstest.Wildcard}, pushServices}, {endpointType, names, pushServices}, {listenerType, []string{xdstest.Wildcard}, pushServices}, {routeType, names, pushServices}} {
+		all, err := read(client, want.typeURL, want.names, want.least)
 		if err != nil {
 			return fmt.Errorf("read %s: %w", want.typeURL, err)
 		}
@@ -141,20 +135,19 @@ func (f *fleet) readResources(ctx context.Context, address string) error {
 
 // read subscribes and ACKs until so many resources, or names that are not
 // there, have come.
-func read(stream discovery.AggregatedDiscoveryService_DeltaAggregatedResourcesClient, id, typeURL string, names []string, least int) (*discovery.DeltaDiscoveryResponse, error) {
-	err := stream.Send(&discovery.DeltaDiscoveryRequest{Node: &corev3.Node{Id: id}, TypeUrl: typeURL, ResourceNamesSubscribe: names})
-	if err != nil {
+func read(client *xdstest.Client, typeURL string, names []string, least int) (*discovery.DeltaDiscoveryResponse, error) {
+	if err := client.Subscribe(typeURL, names...); err != nil {
 		return nil, err
 	}
 	all := &discovery.DeltaDiscoveryResponse{TypeUrl: typeURL}
 	by := map[string]*discovery.Resource{}
 	removed := map[string]bool{}
 	for len(by)+len(removed) < least {
-		response, err := stream.Recv()
+		response, err := client.Receive()
 		if err != nil {
 			return nil, fmt.Errorf("after %d resources: %w", len(by), err)
 		}
-		if err := stream.Send(&discovery.DeltaDiscoveryRequest{TypeUrl: response.GetTypeUrl(), ResponseNonce: response.GetNonce()}); err != nil {
+		if err := client.ACK(response.GetTypeUrl(), response.GetNonce()); err != nil {
 			return nil, err
 		}
 		if response.GetTypeUrl() != typeURL {

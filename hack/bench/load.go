@@ -21,15 +21,25 @@ type LoadConfig struct {
 	Rate, Warm, Requests int
 }
 
-// runLoad prints the latency of each request in milliseconds, as JSON. The clock
-// of a request starts when it is due, so that one that waits for another counts
-// its wait.
+// runLoad prints the latency of each request in milliseconds, as JSON.
 func runLoad(ctx context.Context) error {
 	var config LoadConfig
 	if err := json.NewDecoder(os.Stdin).Decode(&config); err != nil {
 		return fmt.Errorf("read what to do: %w", err)
 	}
-	client := &http.Client{Transport: &http.Transport{MaxConnsPerHost: 1}, Timeout: 5 * time.Second}
+	took, err := sendLoad(ctx, config)
+	if err != nil {
+		return err
+	}
+	return json.NewEncoder(os.Stdout).Encode(took)
+}
+
+// sendLoad gives the latency of each request in milliseconds. The clock of a request
+// starts when it is due, so that one that waits for another counts its wait.
+func sendLoad(ctx context.Context, config LoadConfig) ([]float64, error) {
+	transport := &http.Transport{MaxConnsPerHost: 1}
+	defer transport.CloseIdleConnections()
+	client := &http.Client{Transport: transport, Timeout: 5 * time.Second}
 	var took []float64
 	begin := time.Now()
 	for i := range config.Warm + config.Requests {
@@ -41,13 +51,13 @@ func runLoad(ctx context.Context) error {
 			start = due
 		}
 		if err := getOnce(ctx, client, config.URL); err != nil {
-			return err
+			return nil, err
 		}
 		if i >= config.Warm {
 			took = append(took, milliseconds(time.Since(start)))
 		}
 	}
-	return json.NewEncoder(os.Stdout).Encode(took)
+	return took, nil
 }
 
 func getOnce(ctx context.Context, client *http.Client, url string) error {

@@ -44,6 +44,7 @@ var parts = []part{
 	{name: "issue", about: "Certificates", isolated: true, bound: 3 * time.Minute, measure: measureIssue},
 	{name: "pods", about: "A pod starts", bound: 5 * time.Minute, measure: measurePods},
 	{name: "memory", about: "Memory of a sidecar", isolated: true, bound: 5 * time.Minute, measure: measureMemory},
+	{name: "filters", about: "Filters that are not used", isolated: true, bound: 12 * time.Minute, measure: measureFilters},
 	{name: "latency", about: "Latency of two proxies", isolated: true, bound: 4 * time.Minute, measure: measureLatency},
 }
 

@@ -9,14 +9,11 @@ import (
 	"path/filepath"
 	"testing"
 
-	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
-	discoveryv3 "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
-	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/status"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/xds/xdstest"
 	"github.com/openservicemesh/mesh-apiserver/test/e2e/cluster"
 )
 
@@ -41,27 +38,18 @@ func discover(t *testing.T, credential tls.Certificate, node *cluster.Pod) error
 	if err != nil {
 		t.Fatal(err)
 	}
-	conn, err := grpc.NewClient(service.Spec.ClusterIP+":15012", grpc.WithTransportCredentials(credentials.NewTLS(&tls.Config{
+	client, err := xdstest.Connect(t.Context(), service.Spec.ClusterIP+":15012", &tls.Config{
 		Certificates: []tls.Certificate{credential}, RootCAs: publishedRoots(t),
 		ServerName: "mesh-apiserver." + cluster.SystemNamespace + ".svc", MinVersion: tls.VersionTLS13,
-	})))
+	}, node.Namespace+"/"+node.Name+"/"+node.UID)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close()
-	stream, err := discoveryv3.NewAggregatedDiscoveryServiceClient(conn).DeltaAggregatedResources(t.Context())
-	if err != nil {
+	defer client.Close()
+	if err := client.Subscribe(xdstest.ClusterType, xdstest.Wildcard); err != nil {
 		return err
 	}
-	request := &discoveryv3.DeltaDiscoveryRequest{
-		Node:                   &corev3.Node{Id: node.Namespace + "/" + node.Name + "/" + node.UID},
-		TypeUrl:                "type.googleapis.com/envoy.config.cluster.v3.Cluster",
-		ResourceNamesSubscribe: []string{"*"},
-	}
-	if err := stream.Send(request); err != nil {
-		return err
-	}
-	_, err = stream.Recv()
+	_, err = client.Receive()
 	return err
 }
 

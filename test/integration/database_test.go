@@ -39,7 +39,7 @@ func TestLostDatabaseOpensNothingUntilItIsAccepted(t *testing.T) {
 	routes := "in/" + inboundView(t, store) + "/14001"
 	await.Eventually(t, soon, "the routes that refuse", store.has(routeType, routes))
 	await.Eventually(t, soon, "the policy's own rule", func(context.Context) error { return mentions(store, routes, "readers") })
-	before, err := store.resource(routeType, routes)
+	before, err := store.Resource(routeType, routes)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -78,7 +78,7 @@ func TestLostDatabaseOpensNothingUntilItIsAccepted(t *testing.T) {
 
 	accept(t, server)
 	again := follow(t, s.atStore, s.store)
-	after, err := again.resource(routeType, routes)
+	after, err := again.Resource(routeType, routes)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -247,20 +247,20 @@ func inboundView(t *testing.T, p *proxy) string {
 	t.Helper()
 	var view string
 	await.Eventually(t, soon, "inbound routes", func(context.Context) error {
-		for name := range p.versions(routeType) {
+		for name := range p.Versions(routeType) {
 			if rest, ok := strings.CutPrefix(name, "in/"); ok {
 				view, _, _ = strings.Cut(rest, "/")
 				return nil
 			}
 		}
-		return fmt.Errorf("none among %v", p.versions(routeType))
+		return fmt.Errorf("none among %v", p.Versions(routeType))
 	})
 	return view
 }
 
 // mentions tells whether a resource of a proxy has a word in it.
 func mentions(p *proxy, name, word string) error {
-	resource, err := p.resource(routeType, name)
+	resource, err := p.Resource(routeType, name)
 	if err != nil {
 		return err
 	}

@@ -32,14 +32,14 @@ func TestRootIsRenewedByAcknowledgementsAndRestartsDoNotMatter(t *testing.T) {
 	s := newShop(t)
 	old := signingRoot(t)
 	refusing := withRoots(t, s.atBuyer, s.buyer)
-	refusing.refuse(secretType, "not yet")
+	refusing.Refuse(secretType, "not yet")
 	annotateRoot(t, renewAnnotation, "now")
 	await.Eventually(t, soon, "both roots being published", publishes(2))
 	await.Eventually(t, soon, "the proxy being waited for", shows("mesh_identity_root_renewal_waiting_proxies 1"))
 
 	restart(t)
 	refusing = awaitConnected(t, s.atBuyer, s.buyer)
-	refusing.refuse(secretType, "not yet")
+	refusing.Refuse(secretType, "not yet")
 	refusing.subscribe(secretType, nil, "roots")
 	// 6 s is the time of publishing, and as much the server waits for proxies.
 	for begin := time.Now(); time.Since(begin) < 14*time.Second; time.Sleep(100 * time.Millisecond) {
@@ -53,7 +53,7 @@ func TestRootIsRenewedByAcknowledgementsAndRestartsDoNotMatter(t *testing.T) {
 	early := identify(t, newPod(t, s.namespace, "early", "bookbuyer"))
 	wantSigned(t, early, old)
 
-	refusing.cancel()
+	refusing.Close()
 	withRoots(t, s.atBuyer, s.buyer)
 	await.Eventually(t, soon, "the next root signing", func(context.Context) error {
 		if signingRoot(t).Equal(old) {
@@ -79,7 +79,7 @@ func TestRootIsRenewedByAcknowledgementsAndRestartsDoNotMatter(t *testing.T) {
 	annotateRoot(t, untilAnnotation, time.Now().Format(time.RFC3339))
 	await.Eventually(t, soon, "the old root leaving the bundle", publishes(1))
 	await.Eventually(t, soon, "the old root leaving the proxy", func(context.Context) error {
-		roots, err := young.resource(secretType, "roots")
+		roots, err := young.Resource(secretType, "roots")
 		if err != nil {
 			return err
 		}
@@ -142,10 +142,10 @@ func awaitConnected(t *testing.T, certificate tls.Certificate, pod *corev1.Pod) 
 	p.subscribe(clusterType, nil, "*")
 	p.subscribe(listenerType, nil, "*")
 	await.Eventually(t, soon, "the configuration", func(context.Context) error {
-		if err := p.end(); err != nil {
+		if err := p.Ended(); err != nil {
 			t.Fatal(err)
 		}
-		if p.count(listenerType) == 0 {
+		if p.Received(listenerType) == 0 {
 			return errors.New("there is no listener")
 		}
 		return nil

@@ -9,17 +9,15 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
+	"maps"
 	"testing"
 	"time"
 
-	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
-	discovery "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
-	"google.golang.org/grpc"
-	"google.golang.org/grpc/credentials"
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/identity/leaf"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/identity/root"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/xds/xdstest"
 	"github.com/openservicemesh/mesh-apiserver/test/integration/harness"
 	"github.com/openservicemesh/mesh-apiserver/test/pki"
 )
@@ -46,13 +44,9 @@ func newCrowd(t *testing.T, like *proxy) *crowd {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &crowd{issuer: kept.Signing.Issuer(), key: key, names: map[string][]string{clusterType: {"*"}, listenerType: {"*"}}}
+	c := &crowd{issuer: kept.Signing.Issuer(), key: key, names: map[string][]string{clusterType: {xdstest.Wildcard}, listenerType: {xdstest.Wildcard}}}
 	c.roots, _ = meshRoots(t)
-	like.mu.Lock()
-	defer like.mu.Unlock()
-	for r := range like.asked {
-		c.names[r.TypeURL] = append(c.names[r.TypeURL], r.Name)
-	}
+	maps.Copy(c.names, like.Asked())
 	return c
 }
 
@@ -62,32 +56,17 @@ func (c *crowd) join(ctx context.Context, pod *corev1.Pod) error {
 	if err != nil {
 		return err
 	}
-	connection, err := grpc.NewClient(server.Address+":15012", grpc.WithTransportCredentials(credentials.NewTLS(&tls.Config{
-		Certificates: []tls.Certificate{certificate}, RootCAs: c.roots, ServerName: harness.ServerName, MinVersion: tls.VersionTLS13,
-	})))
+	client, err := dial(ctx, certificate, c.roots, idOf(pod))
 	if err != nil {
 		return err
 	}
-	defer connection.Close()
-	stream, err := discovery.NewAggregatedDiscoveryServiceClient(connection).DeltaAggregatedResources(ctx)
-	if err != nil {
-		return err
-	}
+	defer client.Close()
 	for kind, names := range c.names {
-		request := &discovery.DeltaDiscoveryRequest{Node: &corev3.Node{Id: idOf(pod)}, TypeUrl: kind, ResourceNamesSubscribe: names}
-		if err := stream.Send(request); err != nil {
+		if err := client.Subscribe(kind, names...); err != nil {
 			return err
 		}
 	}
-	for {
-		response, err := stream.Recv()
-		if err != nil {
-			return err
-		}
-		if err := stream.Send(&discovery.DeltaDiscoveryRequest{TypeUrl: response.GetTypeUrl(), ResponseNonce: response.GetNonce()}); err != nil {
-			return err
-		}
-	}
+	return client.ACKAll()
 }
 
 func (c *crowd) certificate(pod *corev1.Pod) (tls.Certificate, error) {

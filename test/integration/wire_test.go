@@ -52,10 +52,10 @@ func (w wire) sends(t *testing.T, change func() sent) {
 		if got := withoutViews(p.told(since[name])); !reflect.DeepEqual(got, want[name]) {
 			t.Errorf("then %s was sent %q, want %q alone", name, got, want[name])
 		}
-		if got, want := difference(before[p.id], after[p.id]), countsOf(want[name]); !reflect.DeepEqual(got, want) {
+		if got, want := difference(before[p.Node()], after[p.Node()]), countsOf(want[name]); !reflect.DeepEqual(got, want) {
 			t.Errorf("the server has counted %v for %s, want %v", got, name, want)
 		}
-		delete(after, p.id)
+		delete(after, p.Node())
 	}
 	for id, counts := range after {
 		if got := difference(before[id], counts); len(got) > 0 {
@@ -66,9 +66,7 @@ func (w wire) sends(t *testing.T, change func() sent) {
 
 // mark is how many receipts there are.
 func (p *proxy) mark() int {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return len(p.receipts)
+	return len(p.Receipts())
 }
 
 // quiet is for how long nothing is sent before and after a change is looked at.

@@ -22,6 +22,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/openservicemesh/mesh-apiserver/apis/mesh/v1alpha1"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/xds/xdstest"
 	"github.com/openservicemesh/mesh-apiserver/test/await"
 	"github.com/openservicemesh/mesh-apiserver/test/integration/harness"
 )
@@ -78,7 +79,7 @@ func TestProxyIsToldOfServicesAndTheirEndpoints(t *testing.T) {
 // sees tells whether exactly these addresses are the endpoints by a name.
 func (p *proxy) sees(name string, want ...string) func(context.Context) error {
 	return func(context.Context) error {
-		resource, err := p.resource(endpointType, name)
+		resource, err := p.Resource(endpointType, name)
 		if err != nil {
 			return err
 		}
@@ -104,13 +105,13 @@ func TestProxyThatSaysItIsAnotherIsRefused(t *testing.T) {
 	impostor := connect(t, s.atBuyer, idOf(s.store))
 	impostor.subscribe(listenerType, nil, "*")
 	await.Eventually(t, soon, "the end of the stream", func(context.Context) error {
-		if impostor.end() == nil {
+		if impostor.Ended() == nil {
 			return errors.New("it goes on")
 		}
 		return nil
 	})
-	if err := impostor.end(); status.Code(err) != codes.PermissionDenied || impostor.count(listenerType) != 0 {
-		t.Errorf("got %v after %d listeners, want PermissionDenied after none", err, impostor.count(listenerType))
+	if err := impostor.Ended(); status.Code(err) != codes.PermissionDenied || impostor.Received(listenerType) != 0 {
+		t.Errorf("got %v after %d listeners, want PermissionDenied after none", err, impostor.Received(listenerType))
 	}
 }
 
@@ -150,8 +151,8 @@ func TestReconnectedProxyIsSentNothingThatItHas(t *testing.T) {
 	await.Eventually(t, soon, "the Service's listener", first.has(listenerType, s.listen))
 	settled(t)
 	begun := witness.mark()
-	clusters, listeners := first.versions(clusterType), first.versions(listenerType)
-	first.cancel()
+	clusters, listeners := first.Versions(clusterType), first.Versions(listenerType)
+	first.Close()
 
 	again := connect(t, s.atBuyer, idOf(s.buyer))
 	again.subscribe(clusterType, clusters, "*")
@@ -165,7 +166,7 @@ func TestReconnectedProxyIsSentNothingThatItHas(t *testing.T) {
 	await.Eventually(t, soon, "the witness being sent the same", func(context.Context) error {
 		changes := witness.told(begun)
 		for _, receipt := range again.told(0) {
-			if kind, _, _ := strings.Cut(receipt, " "); (kind == short(clusterType) || kind == short(listenerType)) && !slices.Contains(changes, receipt) {
+			if kind, _, _ := strings.Cut(receipt, " "); (kind == xdstest.Short(clusterType) || kind == xdstest.Short(listenerType)) && !slices.Contains(changes, receipt) {
 				return fmt.Errorf("%s came again", receipt)
 			}
 		}
@@ -182,11 +183,11 @@ func TestPolicyIsProgrammedWhenItsProxyHasAcknowledged(t *testing.T) {
 	kubectl(t, strings.ReplaceAll(readers, "namespace: bookbuyer, ", ""), "create", "-n", s.namespace, "-f", "-")
 	await.Eventually(t, soon, "Programmed=True", programmed(s.namespace, metav1.ConditionTrue, ""))
 
-	store.refuse(routeType, "this Envoy takes no such route")
+	store.Refuse(routeType, "this Envoy takes no such route")
 	kubectl(t, "", "patch", "mp", "-n", s.namespace, "readers", "--type=json", "-p", `[{"op":"replace","path":"/spec/rules/0/to/0/http/methods","value":["POST"]}]`)
 	await.Eventually(t, soon, "Programmed=False", programmed(s.namespace, metav1.ConditionFalse, "this Envoy takes no such route"))
 
-	store.refuse(routeType, "")
+	store.Refuse(routeType, "")
 	kubectl(t, "", "patch", "mp", "-n", s.namespace, "readers", "--type=json", "-p", `[{"op":"replace","path":"/spec/rules/0/to/0/http/methods","value":["PUT"]}]`)
 	await.Eventually(t, soon, "Programmed=True", programmed(s.namespace, metav1.ConditionTrue, ""))
 	row := strings.Fields(kubectl(t, "", "get", "-n", s.namespace, "mp", "readers", "--no-headers"))

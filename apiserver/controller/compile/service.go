@@ -22,19 +22,25 @@ func Service(w world.Reader, key world.Key) (model.Service, bool) {
 	return found.Service, found.there
 }
 
-// Front gives all of a Service but its endpoints, and the view of the proxies that
-// see it. Where its endpoints alone are others, it is the same: to make clusters,
-// routes and listeners anew is a quarter of what an endpoint's change costs the server
-// before it is sent to a proxy.
-func Front(w world.Reader, key world.Key) (service model.Service, view string, there bool) {
+// Front gives all of a Service but its endpoints; false if Service does. Where its
+// endpoints alone are others, it is the same: to make clusters, routes and listeners anew
+// is a quarter of what an endpoint's change costs the server before it is sent to a proxy.
+func Front(w world.Reader, key world.Key) (ServiceFront, bool) {
 	found := fronts.Of(w, key)
-	return found.Service, found.view, found.there
+	return found.ServiceFront, found.there
 }
 
-// front is a Service with the view of the proxies that see it.
-type front struct {
+// ServiceFront is a Service without its endpoints.
+type ServiceFront struct {
 	model.Service
-	view  string
+	// View is that of the proxies that see it.
+	View string
+	// Problems say what of the Routes of its calls does not act as it is written.
+	Problems []RouteProblem
+}
+
+type front struct {
+	ServiceFront
 	there bool
 }
 
@@ -50,13 +56,29 @@ var services = world.NewDerived(4, func(w world.Reader, key world.Key) front {
 		}
 	}
 	sortPorts(out.Ports)
-	return front{Service: out, there: true}
+	problems := routePorts(w, key, out.Ports)
+	return front{ServiceFront{Service: out, Problems: problems}, true}
 }, nil)
+
+// routePorts gives the ports of a Service their Routes.
+func routePorts(w world.Reader, key world.Key, ports []model.ServicePort) (problems []RouteProblem) {
+	routes := w.RoutesOf(key)
+	if len(routes) == 0 {
+		return nil
+	}
+	look := RouteLookupOf(w)
+	for i := range ports {
+		routing := Routes(RoutedPort{Service: key, Number: ports[i].Number, Protocol: ports[i].Protocol}, routes, look)
+		ports[i].Routes = routing.Routes
+		problems = append(problems, routing.Problems...)
+	}
+	return problems
+}
 
 var fronts = world.NewDerived(5, func(w world.Reader, key world.Key) front {
 	found := services.Of(w, key)
 	found.Service = found.WithoutEndpoints()
-	found.view = w.NamespaceView(key.Namespace)
+	found.View = w.NamespaceView(key.Namespace)
 	return found
 }, func(a, b front) bool { return reflect.DeepEqual(a, b) })
 
@@ -93,12 +115,18 @@ func owned(w world.Reader, key world.Key) []netip.Addr {
 }
 
 func servicePort(w world.Reader, service *corev1.Service, port *corev1.ServicePort) model.ServicePort {
-	out := model.ServicePort{Number: uint16(port.Port), Protocol: protocol(port), Opaque: opaque(service)}
-	if out.Opaque && out.Protocol == model.ProtocolDetect {
-		out.Protocol = model.ProtocolTCP
-	}
+	out := model.ServicePort{Number: uint16(port.Port), Protocol: calledProtocol(service, port), Opaque: opaque(service)}
 	behind(w, service, port, &out)
 	return out
+}
+
+// calledProtocol is what callers take a port for. What they detect means nothing to
+// pods that do not know of it.
+func calledProtocol(service *corev1.Service, port *corev1.ServicePort) model.Protocol {
+	if p := protocol(port); p != model.ProtocolDetect || !opaque(service) {
+		return p
+	}
+	return model.ProtocolTCP
 }
 
 func sortPorts(ports []model.ServicePort) {

@@ -14,6 +14,7 @@ import (
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
 	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
 
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/envoy/filters"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/sidecar"
 )
 
@@ -71,7 +72,7 @@ func staticManager(name string, routes []*routev3.Route, methods string) *hcmv3.
 	m := connectionManager(name, "")
 	m.UpgradeConfigs = nil
 	m.CommonHttpProtocolOptions.IdleTimeout = dur(staticIdleTimeout)
-	m.HttpFilters = []*hcmv3.HttpFilter{router()}
+	m.HttpFilters = []*hcmv3.HttpFilter{httpFilter(filters.Router, filters.PlainRouter())}
 	m.RouteSpecifier = &hcmv3.HttpConnectionManager_RouteConfig{RouteConfig: &routev3.RouteConfiguration{
 		Name:         name,
 		VirtualHosts: []*routev3.VirtualHost{{Name: name, Domains: []string{"*"}, Routes: routes}},
@@ -94,7 +95,7 @@ func staticListener(name string, port uint16, m *hcmv3.HttpConnectionManager) *l
 		IgnoreGlobalConnLimit:         true,
 		FilterChains: []*listenerv3.FilterChain{{
 			Name:    name,
-			Filters: []*listenerv3.Filter{managerFilter(m)},
+			Filters: []*listenerv3.Filter{networkFilter(filters.Manager, m)},
 		}},
 	}
 }

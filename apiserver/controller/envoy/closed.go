@@ -10,6 +10,7 @@ import (
 	rbacv3 "github.com/envoyproxy/go-control-plane/envoy/config/rbac/v3"
 	matcherv3 "github.com/envoyproxy/go-control-plane/envoy/type/matcher/v3"
 
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/envoy/filters"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
 )
 
@@ -19,18 +20,9 @@ import (
 // what refuses is a rule that denies whatever has not been admitted there. Its
 // name says what closed the port. Without that metadata it denies.
 
-// admitted is where the rules of a closed port count, and what the key of their
-// result begins with.
-const admitted = "admitted_"
-
-// Where RBAC filters write the result of their shadow rules, and what it is when
-// one has matched ("Dynamic Metadata" in Envoy's pages about either filter).
-const (
-	httpRBACMetadata    = "envoy.filters.http.rbac"
-	networkRBACMetadata = "envoy.filters.network.rbac"
-	admittedKey         = admitted + "shadow_engine_result"
-	admittedResult      = "allowed"
-)
+// admittedResult is what RBAC writes when a shadow rule has matched ("Dynamic
+// Metadata" in Envoy's pages about its filters).
+const admittedResult = "allowed"
 
 // maxClosers is how many policies the name of a refusal lists.
 const maxClosers = 3
@@ -38,13 +30,13 @@ const maxClosers = 3
 // requestAdmission are the rules of the two filters that admit requests. They are
 // two since a filter of requests writes metadata when it is done.
 func requestAdmission(m model.Mesh, a model.Access) (allow, closed rbacPair, err error) {
-	allow = rbacPair{denyNothing(), nil, admitted}
-	closed = rbacPair{allowEverything(), nil, auditAllow}
+	allow = rbacPair{denyNothing(), nil, filters.Admitted}
+	closed = rbacPair{allowEverything(), nil, filters.AuditAllow}
 	if a.Closed {
 		if allow.shadow, err = allowRules(m, a, allowRequest); err != nil {
 			return allow, closed, err
 		}
-		closed.rules = denyUnadmitted(httpRBACMetadata, a)
+		closed.rules = denyUnadmitted(filters.AdmittedRequest, a)
 	}
 	closed.shadow, err = shadowAllow(m, a, allowRequest)
 	return allow, closed, err
@@ -59,9 +51,9 @@ func connectionAdmission(m model.Mesh, a model.Access) (rbacPair, error) {
 	}
 	audit, err := shadowAllow(m, a, allowConnection)
 	if err != nil || audit != nil || !a.Closed {
-		return rbacPair{rules, audit, auditAllow}, err
+		return rbacPair{rules, audit, filters.AuditAllow}, err
 	}
-	return rbacPair{denyUnadmitted(networkRBACMetadata, a), rules, admitted}, nil
+	return rbacPair{denyUnadmitted(filters.AdmittedConnection, a), rules, filters.Admitted}, nil
 }
 
 // denyNothing leaves the decision to what comes after.
@@ -71,18 +63,18 @@ func allowEverything() *rbacv3.RBAC {
 	return &rbacv3.RBAC{Action: rbacv3.RBAC_ALLOW, Policies: map[string]*rbacv3.Policy{"open": everything()}}
 }
 
-func denyUnadmitted(metadata string, a model.Access) *rbacv3.RBAC {
-	unadmitted := &rbacv3.Permission{Rule: &rbacv3.Permission_NotRule{NotRule: hasMetadata(metadata, admittedKey, admittedResult)}}
+func denyUnadmitted(admitted filters.Metadata, a model.Access) *rbacv3.RBAC {
+	unadmitted := &rbacv3.Permission{Rule: &rbacv3.Permission_NotRule{NotRule: hasMetadata(admitted, admittedResult)}}
 	return &rbacv3.RBAC{Action: rbacv3.RBAC_DENY, Policies: map[string]*rbacv3.Policy{
 		closedBy(a): {Permissions: []*rbacv3.Permission{unadmitted}, Principals: []*rbacv3.Principal{anyPrincipal()}},
 	}}
 }
 
-func hasMetadata(filter, key, value string) *rbacv3.Permission {
+func hasMetadata(m filters.Metadata, value string) *rbacv3.Permission {
 	return &rbacv3.Permission{Rule: &rbacv3.Permission_SourcedMetadata{SourcedMetadata: &rbacv3.SourcedMetadata{
 		MetadataMatcher: &matcherv3.MetadataMatcher{
-			Filter: filter,
-			Path:   []*matcherv3.MetadataMatcher_PathSegment{{Segment: &matcherv3.MetadataMatcher_PathSegment_Key{Key: key}}},
+			Filter: m.Namespace,
+			Path:   []*matcherv3.MetadataMatcher_PathSegment{{Segment: &matcherv3.MetadataMatcher_PathSegment_Key{Key: m.Key}}},
 			Value:  &matcherv3.ValueMatcher{MatchPattern: &matcherv3.ValueMatcher_StringMatch{StringMatch: exactly(value)}},
 		},
 	}}}

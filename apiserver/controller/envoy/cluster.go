@@ -17,9 +17,24 @@ import (
 // identities of the pods behind it, plaintext only for endpoints that say so.
 func serviceCluster(s model.ServiceKey, p model.ServicePort) (Resource, error) {
 	name := ServicePortName(s, p.Number)
+	return encodeCluster(edsCluster(name, EndpointSetName(s, p.Number), s, p))
+}
+
+// encodeCluster notes where a cluster takes its endpoints from.
+func encodeCluster(c *clusterv3.Cluster) (Resource, error) {
+	r, err := Encode(c.Name, "", c)
+	r.EndpointSet = c.GetEdsClusterConfig().GetServiceName()
+	return r, err
+}
+
+// edsCluster is a way to call a Service's port, and endpoints the set that it calls.
+func edsCluster(name, endpoints string, s model.ServiceKey, p model.ServicePort) *clusterv3.Cluster {
 	c := cluster(name)
 	c.ClusterDiscoveryType = &clusterv3.Cluster_Type{Type: clusterv3.Cluster_EDS}
 	c.EdsClusterConfig = &clusterv3.Cluster_EdsClusterConfig{EdsConfig: fromADS()}
+	if endpoints != name {
+		c.EdsClusterConfig.ServiceName = endpoints
+	}
 	c.LbPolicy = clusterv3.Cluster_LEAST_REQUEST
 	c.CommonLbConfig = &clusterv3.Cluster_CommonLbConfig{
 		// With a threshold Envoy calls endpoints that it knows to be unhealthy.
@@ -35,7 +50,7 @@ func serviceCluster(s model.ServiceKey, p model.ServicePort) (Resource, error) {
 		Match:           plaintext(),
 		TransportSocket: rawBuffer(),
 	}}
-	return Encode(name, "", c)
+	return c
 }
 
 // passthroughCluster connects to where the application wanted to go.

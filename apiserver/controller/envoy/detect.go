@@ -9,9 +9,9 @@ import (
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
 	commonstatev3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/common/set_filter_state/v3"
-	httpinspectorv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/listener/http_inspector/v3"
 	setstatev3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/set_filter_state/v3"
 
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/envoy/filters"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/sidecar"
 )
 
@@ -28,9 +28,7 @@ const alpnState = "envoy.network.application_protocols"
 // HTTP say otherwise, so that what is not understood is never more than a
 // connection to the callee.
 func detect(l *listenerv3.Listener, routes string) {
-	l.ListenerFilters = []*listenerv3.ListenerFilter{
-		listenerFilter("envoy.filters.listener.http_inspector", &httpinspectorv3.HttpInspector{}),
-	}
+	l.ListenerFilters = listenerFilters(filters.DetectingListener)
 	l.ListenerFiltersTimeout = dur(detectTimeout)
 	l.ContinueOnListenerFiltersTimeout = true
 	l.FilterChains = append(l.FilterChains,
@@ -40,13 +38,13 @@ func detect(l *listenerv3.Listener, routes string) {
 
 // detectedChain serves what the inspector calls by one of the names.
 func detectedChain(name, routes, alpn string, inspected ...string) *listenerv3.FilterChain {
-	c := chain(name, offerALPN(alpn), managerFilter(outboundManager(routes)))
+	c := chain(name, chainFilters(filters.OutboundDetected, "", offerALPN(alpn), outboundManager(routes)))
 	c.FilterChainMatch = &listenerv3.FilterChainMatch{ApplicationProtocols: inspected}
 	return c
 }
 
-func offerALPN(alpn string) *listenerv3.Filter {
-	return networkFilter("envoy.filters.network.set_filter_state", &setstatev3.Config{
+func offerALPN(alpn string) *setstatev3.Config {
+	return &setstatev3.Config{
 		OnNewConnection: []*commonstatev3.FilterStateValue{{
 			Key:                &commonstatev3.FilterStateValue_ObjectKey{ObjectKey: alpnState},
 			SharedWithUpstream: commonstatev3.FilterStateValue_ONCE,
@@ -56,5 +54,5 @@ func offerALPN(alpn string) *listenerv3.Filter {
 				}},
 			}},
 		}},
-	})
+	}
 }

@@ -44,7 +44,7 @@ func Account(m model.Mesh, a model.Account) ([]Resource, error) {
 // is there while one of its pods is, whatever Services have the pods' ports, so
 // that no Service that comes or goes ends what goes through it.
 func chainsOf(groups []model.DirectGroup) []*listenerv3.FilterChain {
-	chains := []*listenerv3.FilterChain{chain(chainRefuse)}
+	chains := []*listenerv3.FilterChain{chain(chainRefuse, nil)}
 	seen := map[string]bool{chainRefuse: true}
 	add := func(p model.DirectPort) {
 		if name := directChainName(p); !seen[name] {
@@ -67,11 +67,11 @@ func chainsOf(groups []model.DirectGroup) []*listenerv3.FilterChain {
 func chainOf(name string, p model.DirectPort) *listenerv3.FilterChain {
 	switch {
 	case p.Service != nil:
-		return headlessChain(*p.Service, p.Peer)
+		return serviceChain(name, name, p.Service.Protocol)
 	case p.Peer.Plaintext:
-		return chain(name, networkFilter(tcpProxyFilter, tcpProxy(name, ClusterPassthrough)))
+		return directChain(name, ClusterPassthrough)
 	default:
-		return chain(name, networkFilter(tcpProxyFilter, tcpProxy(name, name)))
+		return directChain(name, name)
 	}
 }
 

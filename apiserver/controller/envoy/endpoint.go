@@ -15,7 +15,7 @@ import (
 // without a known identity behind the port is left out: nobody could say
 // whether the right pod answered.
 func serviceEndpoints(s model.ServiceKey, p model.ServicePort) (Resource, error) {
-	name := ServicePortName(s, p.Number)
+	name := EndpointSetName(s, p.Number)
 	assignment := &endpointv3.ClusterLoadAssignment{ClusterName: name}
 	var endpoints []*endpointv3.LbEndpoint
 	for _, e := range p.Endpoints {

@@ -7,6 +7,7 @@ package envoy
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	bootstrapv3 "github.com/envoyproxy/go-control-plane/envoy/config/bootstrap/v3"
@@ -22,6 +23,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/envoy/envoytest"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/envoy/filters"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
 )
 
@@ -66,7 +68,8 @@ func (in input) acceptedBy(t *testing.T, binary string) {
 		t.Fatal(err)
 	}
 	for _, r := range in.resources(t, pod.Roots) {
-		embed(t, config.StaticResources, r)
+		// Two views may have a resource of one name.
+		embed(t, config.StaticResources, strings.TrimSuffix(r.Name+"@"+r.View, "@"), r)
 	}
 	b, err := messageYAML(config)
 	if err != nil {
@@ -88,8 +91,8 @@ func messageYAML(m proto.Message) ([]byte, error) {
 	return yaml.JSONToYAML(body)
 }
 
-// embed puts a resource where static configuration has its like.
-func embed(t *testing.T, static *bootstrapv3.Bootstrap_StaticResources, r Resource) {
+// embed puts a resource, by this name, where static configuration has its like.
+func embed(t *testing.T, static *bootstrapv3.Bootstrap_StaticResources, name string, r Resource) {
 	t.Helper()
 	m, err := r.Body.UnmarshalNew()
 	if err != nil {
@@ -103,20 +106,20 @@ func embed(t *testing.T, static *bootstrapv3.Bootstrap_StaticResources, r Resour
 	case *tlsv3.Secret:
 		static.Secrets = append(static.Secrets, m)
 	case *endpointv3.ClusterLoadAssignment:
-		c := cluster("static/" + r.Name)
+		c := cluster("static/" + name)
 		c.ClusterDiscoveryType = &clusterv3.Cluster_Type{Type: clusterv3.Cluster_STATIC}
 		c.LoadAssignment = m
 		static.Clusters = append(static.Clusters, c)
 	case *routev3.RouteConfiguration:
-		manager := inboundManager(model.Mesh{}, r.Name, r.Name)
+		manager := inboundManager(model.Mesh{}, name, name)
 		manager.RouteSpecifier = &hcmv3.HttpConnectionManager_RouteConfig{RouteConfig: m}
-		static.Listeners = append(static.Listeners, listening(r.Name, managerFilter(manager)))
+		static.Listeners = append(static.Listeners, listening(name, networkFilter(filters.Manager, manager)))
 	case *corev3.TypedExtensionConfig:
-		filters := []*listenerv3.Filter{{Name: m.Name, ConfigType: &listenerv3.Filter_TypedConfig{TypedConfig: m.TypedConfig}}}
+		chain := []*listenerv3.Filter{{Name: m.Name, ConfigType: &listenerv3.Filter_TypedConfig{TypedConfig: m.TypedConfig}}}
 		if !m.TypedConfig.MessageIs(&tcpproxyv3.TcpProxy{}) {
-			filters = append(filters, inboundTCP(0, r.Name))
+			chain = append(chain, networkFilter(filters.TCPProxy, inboundTCP(0, name)))
 		}
-		static.Listeners = append(static.Listeners, listening(r.Name, filters...))
+		static.Listeners = append(static.Listeners, listening(name, chain...))
 	default:
 		t.Fatalf("do not know where %T goes", m)
 	}

@@ -12,6 +12,7 @@ import (
 	httprbacv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/rbac/v3"
 	"google.golang.org/protobuf/types/known/anypb"
 
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/envoy/filters"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
 )
 
@@ -73,6 +74,6 @@ func refuse(name, header, form, why string) *routev3.Route {
 			Status: http.StatusBadRequest,
 			Body:   &corev3.DataSource{Specifier: &corev3.DataSource_InlineString{InlineString: why + "\n"}},
 		}},
-		TypedPerFilterConfig: map[string]*anypb.Any{httpDenyFilter: unruled, httpAllowFilter: unruled, httpClosedFilter: unruled},
+		TypedPerFilterConfig: map[string]*anypb.Any{filters.DenyRequests: unruled, filters.AllowRequests: unruled, filters.CloseRequests: unruled},
 	}
 }

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
-	routerv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/router/v3"
 	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
 	preservev3 "github.com/envoyproxy/go-control-plane/envoy/extensions/http/header_formatters/preserve_case/v3"
 	matcherv3 "github.com/envoyproxy/go-control-plane/envoy/type/matcher/v3"
@@ -81,7 +80,7 @@ func connectionManager(statPrefix, routes string) *hcmv3.HttpConnectionManager {
 // outboundManager serves what the pod's own applications call.
 func outboundManager(name string) *hcmv3.HttpConnectionManager {
 	m := connectionManager(name, name)
-	m.HttpFilters = []*hcmv3.HttpFilter{router()}
+	m.HttpFilters = outboundFilters
 	return m
 }
 
@@ -95,14 +94,9 @@ func inboundManager(m model.Mesh, statPrefix, routes string) *hcmv3.HttpConnecti
 	if m.DecodeSlashes {
 		manager.PathWithEscapedSlashesAction = hcmv3.HttpConnectionManager_UNESCAPE_AND_FORWARD
 	}
-	manager.HttpFilters = append(httpRBACFilters(), router())
+	manager.HttpFilters = inboundFilters
 	manager.AccessLog = refusedRequests()
 	return manager
-}
-
-// router adds no x-envoy- header of its own.
-func router() *hcmv3.HttpFilter {
-	return httpFilter("envoy.filters.http.router", &routerv3.Router{SuppressEnvoyHeaders: true})
 }
 
 func http2Options() *corev3.Http2ProtocolOptions {

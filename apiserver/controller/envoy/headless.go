@@ -6,8 +6,6 @@ package envoy
 import (
 	clusterv3 "github.com/envoyproxy/go-control-plane/envoy/config/cluster/v3"
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
-	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
-	tcpproxyv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/tcp_proxy/v3"
 
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
 )
@@ -56,16 +54,4 @@ func headlessCluster(m model.Mesh, s model.DirectService, opaque bool, peer mode
 
 func accountTLS(m model.Mesh, alpn string, a model.Account) *corev3.TransportSocket {
 	return clientTLS(alpn, []string{model.SPIFFEID(m.TrustDomain, a.Namespace, a.Name)})
-}
-
-func headlessChain(s model.DirectService, peer model.Peer) *listenerv3.FilterChain {
-	name := HeadlessName(s, peer)
-	if s.Protocol.IsHTTP() {
-		return chain(name, managerFilter(outboundManager(name)))
-	}
-	return chain(name, discoveredFilter(name, &tcpproxyv3.TcpProxy{}))
-}
-
-func chain(name string, filters ...*listenerv3.Filter) *listenerv3.FilterChain {
-	return &listenerv3.FilterChain{Name: name, Filters: filters}
 }

@@ -27,6 +27,7 @@ import (
 	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
 
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/envoy/envoytest"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/envoy/filters"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
 )
 
@@ -87,7 +88,7 @@ func newHostile(t *testing.T, access model.Access) hostile {
 			Clusters: []*clusterv3.Cluster{to},
 			Listeners: []*listenerv3.Listener{{
 				Name: "web", Address: socketAddress("127.0.0.1", front),
-				FilterChains: []*listenerv3.FilterChain{{Filters: []*listenerv3.Filter{managerFilter(manager)}}},
+				FilterChains: []*listenerv3.FilterChain{{Filters: []*listenerv3.Filter{networkFilter(filters.Manager, manager)}}},
 			}},
 		},
 	})

@@ -31,6 +31,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/envoy/envoytest"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/envoy/filters"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/sidecar"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/telemetry"
@@ -119,7 +120,7 @@ func requestFilters(t *testing.T, m model.Mesh, access model.Access) []*listener
 			r.Action = &routev3.Route_DirectResponse{DirectResponse: &routev3.DirectResponseAction{Status: http.StatusOK}}
 		}
 	}
-	filter := managerFilter(inboundManager(m, "in/8080", routes.Name))
+	filter := networkFilter(filters.Manager, inboundManager(m, "in/8080", routes.Name))
 	withRoutes(t, filter, routes)
 	return []*listenerv3.Filter{filter}
 }
@@ -127,7 +128,7 @@ func requestFilters(t *testing.T, m model.Mesh, access model.Access) []*listener
 // connectionFilters are those of port 9090.
 func connectionFilters(t *testing.T, m model.Mesh, access model.Access) []*listenerv3.Filter {
 	t.Helper()
-	var filters []*listenerv3.Filter
+	var chain []*listenerv3.Filter
 	for i, filter := range []func(name, view, statPrefix string, m model.Mesh, a model.Access) (Resource, error){networkDeny, networkAllow} {
 		r, err := filter(fmt.Sprint("rbac", i), "view", "in/9090", m, access)
 		if err != nil {
@@ -135,9 +136,9 @@ func connectionFilters(t *testing.T, m model.Mesh, access model.Access) []*liste
 		}
 		body := &networkrbacv3.RBAC{}
 		unpackExtension(t, r, body)
-		filters = append(filters, networkFilter(r.Name, body))
+		chain = append(chain, networkFilter(r.Name, body))
 	}
-	return append(filters, networkFilter(tcpProxyFilter, tcpProxy("in/9090", "echo")))
+	return append(chain, networkFilter(filters.TCPProxy, tcpProxy("in/9090", "echo")))
 }
 
 // run starts Envoy and waits until it listens; it ends with the test.

@@ -14,6 +14,7 @@ import (
 	tlsv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/transport_sockets/tls/v3"
 	typev3 "github.com/envoyproxy/go-control-plane/envoy/type/v3"
 
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/envoy/filters"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/sidecar"
 )
@@ -36,7 +37,7 @@ func inboundListener(m model.Mesh, w model.Workload, chains Generations) *listen
 	l := captureListener(ListenerInbound, sidecar.PortInbound)
 	l.TrafficDirection = corev3.TrafficDirection_INBOUND
 	l.AccessLog = refusedConnections()
-	l.ListenerFilters = append(l.ListenerFilters, tlsInspector(w.Ports))
+	l.ListenerFilters = inboundInspectors(w.Ports)
 	l.ListenerFiltersTimeout = dur(strictHelloTimeout)
 	if slices.ContainsFunc(w.Ports, func(p model.InboundPort) bool { return p.Permissive }) {
 		l.ListenerFiltersTimeout = dur(permissiveHelloTimeout)
@@ -54,10 +55,19 @@ func inboundListener(m model.Mesh, w model.Workload, chains Generations) *listen
 	return l
 }
 
-// tlsInspector tells TLS from plaintext, and reads the ALPN, by the caller's
-// first bytes. A caller of a server that speaks first waits for it.
-func tlsInspector(ports []model.InboundPort) *listenerv3.ListenerFilter {
-	filter := listenerFilter("envoy.filters.listener.tls_inspector", &tlsinspectorv3.TlsInspector{})
+// inboundInspectors read where a connection was going, and tell TLS from plaintext,
+// and which ALPN, by the caller's first bytes. A caller of a server that speaks
+// first waits for it, so TLS is not looked for at its port.
+func inboundInspectors(ports []model.InboundPort) []*listenerv3.ListenerFilter {
+	inspectors := listenerFilters(filters.InboundListener, &tlsinspectorv3.TlsInspector{})
+	i := slices.IndexFunc(inspectors, func(f *listenerv3.ListenerFilter) bool { return f.Name == filters.TLSInspector })
+	inspectors[i].FilterDisabled = serverFirst(ports)
+	return inspectors
+}
+
+// serverFirst matches connections to ports whose server speaks first; nil if there
+// are none.
+func serverFirst(ports []model.InboundPort) *listenerv3.ListenerFilterChainMatchPredicate {
 	var off []*listenerv3.ListenerFilterChainMatchPredicate
 	for _, p := range ports {
 		if p.ServerFirst {
@@ -70,16 +80,16 @@ func tlsInspector(ports []model.InboundPort) *listenerv3.ListenerFilter {
 	}
 	switch len(off) {
 	case 0:
+		return nil
 	case 1:
-		filter.FilterDisabled = off[0]
+		return off[0]
 	default:
-		filter.FilterDisabled = &listenerv3.ListenerFilterChainMatchPredicate{
+		return &listenerv3.ListenerFilterChainMatchPredicate{
 			Rule: &listenerv3.ListenerFilterChainMatchPredicate_OrMatch{
 				OrMatch: &listenerv3.ListenerFilterChainMatchPredicate_MatchSet{Rules: off},
 			},
 		}
 	}
-	return filter
 }
 
 // tcpChain serves connections. Access is in two resources of their own: the
@@ -95,15 +105,7 @@ func tcpChain(m model.Mesh, w model.Workload, p model.InboundPort, generation st
 		Name:             fmt.Sprintf("in/%d/tcp/%s", p.Number, generation),
 		FilterChainMatch: chainMatch(p.Number, sidecar.ALPNTCP),
 		TransportSocket:  serverTLS(m, tls),
-		Filters:          append(connectionRules(w, p), inboundTCP(certificateLifetime(m, w), inboundStatPrefix(p))),
-	}
-}
-
-// connectionRules are the two filters that decide about connections.
-func connectionRules(w model.Workload, p model.InboundPort) []*listenerv3.Filter {
-	return []*listenerv3.Filter{
-		discoveredRBAC(inboundDenyName(inboundName(w, p))),
-		discoveredRBAC(inboundAllowName(inboundName(w, p))),
+		Filters:          chainFilters(filters.InboundTCP, inboundName(w, p), inboundTCP(certificateLifetime(m, w), inboundStatPrefix(p))),
 	}
 }
 
@@ -116,7 +118,7 @@ func httpChain(m model.Mesh, w model.Workload, p model.InboundPort) *listenerv3.
 		Name:             fmt.Sprintf("in/%d/http", p.Number),
 		FilterChainMatch: chainMatch(p.Number, sidecar.ALPNHTTP2, sidecar.ALPNHTTP1),
 		TransportSocket:  serverTLS(m, tls),
-		Filters:          []*listenerv3.Filter{managerFilter(inboundManager(m, inboundStatPrefix(p), inboundName(w, p)))},
+		Filters:          chainFilters(filters.InboundHTTP, "", inboundManager(m, inboundStatPrefix(p), inboundName(w, p))),
 	}
 }
 
@@ -135,7 +137,7 @@ func plaintextChains(m model.Mesh, w model.Workload, p model.InboundPort, genera
 		return []*listenerv3.FilterChain{{
 			Name:             fmt.Sprintf("in/%d/plaintext/http", p.Number),
 			FilterChainMatch: transportMatch(p.Number, "raw_buffer"),
-			Filters:          []*listenerv3.Filter{managerFilter(inboundManager(m, inboundStatPrefix(p), inboundName(w, p)))},
+			Filters:          chainFilters(filters.InboundHTTP, "", inboundManager(m, inboundStatPrefix(p), inboundName(w, p))),
 		}}
 	}
 	admitted := anonymousAdmission(p.Access)
@@ -147,7 +149,7 @@ func plaintextChains(m model.Mesh, w model.Workload, p model.InboundPort, genera
 		chains = append(chains, &listenerv3.FilterChain{
 			Name:             fmt.Sprintf("in/%d/plaintext/%s/%s", p.Number, transport, generation),
 			FilterChainMatch: transportMatch(p.Number, transport),
-			Filters:          append(connectionRules(w, p), plaintextTCP(certificateLifetime(m, w), inboundStatPrefix(p), admitted == admitsSome)),
+			Filters:          chainFilters(filters.InboundTCP, inboundName(w, p), plaintextTCP(certificateLifetime(m, w), inboundStatPrefix(p), admitted == admitsSome)),
 		})
 	}
 	return chains

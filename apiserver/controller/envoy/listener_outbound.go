@@ -8,9 +8,8 @@ import (
 
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
-	originaldstv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/listener/original_dst/v3"
-	tcpproxyv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/tcp_proxy/v3"
 
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/envoy/filters"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/sidecar"
 )
@@ -22,6 +21,7 @@ import (
 func outboundListener(egress model.EgressMode, groups []model.DirectGroup) *listenerv3.Listener {
 	l := captureListener(ListenerOutbound, sidecar.PortOutbound)
 	l.TrafficDirection = corev3.TrafficDirection_OUTBOUND
+	l.ListenerFilters = listenerFilters(filters.OutboundListener)
 	l.UseOriginalDst = yes()
 	l.FilterChains = chainsOf(groups)
 	l.FilterChainMatcher = refusingProxyPorts(byAddress(groups))
@@ -35,7 +35,7 @@ func unknownDestination(egress model.EgressMode) *listenerv3.FilterChain {
 	if egress != model.EgressPassthrough {
 		return nil
 	}
-	return chain(ClusterPassthrough, networkFilter(tcpProxyFilter, tcpProxy(ClusterPassthrough, ClusterPassthrough)))
+	return directChain(ClusterPassthrough, ClusterPassthrough)
 }
 
 // captureListener listens in both families on a port to which the pod's
@@ -46,9 +46,6 @@ func captureListener(name string, port uint16) *listenerv3.Listener {
 		Address:                       socketAddress("0.0.0.0", port),
 		AdditionalAddresses:           []*listenerv3.AdditionalAddress{{Address: socketAddress("::", port)}},
 		PerConnectionBufferLimitBytes: u32(bufferLimit),
-		ListenerFilters: []*listenerv3.ListenerFilter{
-			listenerFilter("envoy.filters.listener.original_dst", &originaldstv3.OriginalDst{}),
-		},
 	}
 }
 
@@ -80,7 +77,7 @@ func serviceListeners(s model.Service, p model.ServicePort) ([]Resource, error) 
 			TrafficDirection:              corev3.TrafficDirection_OUTBOUND,
 			Metadata:                      serviceMetadata(s.Key, p.Number),
 			PerConnectionBufferLimitBytes: u32(bufferLimit),
-			FilterChains:                  []*listenerv3.FilterChain{chain(name, serviceFilter(s.Key, p))},
+			FilterChains:                  []*listenerv3.FilterChain{serviceChain(name, ServicePortName(s.Key, p.Number), p.Protocol)},
 		}
 		if p.Protocol == model.ProtocolDetect {
 			detect(l, ServicePortName(s.Key, p.Number))
@@ -94,10 +91,20 @@ func serviceListeners(s model.Service, p model.ServicePort) ([]Resource, error) 
 	return out, nil
 }
 
-func serviceFilter(s model.ServiceKey, p model.ServicePort) *listenerv3.Filter {
-	name := ServicePortName(s, p.Number)
-	if p.Protocol.IsHTTP() {
-		return managerFilter(outboundManager(name))
+// serviceChain carries requests by the routes, or connections by the tcp_proxy, of
+// that name.
+func serviceChain(name, to string, p model.Protocol) *listenerv3.FilterChain {
+	if p.IsHTTP() {
+		return chain(name, chainFilters(filters.OutboundHTTP, "", outboundManager(to)))
 	}
-	return discoveredFilter(name, &tcpproxyv3.TcpProxy{})
+	return chain(name, chainFilters(filters.OutboundTCP, to))
+}
+
+// directChain carries connections to a cluster.
+func directChain(name, cluster string) *listenerv3.FilterChain {
+	return chain(name, chainFilters(filters.OutboundDirect, "", tcpProxy(name, cluster)))
+}
+
+func chain(name string, filters []*listenerv3.Filter) *listenerv3.FilterChain {
+	return &listenerv3.FilterChain{Name: name, Filters: filters}
 }

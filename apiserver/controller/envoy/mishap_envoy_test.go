@@ -29,6 +29,7 @@ import (
 	"google.golang.org/grpc"
 
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/envoy/envoytest"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/envoy/filters"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/telemetry"
 )
@@ -229,7 +230,7 @@ func startPermissive(t *testing.T) sniffing {
 // connections go to the echo.
 func standalone(t *testing.T, c *listenerv3.FilterChain) {
 	t.Helper()
-	var filters []*listenerv3.Filter
+	var kept []*listenerv3.Filter
 	for _, f := range c.Filters {
 		manager := &hcmv3.HttpConnectionManager{}
 		switch {
@@ -237,22 +238,22 @@ func standalone(t *testing.T, c *listenerv3.FilterChain) {
 			if err := f.GetTypedConfig().UnmarshalTo(manager); err != nil {
 				t.Fatal(err)
 			}
-			manager.HttpFilters = []*hcmv3.HttpFilter{router()}
+			manager.HttpFilters = outboundFilters
 			manager.RouteSpecifier = &hcmv3.HttpConnectionManager_RouteConfig{RouteConfig: &routev3.RouteConfiguration{
 				VirtualHosts: []*routev3.VirtualHost{{Name: "all", Domains: []string{"*"}, Routes: []*routev3.Route{{
 					Match:  &routev3.RouteMatch{PathSpecifier: anyPath()},
 					Action: &routev3.Route_DirectResponse{DirectResponse: &routev3.DirectResponseAction{Status: http.StatusOK}},
 				}}}},
 			}}
-			filters = append(filters, managerFilter(manager))
+			kept = append(kept, networkFilter(filters.Manager, manager))
 		case strings.HasSuffix(f.Name, "set_filter_state"):
-			filters = append(filters, f)
+			kept = append(kept, f)
 		}
 	}
-	if len(filters) == 0 && len(c.Filters) > 0 {
-		filters = []*listenerv3.Filter{networkFilter(tcpProxyFilter, tcpProxy("tcp", "echo"))}
+	if len(kept) == 0 && len(c.Filters) > 0 {
+		kept = []*listenerv3.Filter{networkFilter(filters.TCPProxy, tcpProxy("tcp", "echo"))}
 	}
-	c.Filters = filters
+	c.Filters = kept
 }
 
 func newSniffing(t *testing.T) sniffing {
@@ -291,7 +292,7 @@ func (e *sniffing) start(t *testing.T, l *listenerv3.Listener) {
 			// A connection to l would be counted; Envoy listens in this order.
 			Listeners: []*listenerv3.Listener{l, {
 				Name: "ready", Address: socketAddress("127.0.0.1", ready),
-				FilterChains: []*listenerv3.FilterChain{{Filters: []*listenerv3.Filter{networkFilter(tcpProxyFilter, tcpProxy("ready", clusterXDS))}}},
+				FilterChains: []*listenerv3.FilterChain{{Filters: []*listenerv3.Filter{networkFilter(filters.TCPProxy, tcpProxy("ready", clusterXDS))}}},
 			}},
 		},
 	})

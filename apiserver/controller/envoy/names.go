@@ -37,11 +37,16 @@ const (
 	SecretControlPlaneRoots = "control-plane-roots"
 )
 
-// ServicePortName names the RDS, ECDS, CDS and EDS resource of a Service's
-// port: out/<namespace>/<service>:<port>.
+// ServicePortName names the RDS, ECDS and CDS resource of a Service's port:
+// out/<namespace>/<service>:<port>.
 func ServicePortName(s model.ServiceKey, port uint16) string {
 	return fmt.Sprintf("out/%s/%s:%d", s.Namespace, s.Name, port)
 }
+
+// EndpointSetName names the EDS resource of a Service's port. It is the name of the
+// cluster that everybody has of the port; a cluster by another name, with other
+// settings, takes its endpoints from there too.
+func EndpointSetName(s model.ServiceKey, port uint16) string { return ServicePortName(s, port) }
 
 // HeadlessName names the filter chain of a headless Service's port for one
 // peer, and its RDS or ECDS and CDS resource: out/<namespace>/<service>:<port>/sa/<account>,
@@ -95,8 +100,3 @@ func InboundPortName(family string, port uint16) string {
 func inboundName(w model.Workload, p model.InboundPort) string {
 	return InboundPortName(cmp.Or(w.Family, w.View), p.Number)
 }
-
-// inboundDenyName and inboundAllowName name the two network RBAC filters (ECDS)
-// of the inbound port of that name.
-func inboundDenyName(port string) string  { return port + "/deny" }
-func inboundAllowName(port string) string { return port + "/allow" }

@@ -32,6 +32,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/envoy/envoytest"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/envoy/filters"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
 )
 
@@ -123,7 +124,7 @@ func callersProxy(t *testing.T, o pairOptions, front, callee uint16, identity id
 	if o.protocol == model.ProtocolDetect {
 		detect(l, name)
 	} else {
-		l.FilterChains = []*listenerv3.FilterChain{chain("out", serviceFilter(s, port))}
+		l.FilterChains = []*listenerv3.FilterChain{serviceChain("out", name, port.Protocol)}
 	}
 	for _, c := range l.FilterChains {
 		withRoutes(t, c.Filters[len(c.Filters)-1], routes)
@@ -164,7 +165,7 @@ func withRoutes(t *testing.T, filter *listenerv3.Filter, routes *routev3.RouteCo
 		t.Fatal(err)
 	}
 	manager.RouteSpecifier = &hcmv3.HttpConnectionManager_RouteConfig{RouteConfig: routes}
-	filter.ConfigType = managerFilter(manager).ConfigType
+	filter.ConfigType = networkFilter(filters.Manager, manager).ConfigType
 }
 
 func decode(t *testing.T, r Resource, into proto.Message) {

@@ -6,32 +6,19 @@ package envoy
 import (
 	"fmt"
 
-	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
 	rbacv3 "github.com/envoyproxy/go-control-plane/envoy/config/rbac/v3"
 	httprbacv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/http/rbac/v3"
-	hcmv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/http_connection_manager/v3"
 	networkrbacv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/rbac/v3"
 	"google.golang.org/protobuf/types/known/anypb"
 
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/envoy/filters"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
-)
-
-// Names of the RBAC filters of an inbound HTTP chain, in their order: the second
-// says who is admitted, the third refuses the others (closed.go).
-const (
-	httpDenyFilter   = "mesh.rbac.deny"
-	httpAllowFilter  = "mesh.rbac.allow"
-	httpClosedFilter = "mesh.rbac.closed"
 )
 
 // Every RBAC below has rules: a filter without them admits everybody.
 
 // allowNothing has no policy, so nothing is ever admitted.
 func allowNothing() *rbacv3.RBAC { return &rbacv3.RBAC{Action: rbacv3.RBAC_ALLOW} }
-
-func denyEverything() *rbacv3.RBAC {
-	return &rbacv3.RBAC{Action: rbacv3.RBAC_DENY, Policies: map[string]*rbacv3.Policy{"unconfigured": everything()}}
-}
 
 func everything() *rbacv3.Policy {
 	return &rbacv3.Policy{Permissions: []*rbacv3.Permission{anyPermission()}, Principals: []*rbacv3.Principal{anyPrincipal()}}
@@ -50,7 +37,7 @@ func denyPair(m model.Mesh, a model.Access, permit permit) (rbacPair, error) {
 		return rbacPair{}, err
 	}
 	shadow, err := shadowDeny(m, a, permit)
-	return rbacPair{rules, shadow, auditDeny}, err
+	return rbacPair{rules, shadow, filters.AuditDeny}, err
 }
 
 // A permit turns what a rule says about calls into a permission; nil if it says
@@ -129,32 +116,6 @@ func addPolicy(rbac *rbacv3.RBAC, name string, permissions []*rbacv3.Permission,
 	rbac.Policies[key] = &rbacv3.Policy{Permissions: permissions, Principals: principals}
 }
 
-// httpRBACFilter is a filter of the connection manager; p is what holds where no
-// route overrides it. Its prefixes hold in either case.
-func httpRBACFilter(name, statPrefix string, p rbacPair) *hcmv3.HttpFilter {
-	return httpFilter(name, httpRBAC(statPrefix, p))
-}
-
-// httpRBAC counts under a prefix, each rule by its name as well.
-func httpRBAC(statPrefix string, p rbacPair) *httprbacv3.RBAC {
-	return &httprbacv3.RBAC{
-		Rules:                 p.rules,
-		RulesStatPrefix:       statPrefix,
-		ShadowRules:           p.shadow,
-		ShadowRulesStatPrefix: p.shadowPrefix,
-		TrackPerRuleStats:     true,
-	}
-}
-
-// httpRBACFilters deny everything by themselves.
-func httpRBACFilters() []*hcmv3.HttpFilter {
-	return []*hcmv3.HttpFilter{
-		httpRBACFilter(httpDenyFilter, "deny", rbacPair{denyEverything(), nil, auditDeny}),
-		httpRBACFilter(httpAllowFilter, admitted, rbacPair{allowNothing(), nil, admitted}),
-		httpRBACFilter(httpClosedFilter, "allow", rbacPair{allowNothing(), nil, auditAllow}),
-	}
-}
-
 // perRouteRBAC overrides these filters for all routes of a RouteConfiguration.
 func perRouteRBAC(m model.Mesh, a model.Access) (map[string]*anypb.Any, error) {
 	deny, err := denyPair(m, a, denyRequest)
@@ -166,10 +127,14 @@ func perRouteRBAC(m model.Mesh, a model.Access) (map[string]*anypb.Any, error) {
 		return nil, err
 	}
 	return map[string]*anypb.Any{
-		httpDenyFilter:   pack(&httprbacv3.RBACPerRoute{Rbac: httpRBAC("deny", deny)}),
-		httpAllowFilter:  pack(&httprbacv3.RBACPerRoute{Rbac: httpRBAC(admitted, allow)}),
-		httpClosedFilter: pack(&httprbacv3.RBACPerRoute{Rbac: httpRBAC("allow", closed)}),
+		filters.DenyRequests:  requestRules(filters.Denied, deny),
+		filters.AllowRequests: requestRules(filters.Admitted, allow),
+		filters.CloseRequests: requestRules(filters.Closed, closed),
 	}, nil
+}
+
+func requestRules(statPrefix string, p rbacPair) *anypb.Any {
+	return pack(&httprbacv3.RBACPerRoute{Rbac: filters.RequestRules(statPrefix, p.rules, p.shadowPrefix, p.shadow)})
 }
 
 // networkDeny and networkAllow are the ECDS resources of a chain's RBAC filters.
@@ -196,9 +161,4 @@ func networkRBAC(name, view, statPrefix string, p rbacPair) (Resource, error) {
 		ShadowRules:           p.shadow,
 		ShadowRulesStatPrefix: p.shadowPrefix,
 	}))
-}
-
-// discoveredRBAC is the filter that networkDeny or networkAllow fills.
-func discoveredRBAC(name string) *listenerv3.Filter {
-	return discoveredFilter(name, &networkrbacv3.RBAC{})
 }

@@ -50,7 +50,7 @@ func takenByEnvoy(t *testing.T, w model.Workload) {
 		t.Fatal(err)
 	}
 	for _, r := range resources {
-		embed(t, config.StaticResources, r)
+		embed(t, config.StaticResources, r.Name, r)
 	}
 	yaml, err := messageYAML(config)
 	if err != nil {

@@ -28,6 +28,9 @@ type Resource struct {
 	// Version is a hash of Body's bytes: equal between replicas and restarts.
 	Version string
 	Body    *anypb.Any
+	// EndpointSet names the EDS resource from which a cluster takes its endpoints; ""
+	// if that has the cluster's own name.
+	EndpointSet string
 }
 
 // Encode makes a Resource of a message, deterministically.
@@ -45,10 +48,13 @@ func Encode(name, view string, m proto.Message) (Resource, error) {
 	}, nil
 }
 
-// InView makes resources those of the proxies that share a view.
+// InView makes resources those of the proxies that share a view, but for those that
+// are of a view of their own.
 func InView(view string, resources []Resource) []Resource {
 	for i := range resources {
-		resources[i].View = view
+		if resources[i].View == "" {
+			resources[i].View = view
+		}
 	}
 	return resources
 }

@@ -13,10 +13,10 @@ func Service(s model.Service) ([]Resource, error) {
 	for _, p := range s.Ports {
 		out.add(serviceCluster(s.Key, p))
 		if p.Protocol.MayBeHTTP() {
-			out.add(routesTo(ServicePortName(s.Key, p.Number)))
+			out.addAll(portRoutes(s.Key, p))
 		}
 		if !p.Protocol.IsHTTP() {
-			out.add(tcpTo(ServicePortName(s.Key, p.Number)))
+			out.addAll(portConnections(s.Key, p))
 		}
 		out.addAll(serviceListeners(s, p))
 	}

@@ -29,6 +29,7 @@ import (
 	tlsv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/transport_sockets/tls/v3"
 
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/envoy/envoytest"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/envoy/filters"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
 )
 
@@ -157,7 +158,7 @@ func startTLS(t *testing.T, m model.Mesh, chain, key []byte) inboundEnvoy {
 				Name: "tcp", Address: socketAddress("127.0.0.1", port),
 				FilterChains: []*listenerv3.FilterChain{{
 					TransportSocket: serverTLS(m, common),
-					Filters:         []*listenerv3.Filter{networkFilter(tcpProxyFilter, tcpProxy("in/9090", "echo"))},
+					Filters:         []*listenerv3.Filter{networkFilter(filters.TCPProxy, tcpProxy("in/9090", "echo"))},
 				}},
 			}},
 		},

@@ -9,13 +9,6 @@ import (
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
 )
 
-// Prefixes under which shadow rules count. They are the same for all, since the
-// totals of an HTTP filter take the prefix of the listener's configuration.
-const (
-	auditDeny  = "audit_deny"
-	auditAllow = "audit_allow"
-)
-
 // shadowDeny and shadowAllow are the shadow rules of the two filters: they
 // count, and change no verdict. Nil: there is nothing to count. A Deny that no
 // call of this kind can meet is nil too, and so is an Allow that closes nothing.

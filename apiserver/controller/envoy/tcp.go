@@ -6,13 +6,10 @@ package envoy
 import (
 	"time"
 
-	listenerv3 "github.com/envoyproxy/go-control-plane/envoy/config/listener/v3"
 	tcpproxyv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/tcp_proxy/v3"
 
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
 )
-
-const tcpProxyFilter = "envoy.filters.network.tcp_proxy"
 
 // An inbound TCP connection ends with the certificate that opened it, and after
 // maxTCPConnection, the default lifetime of one, where certificates live longer.
@@ -29,32 +26,45 @@ func tcpProxy(statPrefix, cluster string) *tcpproxyv3.TcpProxy {
 	}
 }
 
-// tcpTo is the tcp_proxy of a Service's TCP port, to the cluster of the same
-// name, by ECDS: a route or weight changes it and cuts nothing.
+// tcpTo is a tcp_proxy to the cluster of the same name, by ECDS: a route or weight
+// changes it and cuts nothing.
 func tcpTo(name string) (Resource, error) {
 	return Encode(name, "", extension(name, tcpProxy(name, name)))
+}
+
+// portConnections are the ECDS resource of a Service's TCP port, one for everybody and
+// one for each namespace whose callers have routes of their own.
+func portConnections(key model.ServiceKey, p model.ServicePort) ([]Resource, error) {
+	var out collector
+	name := ServicePortName(key, p.Number)
+	for _, r := range p.AllRoutes(key) {
+		to := &tcpproxyv3.TcpProxy{StatPrefix: name}
+		destinationOf(name, r.TCP).ofConnections(to)
+		out.add(Encode(name, routesView(r), extension(name, to)))
+	}
+	return out.resources, out.err
 }
 
 // inboundTCP hands a connection to the application. It connects only when the
 // TLS handshake is done, so that a client whom the handshake refuses is not
 // noticed by the application and hears nothing from a protocol in which the
 // server speaks first.
-func inboundTCP(lifetime time.Duration, statPrefix string) *listenerv3.Filter {
+func inboundTCP(lifetime time.Duration, statPrefix string) *tcpproxyv3.TcpProxy {
 	p := boundedTCP(lifetime, statPrefix)
 	p.UpstreamConnectMode = tcpproxyv3.UpstreamConnectMode_ON_DOWNSTREAM_TLS_HANDSHAKE
 	p.MaxEarlyDataBytes = u32(0)
-	return networkFilter(tcpProxyFilter, p)
+	return p
 }
 
 // plaintextTCP hands over a connection without TLS, at once, or, where whether
 // it may come in is decided by its first byte, after that.
-func plaintextTCP(lifetime time.Duration, statPrefix string, atFirstByte bool) *listenerv3.Filter {
+func plaintextTCP(lifetime time.Duration, statPrefix string, atFirstByte bool) *tcpproxyv3.TcpProxy {
 	p := boundedTCP(lifetime, statPrefix)
 	if atFirstByte {
 		p.UpstreamConnectMode = tcpproxyv3.UpstreamConnectMode_ON_DOWNSTREAM_DATA
 		p.MaxEarlyDataBytes = u32(bufferLimit)
 	}
-	return networkFilter(tcpProxyFilter, p)
+	return p
 }
 
 func boundedTCP(lifetime time.Duration, statPrefix string) *tcpproxyv3.TcpProxy {

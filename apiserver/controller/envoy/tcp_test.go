@@ -7,8 +7,6 @@ import (
 	"testing"
 	"time"
 
-	tcpproxyv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/filters/network/tcp_proxy/v3"
-
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
 )
 
@@ -20,10 +18,7 @@ func TestInboundTCPEndsWithTheCertificateOrAfterADay(t *testing.T) {
 		24 * time.Hour:      24 * time.Hour,
 		91 * 24 * time.Hour: 24 * time.Hour,
 	} {
-		var proxy tcpproxyv3.TcpProxy
-		if err := inboundTCP(certificateLifetime(model.Mesh{CertificateLifetime: lifetime}, model.Workload{}), "in/1").GetTypedConfig().UnmarshalTo(&proxy); err != nil {
-			t.Fatal(err)
-		}
+		proxy := inboundTCP(certificateLifetime(model.Mesh{CertificateLifetime: lifetime}, model.Workload{}), "in/1")
 		if got := proxy.GetMaxDownstreamConnectionDuration().AsDuration(); got != want {
 			t.Errorf("certificates live %s: a connection lives %s, want %s", lifetime, got, want)
 		}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/envoy/filters"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/sidecar"
 )
@@ -44,8 +45,8 @@ var errNoRoots = errors.New("no workload roots")
 func inboundAccess(m model.Mesh, w model.Workload, p model.InboundPort, roots []byte) ([]Resource, error) {
 	var out collector
 	name, prefix := inboundName(w, p), inboundStatPrefix(p)
-	out.add(networkDeny(inboundDenyName(name), w.View, prefix, m, p.Access))
-	out.add(networkAllow(inboundAllowName(name), w.View, prefix, m, p.Access))
+	out.add(networkDeny(name+filters.DenyConnections, w.View, prefix, m, p.Access))
+	out.add(networkAllow(name+filters.AllowConnections, w.View, prefix, m, p.Access))
 	out.add(inboundValidation(m, w, p, roots))
 	if p.Protocol.MayBeHTTP() {
 		out.add(inboundRoutes(m, w, p))

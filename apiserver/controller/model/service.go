@@ -43,6 +43,8 @@ type ServicePort struct {
 	// Opaque is true if the pods behind the port do not know of its protocol,
 	// since the Service does not select them: they are called as over TCP.
 	Opaque bool
+	// Routes are sorted by consumer. Callers that none is for go to the port itself.
+	Routes []Routes
 	// Endpoints are sorted by address, then port.
 	Endpoints []Endpoint
 	// Identities are the SPIFFE IDs of the accounts of the meshed pods behind
@@ -62,4 +64,13 @@ type Endpoint struct {
 	// then only where MeshConfig lets meshed callers reach such addresses. A
 	// meshed pod's address is never plaintext.
 	Plaintext bool
+}
+
+// AllRoutes are the port's routes with those for callers that no other is for, which
+// come first. The key is that of the port's Service.
+func (p ServicePort) AllRoutes(key ServiceKey) []Routes {
+	if len(p.Routes) > 0 && p.Routes[0].Consumer == "" {
+		return p.Routes
+	}
+	return append([]Routes{RoutesToItself(key, p.Number)}, p.Routes...)
 }

@@ -13,9 +13,9 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/openservicemesh/mesh-apiserver/apis/mesh/v1alpha1"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/ack"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/report"
-	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/xds"
 )
 
 // Reasons of the condition Programmed.
@@ -34,7 +34,7 @@ const maxMessage = 2048
 // setConditions says what came of an object: what its report says, and, for a kind
 // that is programmed, what proxies have answered. While returning, those that are
 // not connected are waited for too.
-func setConditions(target Target, fields Fields, r report.Report, state xds.State, names naming, returning bool) {
+func setConditions(target Target, fields Fields, r report.Report, state ack.State, names naming, returning bool) {
 	set := func(c metav1.Condition) {
 		c.ObservedGeneration = r.Generation
 		c.Message = cut(c.Message)
@@ -73,7 +73,7 @@ func condition(kind string, v report.Verdict) metav1.Condition {
 // programmed turns true for a generation once every connected affected proxy
 // has ACKed it, and then stays: what proxies answer later is about later
 // changes, or about proxies that came later (docs/status.md).
-func programmed(before []metav1.Condition, r report.Report, state xds.State, names naming, returning bool) metav1.Condition {
+func programmed(before []metav1.Condition, r report.Report, state ack.State, names naming, returning bool) metav1.Condition {
 	old := meta.FindStatusCondition(before, v1alpha1.ConditionProgrammed)
 	if old != nil && old.Status == metav1.ConditionTrue && old.ObservedGeneration == r.Generation {
 		return *old
@@ -128,7 +128,7 @@ func (n naming) of(proxy model.ProxyID) string {
 }
 
 // refusals gives Envoy's words, each once.
-func (n naming) refusals(nacks []xds.Nack) string {
+func (n naming) refusals(nacks []ack.Nack) string {
 	var parts []string
 	seen := map[string]bool{}
 	for _, nack := range nacks {
@@ -145,7 +145,7 @@ func (n naming) refusals(nacks []xds.Nack) string {
 }
 
 // waiting names those that are waited for longest, and since when.
-func (n naming) waiting(waits []xds.Wait) string {
+func (n naming) waiting(waits []ack.Wait) string {
 	var parts []string
 	for _, w := range waits {
 		parts = append(parts, fmt.Sprintf("%s since %s", n.of(w.Proxy), w.Since.UTC().Format(time.RFC3339)))

@@ -13,10 +13,10 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/openservicemesh/mesh-apiserver/apis/mesh/v1alpha1"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/ack"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/report"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/unit"
-	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/xds"
 )
 
 func TestProgrammed(t *testing.T) {
@@ -24,7 +24,7 @@ func TestProgrammed(t *testing.T) {
 		Generation: 2, Accepted: report.Verdict{True: true, Reason: report.ReasonAccepted},
 		Units: []unit.ID{{Kind: "workload", Name: "v1"}, {Kind: "workload", Name: "v2"}},
 	}
-	refused := xds.Nack{Proxy: model.ProxyID{Namespace: "a", Pod: "p", UID: "1"}, Name: "in/v1/80", Message: "no such filter"}
+	refused := ack.Nack{Proxy: model.ProxyID{Namespace: "a", Pod: "p", UID: "1"}, Name: "in/v1/80", Message: "no such filter"}
 	was := func(status metav1.ConditionStatus, generation int64) v1alpha1.MeshPolicyStatus {
 		return v1alpha1.MeshPolicyStatus{Conditions: []metav1.Condition{{
 			Type: v1alpha1.ConditionProgrammed, Status: status, ObservedGeneration: generation, Reason: "Earlier", Message: "earlier",
@@ -34,7 +34,7 @@ func TestProgrammed(t *testing.T) {
 		name        string
 		old         v1alpha1.MeshPolicyStatus
 		report      report.Report
-		state       xds.State
+		state       ack.State
 		returning   bool
 		wantStatus  metav1.ConditionStatus
 		wantReason  string
@@ -43,7 +43,7 @@ func TestProgrammed(t *testing.T) {
 	}{{
 		name:        "not before every connected proxy has acknowledged it",
 		report:      sound,
-		state:       xds.State{Known: 5, Connected: 5, Acked: 3},
+		state:       ack.State{Known: 5, Connected: 5, Acked: 3},
 		wantStatus:  metav1.ConditionFalse,
 		wantReason:  ReasonPending,
 		wantMessage: "3 of 5 connected proxies have acknowledged it",
@@ -51,7 +51,7 @@ func TestProgrammed(t *testing.T) {
 	}, {
 		name:        "once they all have",
 		report:      sound,
-		state:       xds.State{Known: 5, Connected: 5, Acked: 5},
+		state:       ack.State{Known: 5, Connected: 5, Acked: 5},
 		wantStatus:  metav1.ConditionTrue,
 		wantReason:  ReasonProgrammed,
 		wantMessage: "every connected proxy that it affects has acknowledged it",
@@ -60,7 +60,7 @@ func TestProgrammed(t *testing.T) {
 		name:        "churn does not turn it back, and is counted",
 		old:         was(metav1.ConditionTrue, 2),
 		report:      sound,
-		state:       xds.State{Known: 4, Connected: 4, Acked: 1},
+		state:       ack.State{Known: 4, Connected: 4, Acked: 1},
 		wantStatus:  metav1.ConditionTrue,
 		wantReason:  "Earlier",
 		wantMessage: "earlier",
@@ -69,7 +69,7 @@ func TestProgrammed(t *testing.T) {
 		name:        "a new generation starts over",
 		old:         was(metav1.ConditionTrue, 1),
 		report:      sound,
-		state:       xds.State{Known: 1, Connected: 1},
+		state:       ack.State{Known: 1, Connected: 1},
 		wantStatus:  metav1.ConditionFalse,
 		wantReason:  ReasonPending,
 		wantMessage: "0 of 1 connected proxies have acknowledged it",
@@ -77,7 +77,7 @@ func TestProgrammed(t *testing.T) {
 	}, {
 		name:        "a refusal is told in Envoy's words, once",
 		report:      sound,
-		state:       xds.State{Known: 2, Connected: 2, Acked: 1, Nacks: []xds.Nack{refused, refused}},
+		state:       ack.State{Known: 2, Connected: 2, Acked: 1, Nacks: []ack.Nack{refused, refused}},
 		wantStatus:  metav1.ConditionFalse,
 		wantReason:  ReasonRejected,
 		wantMessage: "a/p/1 refused in/v1/80: no such filter",
@@ -97,14 +97,14 @@ func TestProgrammed(t *testing.T) {
 	}, {
 		name:        "no proxy is connected: nobody is waited for",
 		report:      sound,
-		state:       xds.State{},
+		state:       ack.State{},
 		wantStatus:  metav1.ConditionTrue,
 		wantReason:  ReasonProgrammed,
 		wantMessage: "no connected proxy is affected by it",
 	}, {
 		name:        "the disconnected are counted apart, and nobody waits for them",
 		report:      sound,
-		state:       xds.State{Known: 7, Connected: 3, Acked: 3},
+		state:       ack.State{Known: 7, Connected: 3, Acked: 3},
 		wantStatus:  metav1.ConditionTrue,
 		wantReason:  ReasonProgrammed,
 		wantMessage: "every connected proxy that it affects has acknowledged it",
@@ -112,7 +112,7 @@ func TestProgrammed(t *testing.T) {
 	}, {
 		name:        "the server has just started: those that are there and not connected are waited for",
 		report:      sound,
-		state:       xds.State{Known: 3, Connected: 1, Acked: 1},
+		state:       ack.State{Known: 3, Connected: 1, Acked: 1},
 		returning:   true,
 		wantStatus:  metav1.ConditionFalse,
 		wantReason:  ReasonPending,
@@ -134,13 +134,13 @@ func TestProgrammed(t *testing.T) {
 }
 
 // policies sets the conditions of a MeshPolicy's status.
-func policies(status *v1alpha1.MeshPolicyStatus, r report.Report, state xds.State, names naming, returning bool) {
+func policies(status *v1alpha1.MeshPolicyStatus, r report.Report, state ack.State, names naming, returning bool) {
 	setConditions(policyTarget(nil, nil), Fields{status, &status.Conditions, &status.Proxies}, r, state, names, returning)
 }
 
 func TestAProxyThatHoldsAChangeUpIsNamed(t *testing.T) {
 	since := time.Date(2027, 1, 2, 3, 4, 5, 600, time.UTC)
-	state := xds.State{Known: 9, Connected: 9, Acked: 7, Waiting: []xds.Wait{
+	state := ack.State{Known: 9, Connected: 9, Acked: 7, Waiting: []ack.Wait{
 		{Proxy: model.ProxyID{Namespace: "a", Pod: "p", UID: "1"}, Since: since},
 		{Proxy: model.ProxyID{Namespace: "b", Pod: "q", UID: "2"}, Since: since.Add(time.Minute)},
 	}}
@@ -159,7 +159,7 @@ func TestAcceptedTellsTheReport(t *testing.T) {
 	long := strings.Repeat("ä", maxMessage)
 	said := report.Report{Generation: 7, Accepted: report.Verdict{Reason: report.ReasonInvalid, Message: long}}
 	var status v1alpha1.MeshPolicyStatus
-	policies(&status, said, xds.State{}, naming{}, false)
+	policies(&status, said, ack.State{}, naming{}, false)
 	got := meta.FindStatusCondition(status.Conditions, v1alpha1.ConditionAccepted)
 	if got.Status != metav1.ConditionFalse || got.Reason != report.ReasonInvalid || got.ObservedGeneration != 7 {
 		t.Errorf("Accepted is %+v", got)
@@ -168,7 +168,7 @@ func TestAcceptedTellsTheReport(t *testing.T) {
 		t.Errorf("the message has %d bytes and ends in %q", len(got.Message), got.Message[len(got.Message)-8:])
 	}
 	again := *status.DeepCopy()
-	policies(&again, said, xds.State{}, naming{}, false)
+	policies(&again, said, ack.State{}, naming{}, false)
 	if diff := cmp.Diff(status, again); diff != "" {
 		t.Errorf("the same report changes the status:\n%s", diff)
 	}
@@ -176,7 +176,7 @@ func TestAcceptedTellsTheReport(t *testing.T) {
 		t.Error("ResolvedRefs is there, of which the report says nothing")
 	}
 	said.ResolvedRefs = &report.Verdict{Reason: report.ReasonReferenceNotFound, Message: "no Service books"}
-	policies(&status, said, xds.State{}, naming{}, false)
+	policies(&status, said, ack.State{}, naming{}, false)
 	if got := meta.FindStatusCondition(status.Conditions, v1alpha1.ConditionResolvedRefs); got == nil || got.Reason != report.ReasonReferenceNotFound {
 		t.Errorf("ResolvedRefs is %+v", got)
 	}
@@ -186,20 +186,20 @@ func TestAConditionOfTheKindsOwnComesAndGoes(t *testing.T) {
 	own := report.Condition{Type: v1alpha1.ConditionDeniesAtFirstByte, Verdict: report.Verdict{True: true, Reason: "TCPPort", Message: "port 9000 is open and not HTTP"}}
 	said := report.Report{Generation: 3, Own: []report.Condition{own}}
 	var status v1alpha1.MeshPolicyStatus
-	policies(&status, said, xds.State{}, naming{}, false)
+	policies(&status, said, ack.State{}, naming{}, false)
 	got := meta.FindStatusCondition(status.Conditions, v1alpha1.ConditionDeniesAtFirstByte)
 	if got == nil || got.Status != metav1.ConditionTrue || got.Message != own.Message || got.ObservedGeneration != 3 {
 		t.Fatalf("the condition is %+v", got)
 	}
 	said.Own = nil
-	policies(&status, said, xds.State{}, naming{}, false)
+	policies(&status, said, ack.State{}, naming{}, false)
 	if got := meta.FindStatusCondition(status.Conditions, v1alpha1.ConditionDeniesAtFirstByte); got != nil {
 		t.Errorf("an Allow has closed the port, and the condition is still %+v", got)
 	}
 }
 
 func TestAnObjectOfAnotherNamespaceDoesNotQuoteAPod(t *testing.T) {
-	nacks := []xds.Nack{
+	nacks := []ack.Nack{
 		{Proxy: model.ProxyID{Namespace: "a", Pod: "p", UID: "1"}, Name: "in/v1/80", Message: "call 0900 to mend this"},
 	}
 	for names, want := range map[naming]string{

@@ -18,9 +18,9 @@ import (
 	"k8s.io/client-go/util/workqueue"
 	"k8s.io/klog/v2"
 
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/ack"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/report"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/unit"
-	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/xds"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/loop"
 )
 
@@ -45,7 +45,7 @@ const FieldManager = "mesh-apiserver"
 // Proxies is what the xDS server knows of how far proxies are with units. When that
 // changes the Writer is to be told, by Notify, once after each question.
 type Proxies interface {
-	Units(...unit.ID) xds.State
+	Units(...unit.ID) ack.State
 }
 
 // name is an object of one of the kinds.
@@ -196,7 +196,7 @@ func (w *Writer) write(ctx context.Context, n name) error {
 
 // fill makes the status of an object what it is to be.
 func (w *Writer) fill(n name, target Target, object Object, fields Fields, r report.Report) {
-	var state xds.State
+	var state ack.State
 	returning := false
 	if fields.Proxies != nil {
 		state = w.proxies.Units(r.Units...)

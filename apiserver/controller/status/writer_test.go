@@ -21,9 +21,9 @@ import (
 	"k8s.io/client-go/tools/events"
 
 	"github.com/openservicemesh/mesh-apiserver/apis/mesh/v1alpha1"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/ack"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/report"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/unit"
-	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/xds"
 	"github.com/openservicemesh/mesh-apiserver/generated/clientset/versioned"
 	"github.com/openservicemesh/mesh-apiserver/generated/informers/externalversions"
 )
@@ -31,8 +31,8 @@ import (
 // proxies answer for all units alike.
 type proxies struct{ connected, acked atomic.Int32 }
 
-func (p *proxies) Units(...unit.ID) xds.State {
-	return xds.State{Known: int(p.connected.Load()), Connected: int(p.connected.Load()), Acked: int(p.acked.Load())}
+func (p *proxies) Units(...unit.ID) ack.State {
+	return ack.State{Known: int(p.connected.Load()), Connected: int(p.connected.Load()), Acked: int(p.acked.Load())}
 }
 
 var workload = unit.ID{Kind: "workload", Name: "v"}

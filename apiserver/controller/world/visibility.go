@@ -16,6 +16,7 @@ import (
 	"github.com/openservicemesh/mesh-apiserver/apis/mesh/v1alpha1"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/graph"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/metadata"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
 )
 
 // visibility is what is read of a Namespace about who sees it.
@@ -194,6 +195,12 @@ func OutlookView(hidden []string) string {
 	return "hidden/" + hex.EncodeToString(h.Sum(nil)[:16])
 }
 
+// Sees tells whether the pods of a namespace see the Services of another.
+func (r Reader) Sees(from, namespace string) bool {
+	audience := audiences.Of(r, namespace)
+	return from == namespace || audience.mesh || audience.has(from)
+}
+
 // NamespaceView names the view of all proxies that see a namespace, "" if that
 // is the whole mesh.
 func (r Reader) NamespaceView(namespace string) string {
@@ -203,12 +210,12 @@ func (r Reader) NamespaceView(namespace string) string {
 	return "namespace/" + namespace
 }
 
-// shared are the views that the proxies of a namespace share with others, the most
-// specific first: of the namespaces that they see, of what is hidden from them, and
-// of the whole mesh.
+// shared are the views that the proxies of a namespace share, the most specific first:
+// of their own namespace, which callers' routes are in, of the namespaces that they
+// see, of what is hidden from them, and of the whole mesh.
 var shared = NewDerived(3, func(r Reader, namespace string) []string {
 	seen, hidden := r.outlook(namespace)
-	var views []string
+	views := []string{model.ConsumerView(namespace)}
 	for _, other := range seen {
 		views = append(views, r.NamespaceView(other))
 	}

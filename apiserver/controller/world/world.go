@@ -82,6 +82,7 @@ type World struct {
 	asking *graph.Index[string, Key]
 
 	policies policies
+	routes   routes
 
 	// visibilities are of Namespaces that are in the mesh, or say who sees them.
 	visibilities *graph.Table[string, visibility]
@@ -153,7 +154,7 @@ func New(trustDomain string) *World {
 		failures:            graph.NewTable[unit.ID, error](),
 	}
 	w.selecting = graph.NewJoin[string](w.selects)
-	w.policies = newPolicies(w)
+	w.policies, w.routes = newPolicies(w), newRoutes()
 	w.visibilities.OnKey(func(namespace string) {
 		_, there := w.visibilities.Get(nil, namespace)
 		file(w.visible, whole{}, namespace, there)

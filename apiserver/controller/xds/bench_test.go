@@ -137,18 +137,17 @@ func (h *harness) connectAll(pods []model.Proxy, acks chan<- struct{}, subscribe
 	h.Helper()
 	var ready sync.WaitGroup
 	for i, p := range pods {
-		c := h.open(h.ca.leaf(h, p.ID.String(), p.ServiceAccount, time.Hour))
-		c.id = p.ID.String()
+		c := h.open(p.ID.String(), h.leafOf(p))
 		subscribe(i, c)
 		ready.Add(1)
 		go func() {
 			had := false
 			for {
-				r, err := c.stream.Recv()
+				r, err := c.Skim()
 				if err != nil {
 					return
 				}
-				_ = c.stream.Send(&discovery.DeltaDiscoveryRequest{TypeUrl: r.TypeUrl, ResponseNonce: r.Nonce})
+				_ = c.ACK(r.TypeURL, r.Nonce)
 				if acks != nil {
 					acks <- struct{}{}
 				}

@@ -144,7 +144,7 @@ func TestNamesThatNothingHasCostOnlyWhoSaysThem(t *testing.T) {
 		t.Fatalf("was sent %v, want second", got)
 	}
 
-	thief.cancel()
+	thief.Close()
 	waitFor(t, "what the other asked for is forgotten", func() bool {
 		h.mu.Lock()
 		defer h.mu.Unlock()

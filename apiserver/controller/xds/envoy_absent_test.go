@@ -61,7 +61,7 @@ func TestEnvoyRefusesTheOldCertificateOfAnAccountThatIsGone(t *testing.T) {
 	buyer := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: "test", Name: "buyer"}}
 	partner := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "partner"}}
 	w := worldtest.World(append(worldtest.Decode(t, fmt.Appendf(nil, admitting, in.web, in.tcp)), buyer, partner)...)
-	apply := func() { h.Apply(Update{Set: in.resourcesOf(t, compile.Mesh(w), workloadOf(t, w))}) }
+	apply := func() { h.Apply(Update{Set: in.resourcesOf(t, compile.Mesh(w.Reader()), workloadOf(t, w))}) }
 	apply()
 
 	asHTTP, asTCP := in.as("buyer", sidecar.ALPNHTTP1), in.as("buyer", sidecar.ALPNTCP)
@@ -106,7 +106,7 @@ func TestEnvoyRefusesTheOldCertificateOfAnAccountThatIsGone(t *testing.T) {
 // workloadOf is the one workload of a world, in the view of a harness's pod.
 func workloadOf(t *testing.T, w *world.World) model.Workload {
 	t.Helper()
-	workload, _, there := compile.Workload(w, w.Views()[0])
+	workload, _, there := compile.Workload(w.Reader(), w.Views()[0])
 	if !there {
 		t.Fatal("the world has no workload")
 	}

@@ -117,7 +117,7 @@ func TestEnvoyKeepsConnectionsThroughEndpointChurn(t *testing.T) {
 // connection that was not redirected is one to that port.
 func outboundOf(t *testing.T, w *world.World, port uint32) envoy.Resource {
 	t.Helper()
-	resources, err := envoy.Direct(compile.Mesh(w), compile.Direct(w))
+	resources, err := envoy.Direct(model.Mesh{Egress: compile.Egress(w.Reader())}, compile.Direct(w.Reader()))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -133,8 +133,8 @@ func outboundOf(t *testing.T, w *world.World, port uint32) envoy.Resource {
 // tcpOf are the filters of a headless Service, for which its chains wait.
 func tcpOf(t *testing.T, w *world.World, name string) []envoy.Resource {
 	t.Helper()
-	service, _ := compile.Headless(w, world.Key{Namespace: "many", Name: name})
-	resources, err := envoy.Headless(compile.Mesh(w), service)
+	service, _ := compile.Headless(w.Reader(), world.Key{Namespace: "many", Name: name})
+	resources, err := envoy.Headless(compile.Mesh(w.Reader()), service)
 	if err != nil {
 		t.Fatal(err)
 	}

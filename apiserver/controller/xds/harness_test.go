@@ -28,14 +28,12 @@ import (
 	routev3 "github.com/envoyproxy/go-control-plane/envoy/config/route/v3"
 	tlsv3 "github.com/envoyproxy/go-control-plane/envoy/extensions/transport_sockets/tls/v3"
 	discovery "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
-	statuspb "google.golang.org/genproto/googleapis/rpc/status"
-	"google.golang.org/grpc"
-	"google.golang.org/grpc/credentials"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/envoy"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/unit"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/xds/xdstest"
 )
 
 // patience is how long a test waits for what takes milliseconds.
@@ -172,55 +170,42 @@ func waitFor(t testing.TB, what string, holds func() bool) {
 	}
 }
 
-// client is a thin delta client.
+// client is one that a test steps through.
 type client struct {
+	*xdstest.Client
 	t         testing.TB
-	id        string
-	conn      *grpc.ClientConn
-	stream    discovery.AggregatedDiscoveryService_DeltaAggregatedResourcesClient
-	cancel    context.CancelFunc
 	responses chan *discovery.DeltaDiscoveryResponse
 	failed    chan error
-	greeted   bool
 }
 
 // connect opens a stream as a pod and reads it.
 func (h *harness) connect(p model.Proxy) *client {
 	h.Helper()
-	c := h.open(h.ca.leaf(h, p.ID.String(), p.ServiceAccount, time.Hour))
-	c.id = p.ID.String()
+	c := h.open(p.ID.String(), h.leafOf(p))
 	go c.read()
 	return c
 }
 
-// open opens a stream that nobody reads yet.
-func (h *harness) open(certificate tls.Certificate) *client {
+// leafOf issues a certificate for a pod.
+func (h *harness) leafOf(p model.Proxy) tls.Certificate {
 	h.Helper()
-	conn, err := grpc.NewClient(h.address, grpc.WithTransportCredentials(credentials.NewTLS(h.ca.clientConfig(certificate))))
-	if err != nil {
-		h.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	stream, err := discovery.NewAggregatedDiscoveryServiceClient(conn).DeltaAggregatedResources(ctx)
-	if err != nil {
-		h.Fatal(err)
-	}
-	c := &client{
-		t: h.TB, conn: conn, stream: stream, cancel: cancel,
-		responses: make(chan *discovery.DeltaDiscoveryResponse, 1000), failed: make(chan error, 1),
-	}
-	h.Cleanup(c.close)
-	return c
+	return h.ca.leaf(h, p.ID.String(), p.ServiceAccount, time.Hour)
 }
 
-func (c *client) close() {
-	c.cancel()
-	c.conn.Close()
+// open opens a stream that nobody reads yet, as a node.
+func (h *harness) open(node string, certificate tls.Certificate) *client {
+	h.Helper()
+	opened, err := xdstest.Connect(context.Background(), h.address, h.ca.clientConfig(certificate), node)
+	if err != nil {
+		h.Fatal(err)
+	}
+	h.Cleanup(opened.Close)
+	return &client{Client: opened, t: h.TB, responses: make(chan *discovery.DeltaDiscoveryResponse, 1000), failed: make(chan error, 1)}
 }
 
 func (c *client) read() {
 	for {
-		r, err := c.stream.Recv()
+		r, err := c.Receive()
 		if err != nil {
 			c.failed <- err
 			return
@@ -229,14 +214,9 @@ func (c *client) read() {
 	}
 }
 
-// send sends a request; the first carries the node.
 func (c *client) send(r *discovery.DeltaDiscoveryRequest) {
 	c.t.Helper()
-	if !c.greeted && r.Node == nil {
-		r.Node = &corev3.Node{Id: c.id}
-	}
-	c.greeted = true
-	if err := c.stream.Send(r); err != nil {
+	if err := c.Send(r); err != nil {
 		c.t.Fatalf("send: %v", err)
 	}
 }
@@ -248,12 +228,16 @@ func (c *client) subscribe(k kind, names ...string) {
 
 func (c *client) ack(r *discovery.DeltaDiscoveryResponse) {
 	c.t.Helper()
-	c.send(&discovery.DeltaDiscoveryRequest{TypeUrl: r.TypeUrl, ResponseNonce: r.Nonce})
+	if err := c.ACK(r.TypeUrl, r.Nonce); err != nil {
+		c.t.Fatalf("ACK: %v", err)
+	}
 }
 
 func (c *client) nack(r *discovery.DeltaDiscoveryResponse, message string) {
 	c.t.Helper()
-	c.send(&discovery.DeltaDiscoveryRequest{TypeUrl: r.TypeUrl, ResponseNonce: r.Nonce, ErrorDetail: &statuspb.Status{Code: 13, Message: message}})
+	if err := c.NACK(r.TypeUrl, r.Nonce, message); err != nil {
+		c.t.Fatalf("NACK: %v", err)
+	}
 }
 
 // next waits for the next response, whatever it is.
@@ -270,11 +254,11 @@ func (c *client) next() *discovery.DeltaDiscoveryResponse {
 	return nil
 }
 
-// expect demands that the next response be exactly this, in the form of describe.
+// expect demands that the next response be exactly this, in the form of xdstest.Describe.
 func (c *client) expect(want string) *discovery.DeltaDiscoveryResponse {
 	c.t.Helper()
 	r := c.next()
-	if got := describe(r); got != want {
+	if got := xdstest.Describe(r); got != want {
 		c.t.Fatalf("the next response is\n\t%s\nwant\n\t%s", got, want)
 	}
 	return r
@@ -300,19 +284,6 @@ func (c *client) ending() error {
 			c.t.Fatal("the stream did not end")
 		}
 	}
-}
-
-// describe writes a response as "Cluster a b -c": what it sets and removes.
-func describe(r *discovery.DeltaDiscoveryResponse) string {
-	k, _ := kindOf(r.TypeUrl)
-	words := []string{k.label()}
-	for _, resource := range r.Resources {
-		words = append(words, resource.Name)
-	}
-	for _, name := range r.RemovedResources {
-		words = append(words, "-"+name)
-	}
-	return strings.Join(words, " ")
 }
 
 // encoded makes a resource of a kind; note makes versions differ.

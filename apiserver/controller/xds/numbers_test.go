@@ -13,6 +13,7 @@ import (
 
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/envoy"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/xds/xdstest"
 )
 
 func TestNumbersComeInOrderAndMayGoMeanwhile(t *testing.T) {
@@ -71,7 +72,7 @@ func TestANumberThatIsGivenAgainBringsNothing(t *testing.T) {
 			if err := proto.Unmarshal(encoded.Materialize(), &response); err != nil {
 				t.Fatal(err)
 			}
-			out = append(out, describe(&response))
+			out = append(out, xdstest.Describe(&response))
 		}
 		return out
 	}

@@ -187,10 +187,9 @@ func TestLatestVersionWinsUnderASlowReader(t *testing.T) {
 	h := newHarness(t)
 	a := pod("a", "v1")
 	h.start([]model.Proxy{a}, encoded(t, endpoints, "x", "", "0"))
-	c := h.open(h.ca.leaf(t, a.ID.String(), a.ServiceAccount, patience*10))
-	c.id = a.ID.String()
+	c := h.open(a.ID.String(), h.leafOf(a))
 	c.subscribe(endpoints, "x")
-	if _, err := c.stream.Recv(); err != nil {
+	if _, err := c.Receive(); err != nil {
 		t.Fatal(err)
 	}
 	const changes = 500
@@ -201,7 +200,7 @@ func TestLatestVersionWinsUnderASlowReader(t *testing.T) {
 	}
 	received := 0
 	for {
-		r, err := c.stream.Recv()
+		r, err := c.Receive()
 		if err != nil {
 			t.Fatal(err)
 		}

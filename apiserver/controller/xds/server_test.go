@@ -44,8 +44,8 @@ func TestFirstRequestWithoutANodeIsRefused(t *testing.T) {
 	h := newHarness(t)
 	a := pod("a", "v1")
 	h.start([]model.Proxy{a})
-	c := h.connect(a)
-	c.greeted = true
+	c := h.open("", h.leafOf(a))
+	go c.read()
 	c.subscribe(clusters)
 	expectCode(t, c.ending(), codes.InvalidArgument)
 }
@@ -79,7 +79,7 @@ func TestNameLongerThanAnyIsRefused(t *testing.T) {
 func TestStateOfTheWorldIsRefused(t *testing.T) {
 	h := newHarness(t)
 	c := h.connect(pod("a", "v1"))
-	stream, err := discovery.NewAggregatedDiscoveryServiceClient(c.conn).StreamAggregatedResources(context.Background())
+	stream, err := discovery.NewAggregatedDiscoveryServiceClient(c.Connection).StreamAggregatedResources(context.Background())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -171,11 +171,10 @@ func TestStreamEndsBeforeItsCertificate(t *testing.T) {
 	h.start([]model.Proxy{a})
 	// Half of what is left of a long life: 4 s to connect in, 4 s to see the end in.
 	expires := time.Now().Add(8 * time.Second)
-	c := h.open(h.ca.issue(t, func(template *x509.Certificate) {
+	c := h.open(a.ID.String(), h.ca.issue(t, func(template *x509.Certificate) {
 		template.Subject = pkix.Name{CommonName: a.ID.String(), OrganizationalUnit: []string{a.ServiceAccount}}
 		template.NotBefore, template.NotAfter = expires.Add(-time.Hour), expires
 	}))
-	c.id = a.ID.String()
 	go c.read()
 	c.subscribe(clusters)
 	c.expect("Cluster")

@@ -32,6 +32,7 @@ type store struct {
 	numbered numbering[*product]
 	// serial is the last number given to a version of a resource.
 	serial serial
+	sets   endpointSets
 }
 
 // topic is a name of one type: what a proxy can ask for, there or not.
@@ -100,7 +101,7 @@ type place struct {
 }
 
 func newStore() *store {
-	s := &store{views: map[string]*viewIndex{}, products: map[unit.ID]*product{}, serial: firstSerial}
+	s := &store{views: map[string]*viewIndex{}, products: map[unit.ID]*product{}, serial: firstSerial, sets: newEndpointSets()}
 	for k := range s.topics {
 		s.topics[k] = map[string]*topic{}
 	}
@@ -123,6 +124,7 @@ func (s *store) topic(k kind, name string) *topic {
 func (s *store) release(t *topic) {
 	if t.shared == nil && len(t.own) == 0 && t.holders == 0 && s.topics[t.kind][t.name] == t {
 		delete(s.topics[t.kind], t.name)
+		s.sets.forget(t)
 		s.indexes[t.kind].remove(t)
 	}
 }
@@ -206,31 +208,6 @@ func (s *store) applyThose(set []envoy.Resource, remove []envoy.Key, those func(
 	return changes, errors.Join(failed...)
 }
 
-// followClusters gives the endpoints of each changed cluster a new version.
-// Envoy warms up a changed cluster only when its endpoints arrive anew, even
-// if they are the same, and asks for nothing ("Resource warming" in its xDS
-// protocol). With the cluster in the version of the endpoints this holds
-// across reconnects and restarts too. A proxy may see the cluster of one view and
-// the endpoints of another, so those of every view follow.
-func (s *store) followClusters(changes []place) ([]place, error) {
-	var followed []place
-	var failed []error
-	for _, c := range changes {
-		if c.topic.kind != clusters {
-			continue
-		}
-		t, ok := s.topics[endpoints][c.topic.name]
-		if !ok {
-			continue
-		}
-		for _, view := range t.views() {
-			f, err := s.put(t, t.variant(view).source)
-			followed, failed = append(followed, f...), append(failed, err)
-		}
-	}
-	return followed, errors.Join(failed...)
-}
-
 // put makes a resource current, and returns the change, if it is one.
 func (s *store) put(t *topic, source envoy.Resource) ([]place, error) {
 	version := s.versionOf(t, source)
@@ -251,6 +228,7 @@ func (s *store) put(t *topic, source envoy.Resource) ([]place, error) {
 		next.product = old.product
 	}
 	t.set(source.View, next)
+	s.sets.note(t, source.EndpointSet)
 	return []place{{t, source.View}}, nil
 }
 
@@ -275,12 +253,10 @@ func (s *store) versionOf(t *topic, source envoy.Resource) string {
 	if t.kind != endpoints {
 		return version
 	}
-	c, ok := s.topics[clusters][t.name]
-	if !ok {
-		return version
-	}
-	for _, view := range c.views() {
-		version += "." + c.variant(view).version
+	for _, c := range s.clustersOf(t) {
+		for _, view := range c.views() {
+			version += "." + c.variant(view).version
+		}
 	}
 	return version
 }

@@ -8,9 +8,6 @@ import (
 	"testing"
 	"time"
 
-	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
-	discovery "github.com/envoyproxy/go-control-plane/envoy/service/discovery/v3"
-
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/envoy"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
 )
@@ -50,12 +47,11 @@ func TestReconnectStormIsSentNothing(t *testing.T) {
 	h.serve()
 	h.start(pods, resources()...)
 	for i, p := range pods {
-		c := h.open(h.ca.leaf(t, p.ID.String(), p.ServiceAccount, time.Hour))
-		node := &corev3.Node{Id: p.ID.String()}
+		c := h.open(p.ID.String(), h.leafOf(p))
 		for k, have := range held(resources(), fmt.Sprint("view-", i%10)) {
-			c.send(&discovery.DeltaDiscoveryRequest{
-				Node: node, TypeUrl: k.typeURL(), ResourceNamesSubscribe: []string{wildcard}, InitialResourceVersions: have,
-			})
+			if err := c.Resume(k.typeURL(), have, wildcard); err != nil {
+				t.Fatal(err)
+			}
 		}
 	}
 	waitFor(t, "all are back", func() bool { return h.allSettled(pods) })
@@ -132,8 +128,7 @@ func TestProxyThatDoesNotReadIsEnded(t *testing.T) {
 		large = append(large, encoded(t, routes, fmt.Sprint(i), "", string(make([]byte, 64<<10))))
 	}
 	h.start([]model.Proxy{a}, large...)
-	c := h.open(h.ca.leaf(t, a.ID.String(), a.ServiceAccount, time.Hour))
-	c.id = a.ID.String()
+	c := h.open(a.ID.String(), h.leafOf(a))
 	var names []string
 	for _, r := range large {
 		names = append(names, r.Name)

@@ -156,7 +156,7 @@ func TestTopicsAndViewsThatNobodyNeedsAreForgotten(t *testing.T) {
 	c.expectAck("Listener inbound")
 	h.Apply(Update{Remove: []envoy.Key{inbound.Key}})
 	c.expectAck("Listener -inbound")
-	c.close()
+	c.Close()
 	waitFor(t, "nothing held", func() bool {
 		h.mu.Lock()
 		defer h.mu.Unlock()

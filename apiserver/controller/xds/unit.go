@@ -8,48 +8,16 @@ import (
 	"slices"
 	"time"
 
-	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/ack"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/unit"
 )
 
-// State is how far proxies are with what came of some units.
-type State struct {
-	// Known are the proxies that have to ACK something, connected or not.
-	Known int
-	// Connected are those of them with a stream.
-	Connected int
-	// Acked are those of them that have ACKed the current version of each of the
-	// resources that they are due: the whole chain of listener, routes, filters and
-	// secrets. A proxy that has ACKed a listener and not yet asked for what that
-	// names does not obey it yet, and is not counted.
-	Acked int
-	// Waiting are those that are connected and have not, MaxWaiting at most: those
-	// that are waited for longest, in that order. That order alone is no news.
-	Waiting []Wait
-	// Nacks are the refusals of the resources that still stand, sorted.
-	Nacks []Nack
-}
-
-// MaxWaiting is how many proxies State.Waiting names.
-const MaxWaiting = 3
-
-// Wait is a proxy that has not ACKed something.
-type Wait struct {
-	Proxy model.ProxyID
-	// Since is when it was first due, as far as this server knows.
-	Since time.Time
-}
-
-// Nack is a refusal: a proxy did not accept a version of a resource, and keeps
-// what it had. It stands until the proxy ACKs that resource.
-type Nack struct {
-	Proxy         model.ProxyID
-	TypeURL, Name string
-	// View of the resource, as in envoy.Key.
-	View string
-	// Message is Envoy's, cut at 2048 bytes.
-	Message string
-}
+// What is said of units is in the words of package ack.
+type (
+	State = ack.State
+	Wait  = ack.Wait
+	Nack  = ack.Nack
+)
 
 // Units tells how far proxies are with the resources that came of some units: each
 // proxy counts once, and has ACKed them if it has ACKed all. When the answer may be
@@ -132,7 +100,7 @@ func (l *look) account(st *stream, p *product) {
 	if since.Before(st.since) {
 		since = st.since
 	}
-	l.found.wait(Wait{st.peer.ID, since})
+	wait(&l.found, Wait{Proxy: st.peer.ID, Since: since})
 }
 
 // state sums up.
@@ -182,7 +150,7 @@ func (st *stream) refusal(t *topic) (string, bool) {
 }
 
 // wait keeps a proxy if it is among those that are waited for longest.
-func (state *State) wait(w Wait) {
+func wait(state *State, w Wait) {
 	if known := slices.IndexFunc(state.Waiting, func(other Wait) bool { return other.Proxy == w.Proxy }); known >= 0 {
 		if !w.Since.Before(state.Waiting[known].Since) {
 			return
@@ -192,8 +160,8 @@ func (state *State) wait(w Wait) {
 	at, _ := slices.BinarySearchFunc(state.Waiting, w, func(a, b Wait) int {
 		return cmp.Or(a.Since.Compare(b.Since), cmp.Compare(a.Proxy.String(), b.Proxy.String()))
 	})
-	if at < MaxWaiting {
+	if at < ack.MaxWaiting {
 		state.Waiting = slices.Insert(state.Waiting, at, w)
-		state.Waiting = state.Waiting[:min(len(state.Waiting), MaxWaiting)]
+		state.Waiting = state.Waiting[:min(len(state.Waiting), ack.MaxWaiting)]
 	}
 }

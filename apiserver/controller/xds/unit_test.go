@@ -130,7 +130,7 @@ func TestUnitCountsConnectedAndAcked(t *testing.T) {
 	if got := h.state("v1"); got.Acked != 0 {
 		t.Errorf("right after a change: %+v", got)
 	}
-	one.close()
+	one.Close()
 	h.eventually("one has left", func() bool { return h.state("v1").Connected == 1 })
 }
 
@@ -277,7 +277,7 @@ func TestThoseThatAreWaitedForLongestAreNamed(t *testing.T) {
 	var state State
 	start := time.Now()
 	for _, i := range []int{3, 1, 4, 0, 2} {
-		state.wait(Wait{pod(strconv.Itoa(i), "v").ID, start.Add(time.Duration(i) * time.Second)})
+		wait(&state, Wait{Proxy: pod(strconv.Itoa(i), "v").ID, Since: start.Add(time.Duration(i) * time.Second)})
 	}
 	var got []string
 	for _, w := range state.Waiting {

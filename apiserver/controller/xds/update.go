@@ -9,9 +9,9 @@ import (
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/unit"
 )
 
-// Update is a change of the picture. No stream sees a part of it. The endpoints
-// of a cluster must carry the cluster's own name, which is also Envoy's default
-// (no eds_cluster_config.service_name): they are sent anew when it changes.
+// Update is a change of the picture. No stream sees a part of it. Endpoints are sent
+// anew when a cluster changes that has them: the one of their name, or those whose
+// EndpointSet they are.
 type Update struct {
 	// Set are resources that came or changed. One with the version that is
 	// there already changes nothing.

@@ -6,22 +6,40 @@
 package service
 
 import (
+	"reflect"
+
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/compile"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/engine"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/envoy"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/unit"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/world"
 )
 
+// name is that of the kind of units.
+const name = "service"
+
+// ID is the unit of a Service, whose resources carry out the Routes of its calls.
+func ID(key world.Key) unit.ID { return unit.ID{Kind: name, Name: key.String()} }
+
+// Problems are what of the Routes of a Service's calls does not act as it is written.
+func Problems(r world.Reader, key world.Key) []compile.RouteProblem {
+	problems, _ := r.Facts(ID(key)).([]compile.RouteProblem)
+	return problems
+}
+
 // Unit makes all of a Service but its endpoints.
 var Unit = engine.Kind{
-	Name:   "service",
+	Name:   name,
 	Watch:  watch,
 	Build:  build,
 	Closed: closed,
 	Effect: "its addresses refuse",
 	Object: Object,
+	// Many Routes make a Service large.
+	Namespace: func(_ world.Reader, name string) string { return world.ParseKey(name).Namespace },
+	SameFacts: func(a, b any) bool { return reflect.DeepEqual(a, b) },
 }
 
 // Endpoints makes what changes most often. A Service that cannot be compiled has none.
@@ -70,12 +88,16 @@ func watch(w *world.World, changed func(string)) {
 
 func build(r world.Reader, name string, _ any) (engine.Product, error) {
 	key := world.ParseKey(name)
-	service, view, ok := compile.Front(r, key)
+	front, ok := compile.Front(r, key)
 	if !ok {
 		return engine.Product{Gone: r.Service(key) == nil}, nil
 	}
-	resources, err := envoy.Service(service)
-	return engine.Product{Resources: envoy.InView(view, resources)}, err
+	resources, err := envoy.Service(front.Service)
+	product := engine.Product{Resources: envoy.InView(front.View, resources)}
+	if len(front.Problems) > 0 {
+		product.Facts = front.Problems
+	}
+	return product, err
 }
 
 func closed(r world.Reader, name string, _ any) (engine.Product, error) {

@@ -1,7 +1,7 @@
 // Copyright The mesh-apiserver Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-package main
+package xdstest
 
 import (
 	"reflect"
@@ -12,28 +12,28 @@ import (
 	"google.golang.org/protobuf/types/known/anypb"
 )
 
-// TestRawResponseIsWhatWasEncoded holds that the thin clients read of a response
-// what a full decoder would.
-func TestRawResponseIsWhatWasEncoded(t *testing.T) {
+// TestSkimmedIsWhatWasEncoded holds that what is read of a response
+// is what a full decoder would read.
+func TestSkimmedIsWhatWasEncoded(t *testing.T) {
 	data, err := proto.Marshal(&discovery.DeltaDiscoveryResponse{
-		SystemVersionInfo: "ignored", TypeUrl: endpointType, Nonce: "7", RemovedResources: []string{"a", "b"},
+		SystemVersionInfo: "ignored", TypeUrl: EndpointType, Nonce: "7", RemovedResources: []string{"a", "b"},
 		Resources: []*discovery.Resource{
-			{Name: "one", Version: "v1", Resource: &anypb.Any{TypeUrl: endpointType, Value: []byte("x")}},
+			{Name: "one", Version: "v1", Resource: &anypb.Any{TypeUrl: EndpointType, Value: []byte("x")}},
 			{Name: "two", Aliases: []string{"ignored"}, Version: "v2"},
 		},
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := parseResponse(data)
+	got, err := skim(data)
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := rawResponse{typeURL: endpointType, nonce: "7", removed: 2, resources: []rawResource{{"one", "v1"}, {"two", "v2"}}}
+	want := Skimmed{TypeURL: EndpointType, Nonce: "7", Removed: 2, Bytes: len(data), Resources: []SkimmedResource{{"one", "v1"}, {"two", "v2"}}}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
-	if _, err := parseResponse(data[:len(data)-1]); err == nil {
+	if _, err := skim(data[:len(data)-1]); err == nil {
 		t.Error("half a response was taken for one")
 	}
 }

@@ -1,7 +1,7 @@
 // Copyright The mesh-apiserver Authors.
 // SPDX-License-Identifier: Apache-2.0
 
-package main
+package xdstest
 
 import (
 	"fmt"
@@ -40,40 +40,44 @@ func (rawCodec) Unmarshal(data mem.BufferSlice, v any) error {
 	return nil
 }
 
-// rawResponse is what a client looks at in a DeltaDiscoveryResponse.
-type rawResponse struct {
-	typeURL, nonce string
-	resources      []rawResource
-	removed        int
+// Skimmed is a response of which only this was read.
+type Skimmed struct {
+	TypeURL, Nonce string
+	Resources      []SkimmedResource
+	// Removed is how many resources are gone.
+	Removed int
+	// Bytes are the size of the response.
+	Bytes int
 }
 
-type rawResource struct{ name, version string }
+// SkimmedResource is a resource without its body.
+type SkimmedResource struct{ Name, Version string }
 
-// parseResponse reads fields by their numbers in envoy.service.discovery.v3:
-// resources 2, type_url 4, nonce 5, removed_resources 6; of Resource version 1
-// and name 3.
-func parseResponse(data []byte) (r rawResponse, err error) {
+// skim reads fields by their numbers in envoy.service.discovery.v3: resources 2,
+// type_url 4, nonce 5, removed_resources 6; of Resource version 1 and name 3.
+func skim(data []byte) (r Skimmed, err error) {
+	r.Bytes = len(data)
 	err = eachField(data, func(n protowire.Number, value []byte) error {
 		switch n {
 		case 2:
-			var resource rawResource
+			var resource SkimmedResource
 			err := eachField(value, func(n protowire.Number, value []byte) error {
 				switch n {
 				case 1:
-					resource.version = string(value)
+					resource.Version = string(value)
 				case 3:
-					resource.name = string(value)
+					resource.Name = string(value)
 				}
 				return nil
 			})
-			r.resources = append(r.resources, resource)
+			r.Resources = append(r.Resources, resource)
 			return err
 		case 4:
-			r.typeURL = string(value)
+			r.TypeURL = string(value)
 		case 5:
-			r.nonce = string(value)
+			r.Nonce = string(value)
 		case 6:
-			r.removed++
+			r.Removed++
 		}
 		return nil
 	})
