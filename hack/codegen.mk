@@ -3,9 +3,10 @@
 TOOLS_BIN := _output/tools
 
 .PHONY: generate
-generate: ## Generate code from the types in apis/ (installs protoc if missing).
+generate: ## Generate code from the types in apis/ (installs protoc if missing), and test/README.md's tables.
 	hack/update-codegen.sh
 	hack/update-protobuf.sh
+	hack/update-test-table.sh
 
 .PHONY: verify
 verify: verify-codegen verify-protobuf verify-modules verify-test-table lint ## Check generated code, go.mod, formatting, lint and the walls.
@@ -19,7 +20,7 @@ verify-protobuf: ## Check what hack/update-protobuf.sh writes.
 	hack/verify-protobuf.sh
 
 .PHONY: verify-test-table
-verify-test-table: ## Check that what test/README.md names exists.
+verify-test-table: ## Check what hack/update-test-table.sh writes, and that what test/README.md names exists.
 	hack/verify-test-table.sh
 
 .PHONY: verify-modules

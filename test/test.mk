@@ -1,8 +1,8 @@
 # What the tests need beside Go is in test/README.md. A part that lacks something
 # fails with a sentence, and never passes silently.
-.PHONY: test test-unit test-integration test-e2e soak soak-integration soak-e2e fuzz
+.PHONY: test test-unit test-race test-fuzz test-integration test-e2e soak soak-integration soak-e2e fuzz
 
-test: test-unit test-integration test-e2e ## Run all tests: unit, integration, e2e.
+test: test-unit test-race test-fuzz test-integration test-e2e ## Run all tests: unit, with the race detector, a little fuzzing, integration, e2e.
 
 # apiserver/redirect and mesh-helper need root: they are tested with the integration tests.
 test-unit: ## Run the unit tests; they need neither root nor a cluster.
@@ -17,6 +17,13 @@ test-unit: ## Run the unit tests; they need neither root nor a cluster.
 	$(GO) vet -tags 'envoy soak' ./apiserver/controller ./apiserver/controller/envoy ./apiserver/controller/xds
 	$(GO) -C test vet ./...
 	$(GO) -C test vet -tags soak ./...
+	$(GO) -C test test ./await ./pki
+
+# The packages with something to guard from other goroutines: those that import sync. What
+# other packages do is tried a few times only (-short): it is ten times as slow here.
+RACED = $(GO) list -f '{{if or .TestGoFiles .XTestGoFiles}}{{$$p := .ImportPath}}{{range .Imports}}{{if or (eq . "sync") (eq . "sync/atomic")}}{{$$p}}{{"\n"}}{{end}}{{end}}{{end}}' ./... | sort -u
+test-race: ## Run the unit tests of packages that import sync with the race detector (C compiler).
+	CGO_ENABLED=1 $(GO) test -race -short -timeout 20m $$($(RACED))
 
 # What the fuzz targets found is in their testdata, which test-unit runs.
 FUZZTIME ?= 1m
@@ -25,12 +32,15 @@ fuzz: ## Fuzz what goes from an object's bytes to Envoy's resources, FUZZTIME (1
 	  $(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 1s ./apiserver/controller; \
 	done
 
+test-fuzz: FUZZTIME = 10s
+test-fuzz: fuzz ## Fuzz each target for some seconds.
+
 # The build of Kubernetes and the download of Envoy show their progress, which go
 # test would hide.
 test-integration: ## Test the server on a real kube-apiserver, proxies' configuration on Envoy, redirection on nftables (root).
 	$(GO) test -count=1 ./apiserver/redirect ./apiserver/cmd/mesh-helper
 	MESH_ENVOY=$$(hack/images/envoy.sh) && export MESH_ENVOY && \
-	  $(GO) test -count=1 -timeout 20m -tags envoy -run Envoy ./apiserver/controller ./apiserver/controller/envoy ./apiserver/controller/xds
+	  $(GO) test -count=1 -timeout 20m -tags envoy -run Envoy -parallel 4 ./apiserver/controller ./apiserver/controller/envoy ./apiserver/controller/xds
 	hack/cluster/build.sh
 	$(GO) -C test test -count=1 -timeout 20m -v ./integration
 

@@ -14,7 +14,7 @@ import (
 // TestCallersObeyTheirOwnNamespacesRoutes: of the resources of a Service's port a proxy
 // is sent that of its own namespace, whoever sees the Service.
 func TestCallersObeyTheirOwnNamespacesRoutes(t *testing.T) {
-	e := loaded(worldtest.Load(t, "compile/testdata/visibility.in.yaml"))
+	e := loaded(worldtest.Load(t, "testdata/features/visibility/in.yaml"))
 	own := func(to string) []model.HTTPRoute {
 		return []model.HTTPRoute{{Name: to, Backends: []model.Backend{{Service: model.ServiceKey{Namespace: "shop", Name: to}, Port: 80, Weight: 1}}}}
 	}

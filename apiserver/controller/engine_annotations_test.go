@@ -20,7 +20,7 @@ import (
 )
 
 func TestAnAnnotationThatDoesNotParseIsWarnedOfOnce(t *testing.T) {
-	e := loaded(worldtest.Load(t, "compile/testdata/unreadable-annotations.in.yaml"))
+	e := loaded(worldtest.Load(t, "testdata/features/unreadable-annotations/in.yaml"))
 	got := map[corev1.ObjectReference]string{}
 	for _, w := range warnings(e.step(t.Context())) {
 		got[w.About] = w.Message
@@ -50,7 +50,7 @@ func TestAnAnnotationThatDoesNotParseIsWarnedOfOnce(t *testing.T) {
 }
 
 func TestPortsOfANamespaceThatDoNotParseAreWarnedOf(t *testing.T) {
-	e := loaded(worldtest.Load(t, "compile/testdata/mtls-ports-of-a-namespace.in.yaml"))
+	e := loaded(worldtest.Load(t, "testdata/features/mtls-ports-of-a-namespace/in.yaml"))
 	got := map[string]string{}
 	for _, w := range warnings(e.step(t.Context())) {
 		got[strings.TrimSpace(w.About.Namespace+" "+w.About.Name)] = w.Message
@@ -67,7 +67,7 @@ func TestPortsOfANamespaceThatDoNotParseAreWarnedOf(t *testing.T) {
 }
 
 func TestLooseningThatIsNotForPodsIsWarnedOf(t *testing.T) {
-	e := loaded(worldtest.Load(t, "compile/testdata/loosening-is-not-for-pods.in.yaml"))
+	e := loaded(worldtest.Load(t, "testdata/features/loosening-is-not-for-pods/in.yaml"))
 	told := warnings(e.step(t.Context()))
 	if len(told) != 1 || told[0].About.Name != "mtls" || !strings.Contains(told[0].Message, "podsMayLoosen does not name mtls") {
 		t.Errorf("warned of %v", told)
@@ -75,7 +75,7 @@ func TestLooseningThatIsNotForPodsIsWarnedOf(t *testing.T) {
 }
 
 func TestNamesThatDoNothingAreWarnedOf(t *testing.T) {
-	objects := worldtest.Load(t, "compile/testdata/mtls-levels.in.yaml")
+	objects := worldtest.Load(t, "testdata/features/mtls-levels/in.yaml")
 	e := loaded(objects)
 	e.step(t.Context())
 	pods := 0
@@ -122,7 +122,7 @@ func TestWarningsAreEvents(t *testing.T) {
 // An edited annotation keeps the names of all that is of a port, so that Envoy
 // changes the listener in place and keeps the chains that stay the same.
 func TestAnEditedAnnotationOfAPodChangesItsListenerAlone(t *testing.T) {
-	objects := worldtest.Load(t, "compile/testdata/mtls-levels.in.yaml")
+	objects := worldtest.Load(t, "testdata/features/mtls-levels/in.yaml")
 	e := loaded(objects)
 	before := bodies(e.step(t.Context()).Set)
 	for _, o := range objects {

@@ -17,7 +17,7 @@ import (
 // TestADenyIsReportedAnewWhenAnAllowBesideItChanges: whether it acts at the first
 // byte hangs on whom else the port admits.
 func TestADenyIsReportedAnewWhenAnAllowBesideItChanges(t *testing.T) {
-	objects := worldtest.Load(t, "compile/testdata/deny-at-first-byte.in.yaml")
+	objects := worldtest.Load(t, "testdata/features/deny-at-first-byte/in.yaml")
 	e := loaded(objects)
 	deny := meshpolicy.Reference(world.Key{Namespace: "shop", Name: "closed-port"})
 	if report := reports(e.step(t.Context()))[deny]; report == nil || len(report.Own) == 0 {

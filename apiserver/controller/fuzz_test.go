@@ -27,7 +27,7 @@ import (
 )
 
 // scenery is what fuzzed objects are put into: a Service, its pod, accounts.
-const scenery = "compile/testdata/allow-service.in.yaml"
+const scenery = "testdata/features/allow-service/in.yaml"
 
 // FuzzMeshPolicy takes bytes the way that a user's object goes: decode, default,
 // validate, compile, envoy. What validation lets pass must compile, must keep
@@ -124,10 +124,10 @@ func FuzzServices(f *testing.F) {
 	})
 }
 
-// seed adds the documents of some kinds from the compile package's golden pairs.
+// seed adds the documents of some kinds from the features.
 func seed(f *testing.F, kinds ...string) {
 	f.Helper()
-	files, err := filepath.Glob("compile/testdata/*.in.yaml")
+	files, err := filepath.Glob("testdata/features/*/in.yaml")
 	if err != nil || len(files) == 0 {
 		f.Fatalf("no golden pairs to begin with: %v", err)
 	}

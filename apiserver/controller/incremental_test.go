@@ -82,8 +82,9 @@ func (d *delivered) take(e *testEngine, out engine.Outcome) {
 // each batch that what has been delivered in all is what a controller would
 // deliver, and say of objects, that starts now.
 func TestIncrementalEqualsFull(t *testing.T) {
-	for seed := range uint64(20) {
+	for seed := range uint64(often(20)) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
+			t.Parallel()
 			random := chance{rand.New(rand.NewPCG(seed, 0))}
 			incremental := newTestEngine()
 			incremental.setRoots(testRoots)

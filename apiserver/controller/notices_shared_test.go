@@ -20,7 +20,7 @@ import (
 // Of two headless Services over one endpoint the younger is told that it is the
 // older one's, also when the older one alone has changed.
 func TestAServiceIsToldOfAnOlderOneThatChanges(t *testing.T) {
-	objects := worldtest.Load(t, "compile/testdata/headless-shared-endpoints.in.yaml")
+	objects := worldtest.Load(t, "testdata/features/headless-shared-endpoints/in.yaml")
 	older, slice := named[*corev1.Service](objects, "older"), named[*discoveryv1.EndpointSlice](objects, "older")
 	const taken, well = true, false
 	e := loaded(objects)

@@ -16,7 +16,7 @@ import (
 // TestServiceIsToldOnceThatItsAddressIsAnothers: of two Services that claim an
 // address, the younger one's author is told, once, and again if he makes it anew.
 func TestServiceIsToldOnceThatItsAddressIsAnothers(t *testing.T) {
-	e := loaded(worldtest.Load(t, "compile/testdata/external-addresses.in.yaml"))
+	e := loaded(worldtest.Load(t, "testdata/features/external-addresses/in.yaml"))
 	about := func(name string) []string {
 		var messages []string
 		for _, n := range e.step(t.Context()).News {

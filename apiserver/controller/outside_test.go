@@ -24,7 +24,7 @@ import (
 // when it is so again.
 func TestAServiceIsToldOnceOfCallersThatStrictRefuses(t *testing.T) {
 	const service = "operator"
-	e := loaded(worldtest.Load(t, "compile/testdata/callers-outside.in.yaml"))
+	e := loaded(worldtest.Load(t, "testdata/features/callers-outside/in.yaml"))
 	e.step(t.Context())
 	told := func() string {
 		for _, n := range e.of(service) {

@@ -135,7 +135,7 @@ func TestSettingsThatCannotBeCompiledAreNotCalledInUse(t *testing.T) {
 // TestResourcesLeadToTheServiceThatTheyWereMadeOf: what proxies refuse is told there.
 func TestResourcesLeadToTheServiceThatTheyWereMadeOf(t *testing.T) {
 	for _, input := range []string{"allow-service", "headless"} {
-		e := loaded(worldtest.Load(t, "compile/testdata/"+input+".in.yaml"))
+		e := loaded(worldtest.Load(t, "testdata/features/"+input+"/in.yaml"))
 		found := 0
 		for _, r := range e.step(t.Context()).Set {
 			object := e.Object(r.Key)

@@ -20,7 +20,7 @@ func TestAnAccountThatComesAndGoesWithoutEndIsHeld(t *testing.T) {
 	key := world.Key{Namespace: "bookbuyer", Name: "bookbuyer"}
 	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: key.Namespace, Name: key.Name}}
 	reference := world.Reference{Kind: world.KindServiceAccount, Key: key}
-	e := loaded(worldtest.Load(t, "compile/testdata/allow-service.in.yaml"))
+	e := loaded(worldtest.Load(t, "testdata/features/allow-service/in.yaml"))
 	e.step(t.Context())
 	now := time.Now()
 	e.returns.now = func() time.Time { return now }
@@ -78,7 +78,7 @@ func TestNoAccountWaitsLongToComeBack(t *testing.T) {
 }
 
 func TestAnAccountThatNoPolicyAdmitsIsNeverHeld(t *testing.T) {
-	e := loaded(worldtest.Load(t, "compile/testdata/allow-service.in.yaml"))
+	e := loaded(worldtest.Load(t, "testdata/features/allow-service/in.yaml"))
 	account := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: "bookbuyer", Name: "other"}}
 	for range 2 * returnsAtOnce {
 		e.setAccount(account, func(time.Duration, event) { t.Fatal("it is held") })

@@ -22,7 +22,7 @@ import (
 
 // TestTrimTakesNothingThatIsRead compiles every golden input with and without it.
 func TestTrimTakesNothingThatIsRead(t *testing.T) {
-	inputs, err := filepath.Glob("compile/testdata/*.in.yaml")
+	inputs, err := filepath.Glob("testdata/features/*/in.yaml")
 	if err != nil || len(inputs) == 0 {
 		t.Fatalf("no inputs: %v", err)
 	}

@@ -19,7 +19,7 @@ import (
 // TestProxyIsSentWhatItsNamespaceSees: visibility decides what there is for a
 // proxy, and an annotation of a Namespace acts at once.
 func TestProxyIsSentWhatItsNamespaceSees(t *testing.T) {
-	e := loaded(worldtest.Load(t, "compile/testdata/visibility.in.yaml"))
+	e := loaded(worldtest.Load(t, "testdata/features/visibility/in.yaml"))
 	d := newDelivered()
 	sees := func(namespace, cluster string) bool {
 		d.take(e, e.step(t.Context()))

@@ -11,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/openservicemesh/mesh-apiserver/apis/mesh/v1alpha1"
+	"github.com/openservicemesh/mesh-apiserver/test/await"
 	"github.com/openservicemesh/mesh-apiserver/test/e2e/cluster"
 )
 
@@ -87,7 +88,7 @@ func reflector(t *testing.T, shop *cluster.Shop, name string) *cluster.Pod {
 // wantEnd waits until the connection that was open before has ended.
 func wantEnd(t *testing.T, held *cluster.Watch) {
 	t.Helper()
-	cluster.Eventually(t, drainTime, func() (string, bool) {
+	await.State(t, drainTime, func() (string, bool) {
 		outcomes := held.Outcomes("old")
 		last := outcomes[len(outcomes)-1]
 		return "the connection from before: " + last, strings.HasPrefix(last, "closed after")

@@ -12,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/openservicemesh/mesh-apiserver/apis/mesh/v1alpha1"
+	"github.com/openservicemesh/mesh-apiserver/test/await"
 	"github.com/openservicemesh/mesh-apiserver/test/e2e/cluster"
 )
 
@@ -28,7 +29,7 @@ func TestKubectlShowsPolicies(t *testing.T) {
 	}
 	for path, want := range map[string]string{"meshpolicy.spec.rules": "from", "meshpolicy.spec.rules.to.http.paths": "RegularExpression"} {
 		// The aggregator publishes the models anew after the server was away.
-		cluster.Eventually(t, soon, func() (string, bool) {
+		await.State(t, soon, func() (string, bool) {
 			out, err := live.Kubectl(t.Context(), "", "explain", path)
 			return fmt.Sprintf("explain %s: %v, %s", path, err, out), err == nil && strings.Contains(out, want)
 		})
@@ -103,7 +104,7 @@ spec:
 
 func wantCondition(t *testing.T, namespace, name, kind string, status metav1.ConditionStatus, says string) {
 	t.Helper()
-	cluster.Eventually(t, soon, func() (string, bool) {
+	await.State(t, soon, func() (string, bool) {
 		policy, err := live.Mesh.MeshV1alpha1().MeshPolicies(namespace).Get(t.Context(), name, metav1.GetOptions{})
 		if err != nil {
 			return err.Error(), false

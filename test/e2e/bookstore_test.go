@@ -11,6 +11,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/openservicemesh/mesh-apiserver/test/await"
 	"github.com/openservicemesh/mesh-apiserver/test/e2e/cluster"
 )
 
@@ -48,7 +49,7 @@ func TestTheBookstoreObeysItsPolicies(t *testing.T) {
 func deployed(t *testing.T, name string) *cluster.Pod {
 	t.Helper()
 	var pod *cluster.Pod
-	cluster.Eventually(t, 2*time.Minute, func() (string, bool) {
+	await.State(t, 2*time.Minute, func() (string, bool) {
 		var err error
 		pod, err = live.Find(t.Context(), name, name)
 		if err != nil {

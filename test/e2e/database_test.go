@@ -14,6 +14,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/openservicemesh/mesh-apiserver/test/await"
 	"github.com/openservicemesh/mesh-apiserver/test/e2e/cluster"
 )
 
@@ -41,7 +42,7 @@ func TestLostVolumeKeepsWhatProxiesRefuse(t *testing.T) {
 	})
 	kubectl(t, "", "-n", cluster.SystemNamespace, "scale", "statefulset", "mesh-apiserver", "--replicas=1")
 	kubectl(t, "", "-n", cluster.SystemNamespace, "rollout", "status", "statefulset/mesh-apiserver", "--timeout=180s")
-	cluster.Eventually(t, backTime, func() (string, bool) {
+	await.State(t, backTime, func() (string, bool) {
 		_, err := live.Kubectl(t.Context(), "", "get", "meshpolicies", "-A")
 		return fmt.Sprintf("the API is not back: %v", err), err == nil
 	})
@@ -56,7 +57,7 @@ func TestLostVolumeKeepsWhatProxiesRefuse(t *testing.T) {
 	kubectl(t, settings, "apply", "-f", "-")
 	kubectl(t, policies, "apply", "-f", "-")
 	// Proxies come back, are sent nothing, and go on as they did.
-	cluster.Eventually(t, backTime, func() (string, bool) {
+	await.State(t, backTime, func() (string, bool) {
 		metrics, err := live.ServerMetrics(t.Context())
 		if err != nil {
 			return err.Error(), false
@@ -75,7 +76,7 @@ func TestLostVolumeKeepsWhatProxiesRefuse(t *testing.T) {
 	wantAlone(t, refused, "403")
 
 	kubectl(t, "", strings.Fields(accept[1])...)
-	cluster.Eventually(t, backTime, func() (string, bool) {
+	await.State(t, backTime, func() (string, bool) {
 		out, err := live.Kubectl(t.Context(), "", "get", "--raw", "/api/v1/namespaces/mesh-system/pods/https:mesh-apiserver-0:8443/proxy/readyz")
 		return out, err == nil
 	})

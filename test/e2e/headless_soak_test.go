@@ -20,6 +20,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	utilrand "k8s.io/apimachinery/pkg/util/rand"
 
+	"github.com/openservicemesh/mesh-apiserver/test/await"
 	"github.com/openservicemesh/mesh-apiserver/test/e2e/cluster"
 )
 
@@ -44,7 +45,7 @@ func TestSoakFiveHundredHeadlessEndpointsComeAndGoAndCutNoConnection(t *testing.
 		watch := buyer.Hold(t, address, "--for=20m")
 		held = append(held, watch)
 	}
-	cluster.Eventually(t, 2*drainTime, func() (string, bool) {
+	await.State(t, 2*drainTime, func() (string, bool) {
 		return "something of the caller's drains before the test", buyerStat(t, "_draining") == 0
 	})
 
@@ -66,7 +67,7 @@ func TestSoakFiveHundredHeadlessEndpointsComeAndGoAndCutNoConnection(t *testing.
 		wantAddresses(t, shop.Namespace, endpoints-churned)
 		move(t, shop.Namespace, round*churned, "shop")
 		wantAddresses(t, shop.Namespace, endpoints)
-		cluster.Eventually(t, soon, func() (string, bool) {
+		await.State(t, soon, func() (string, bool) {
 			return "the caller's listener was not updated in place", buyerStat(t, "listener_in_place_updated") > updates
 		})
 		if drains := buyerStat(t, "_draining"); drains != 0 {
@@ -156,7 +157,7 @@ func move(t *testing.T, namespace string, from int, app string) {
 // hundred each at most.
 func wantAddresses(t *testing.T, namespace string, want int) {
 	t.Helper()
-	cluster.Eventually(t, soon, func() (string, bool) {
+	await.State(t, soon, func() (string, bool) {
 		list, err := live.Core.DiscoveryV1().EndpointSlices(namespace).List(t.Context(), metav1.ListOptions{
 			LabelSelector: discoveryv1.LabelServiceName + "=pods",
 		})

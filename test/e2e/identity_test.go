@@ -4,9 +4,6 @@
 package e2e
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
@@ -20,7 +17,9 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 
+	"github.com/openservicemesh/mesh-apiserver/test/await"
 	"github.com/openservicemesh/mesh-apiserver/test/e2e/cluster"
+	"github.com/openservicemesh/mesh-apiserver/test/pki"
 )
 
 const (
@@ -92,7 +91,7 @@ func TestAForgedCertificateRequestIsRefused(t *testing.T) {
 		}
 		request := certificateRequest(t, shop.Pod)
 		// Until kube-apiserver's authorizer knows the role, that refuses the tenant.
-		cluster.Eventually(t, soon, func() (string, bool) {
+		await.State(t, soon, func() (string, bool) {
 			_, err := client.CertificatesV1().PodCertificateRequests(shop.Namespace).Create(t.Context(), request, metav1.CreateOptions{})
 			if err == nil {
 				t.Fatalf("a request made by %s is taken", name)
@@ -121,11 +120,7 @@ func allowTenant(t *testing.T, namespace string) {
 
 func certificateRequest(t *testing.T, pod *cluster.Pod) *certificatesv1.PodCertificateRequest {
 	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	stub, err := x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{}, key)
+	_, stub, err := pki.Request(&x509.CertificateRequest{})
 	if err != nil {
 		t.Fatal(err)
 	}

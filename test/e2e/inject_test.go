@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/utils/ptr"
 
+	"github.com/openservicemesh/mesh-apiserver/test/await"
 	"github.com/openservicemesh/mesh-apiserver/test/e2e/cluster"
 )
 
@@ -81,7 +82,7 @@ func TestHTTPProbesReachTheApplication(t *testing.T) {
 	if get := pod.Spec.Containers[0].ReadinessProbe.HTTPGet; get.Port.IntValue() != 15020 || get.Path != "/probe/app/readiness" {
 		t.Errorf("the readiness probe goes to %s %s, want 15020 /probe/app/readiness", get.Port.String(), get.Path)
 	}
-	cluster.Eventually(t, soon, func() (string, bool) {
+	await.State(t, soon, func() (string, bool) {
 		pod, err := pods.Get(t.Context(), "probed", metav1.GetOptions{})
 		if err != nil {
 			return err.Error(), false
@@ -93,7 +94,7 @@ func TestHTTPProbesReachTheApplication(t *testing.T) {
 		}
 		return "the container whose server answers 200 is not ready", false
 	})
-	cluster.Eventually(t, soon, func() (string, bool) {
+	await.State(t, soon, func() (string, bool) {
 		events, err := live.Core.CoreV1().Events(shop.Namespace).List(t.Context(), metav1.ListOptions{FieldSelector: "reason=Unhealthy,involvedObject.name=probed"})
 		if err != nil {
 			return err.Error(), false

@@ -12,6 +12,7 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/openservicemesh/mesh-apiserver/test/await"
 	"github.com/openservicemesh/mesh-apiserver/test/e2e/cluster"
 )
 
@@ -75,7 +76,7 @@ func renewal(t *testing.T, pods ...*cluster.Pod) func() {
 	return func() {
 		t.Helper()
 		for pod, serial := range before {
-			cluster.Eventually(t, renewalTime, func() (string, bool) {
+			await.State(t, renewalTime, func() (string, bool) {
 				return pod.Name + " has no new certificate", presented(t, pod).SerialNumber.String() != serial
 			})
 		}

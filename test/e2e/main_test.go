@@ -16,10 +16,11 @@ import (
 	"github.com/go-logr/logr"
 	"k8s.io/klog/v2"
 
+	"github.com/openservicemesh/mesh-apiserver/test/await"
 	"github.com/openservicemesh/mesh-apiserver/test/e2e/cluster"
 )
 
-const soon = cluster.Soon
+const soon = await.Soon
 
 // live is the cluster, and three callers in it: two in the mesh, each in a
 // namespace and with an account of its own, and one outside.
@@ -78,7 +79,7 @@ func start(ctx context.Context, name string, meshed bool) (*cluster.Pod, error) 
 // beginning of "no answer: why".
 func wantGet(t *testing.T, from *cluster.Pod, want string, args ...string) {
 	t.Helper()
-	cluster.Eventually(t, soon, func() (string, bool) {
+	await.State(t, soon, func() (string, bool) {
 		got := from.Get(t.Context(), args...)
 		return fmt.Sprintf("%s get %v: got %s, want %s", from.Name, args, got, want), len(got) >= len(want) && got[:len(want)] == want
 	})

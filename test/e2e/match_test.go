@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/openservicemesh/mesh-apiserver/test/await"
 	"github.com/openservicemesh/mesh-apiserver/test/e2e/cluster"
 )
 
@@ -118,7 +119,7 @@ func wantCall(t *testing.T, shop *cluster.Shop, c call) {
 		wantGet(t, c.from, c.want, args...)
 		return
 	}
-	cluster.Eventually(t, soon, func() (string, bool) {
+	await.State(t, soon, func() (string, bool) {
 		got := c.from.GRPC(t.Context(), shop.GRPCAddress(), c.request[1])
 		return fmt.Sprintf("%s calls %s: got %s, want %s", c.from.Name, c.request[1], got, c.want), got == c.want
 	})

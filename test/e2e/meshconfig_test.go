@@ -9,7 +9,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/openservicemesh/mesh-apiserver/apis/mesh/v1alpha1"
-	"github.com/openservicemesh/mesh-apiserver/test/e2e/cluster"
+	"github.com/openservicemesh/mesh-apiserver/test/await"
 )
 
 // The tests here change the whole mesh: none is parallel.
@@ -40,7 +40,7 @@ func TestADeletedMeshConfigIsMadeAnew(t *testing.T) {
 	if err := configs.Delete(t.Context(), v1alpha1.MeshConfigName, metav1.DeleteOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	cluster.Eventually(t, soon, func() (string, bool) {
+	await.State(t, soon, func() (string, bool) {
 		after, err := configs.Get(t.Context(), v1alpha1.MeshConfigName, metav1.GetOptions{})
 		if err != nil {
 			return err.Error(), false

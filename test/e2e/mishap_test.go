@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/openservicemesh/mesh-apiserver/test/e2e/cluster"
+	"github.com/openservicemesh/mesh-apiserver/test/await"
 )
 
 // A caller that makes TLS by itself on a port that is declared as HTTP is told by
@@ -21,7 +21,7 @@ func TestAServiceIsToldOfTLSOnItsPortOfHTTP(t *testing.T) {
 	if got := buyer.Get(t.Context(), "https://"+address+"/"); !strings.HasPrefix(got, "no answer") {
 		t.Errorf("TLS to %s: %s, want no answer", address, got)
 	}
-	cluster.Eventually(t, soon, func() (string, bool) {
+	await.State(t, soon, func() (string, bool) {
 		note, err := live.Kubectl(t.Context(), "", "get", "events", "-n", shop.Namespace, "--field-selector", "reason=NotHTTP,involvedObject.kind=Service",
 			"-o", "jsonpath={.items[*].message}")
 		if err != nil {

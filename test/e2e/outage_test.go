@@ -14,6 +14,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/openservicemesh/mesh-apiserver/apis/mesh/v1alpha1"
+	"github.com/openservicemesh/mesh-apiserver/test/await"
 	"github.com/openservicemesh/mesh-apiserver/test/e2e/cluster"
 )
 
@@ -58,11 +59,11 @@ func away(t *testing.T, end func(context.Context) error) {
 	if err := end(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	cluster.Eventually(t, backTime, func() (string, bool) {
+	await.State(t, backTime, func() (string, bool) {
 		after, ready := live.ServerReady(t.Context())
 		return "the control plane is not back", ready && after != before
 	})
-	cluster.Eventually(t, backTime, func() (string, bool) {
+	await.State(t, backTime, func() (string, bool) {
 		metrics, err := live.ServerMetrics(t.Context())
 		if err != nil {
 			return err.Error(), false
@@ -70,7 +71,7 @@ func away(t *testing.T, end func(context.Context) error) {
 		got, want := metrics.Sum("mesh_xds_connected_streams"), live.Meshed(t)
 		return fmt.Sprintf("%v of %v proxies are connected again", got, want), got >= float64(want)
 	})
-	cluster.Eventually(t, backTime, func() (string, bool) {
+	await.State(t, backTime, func() (string, bool) {
 		_, err := live.Mesh.MeshV1alpha1().MeshConfigs().Get(t.Context(), v1alpha1.MeshConfigName, metav1.GetOptions{})
 		return fmt.Sprintf("the API is not back: %v", err), err == nil
 	})

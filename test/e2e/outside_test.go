@@ -4,17 +4,11 @@
 package e2e
 
 import (
-	"bytes"
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
-	"encoding/pem"
 	"fmt"
-	"math/big"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -26,7 +20,9 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/utils/ptr"
 
+	"github.com/openservicemesh/mesh-apiserver/test/await"
 	"github.com/openservicemesh/mesh-apiserver/test/e2e/cluster"
+	"github.com/openservicemesh/mesh-apiserver/test/pki"
 )
 
 // The setting is that of docs/meshconfig.md, "Callers outside the mesh". It
@@ -52,11 +48,11 @@ func TestWhatIsOutsideIsLetInByTheDocumentedSetting(t *testing.T) {
 	shop.Annotate(t, "mtls-ports", "8080=Permissive")
 	webhook.Annotate(t, "mtls-ports", "9443=Permissive")
 	wantGet(t, outsider, "200", scrape)
-	cluster.Eventually(t, soon, func() (string, bool) {
+	await.State(t, soon, func() (string, bool) {
 		got := fetch(t.Context(), node)
 		return "a NodePort caller got " + got, got == "200"
 	})
-	cluster.Eventually(t, soon, func() (string, bool) {
+	await.State(t, soon, func() (string, bool) {
 		err := configMap(t, shop.Namespace)
 		return fmt.Sprintf("kube-apiserver and the webhook: %v", err), err == nil
 	})
@@ -75,7 +71,7 @@ rules:
 	wantGet(t, outsider, "200", scrape)
 	wantGet(t, outsider, "403", direct(shop))
 	wantGet(t, buyer, "200", shop.URL("/"))
-	cluster.Eventually(t, soon, func() (string, bool) {
+	await.State(t, soon, func() (string, bool) {
 		got := fetch(t.Context(), node)
 		return "a NodePort caller whom no Allow admits got " + got, got == "403"
 	})
@@ -185,22 +181,9 @@ func configMap(t *testing.T, namespace string) error {
 // selfSigned makes a certificate for a DNS name, and the same with its key.
 func selfSigned(t *testing.T, name string) (certificate, bundle []byte) {
 	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	pair, err := pki.SelfSigned(pki.Leaf{Name: name, DNSNames: []string{name}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), DNSNames: []string{name}, NotAfter: time.Now().Add(time.Hour),
-		IsCA: true, BasicConstraintsValid: true,
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	keyDER, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	certificate = pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
-	return certificate, bytes.Join([][]byte{certificate, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER})}, nil)
+	return pair.Certificate, slices.Concat(pair.Certificate, pair.Key)
 }

@@ -13,6 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/openservicemesh/mesh-apiserver/test/await"
 	"github.com/openservicemesh/mesh-apiserver/test/e2e/cluster"
 )
 
@@ -157,7 +158,7 @@ func TestAChangeOfMTLSOnConnectionsThatWereOpenedBefore(t *testing.T) {
 	wantGet(t, outsider, "200", direct(shop))
 	plain := outsider.Probe(t, "200", direct(shop), "--every=20ms")
 	live.AnnotateNamespace(t, shop.Namespace, "mtls", "")
-	cluster.Eventually(t, drainTime, func() (string, bool) {
+	await.State(t, drainTime, func() (string, bool) {
 		fresh, old := plain.Outcomes("new"), plain.Outcomes("old")
 		return fmt.Sprintf("new: %v, old: %v", fresh, old),
 			!strings.HasPrefix(fresh[len(fresh)-1], "200") && !strings.HasPrefix(old[len(old)-1], "200")
@@ -193,7 +194,7 @@ func wantEvent(t *testing.T, namespace, name, text string) {
 
 func wantEventOf(t *testing.T, namespace, name, reason, text string) {
 	t.Helper()
-	cluster.Eventually(t, soon, func() (string, bool) {
+	await.State(t, soon, func() (string, bool) {
 		list, err := live.Core.EventsV1().Events(namespace).List(t.Context(), metav1.ListOptions{})
 		if err != nil {
 			return err.Error(), false

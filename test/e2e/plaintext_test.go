@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/openservicemesh/mesh-apiserver/test/await"
 	"github.com/openservicemesh/mesh-apiserver/test/e2e/cluster"
 )
 
@@ -43,7 +44,7 @@ func TestPlaintextFromOutsideIsRefusedEverywhere(t *testing.T) {
 			}
 			// Until a caller speaks the proxy waits for his handshake.
 			silent := outsider.Watch(t, "hold", address)
-			cluster.Eventually(t, soon, func() (string, bool) {
+			await.State(t, soon, func() (string, bool) {
 				return "nothing became of a connection", len(silent.Outcomes("new")) > 0 && len(silent.Outcomes("old")) > 0
 			})
 			for _, connection := range []string{"new", "old"} {

@@ -20,6 +20,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/utils/ptr"
 
+	"github.com/openservicemesh/mesh-apiserver/test/await"
 	"github.com/openservicemesh/mesh-apiserver/test/e2e/cluster"
 )
 
@@ -44,7 +45,7 @@ func TestSoakTheAppStartsOnlyAfterItsProxyHasItsConfiguration(t *testing.T) {
 			}
 		}
 	})
-	cluster.Eventually(t, 2*backTime, func() (string, bool) { return "the app has not started", started() })
+	await.State(t, 2*backTime, func() (string, bool) { return "the app has not started", started() })
 }
 
 func TestSoakPodsAreMadeAgainWhenTheControlPlaneIsBack(t *testing.T) {
@@ -56,7 +57,7 @@ func TestSoakPodsAreMadeAgainWhenTheControlPlaneIsBack(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		cluster.Eventually(t, soon, func() (string, bool) {
+		await.State(t, soon, func() (string, bool) {
 			events, err := live.Core.CoreV1().Events(shop.Namespace).List(t.Context(), metav1.ListOptions{FieldSelector: "reason=FailedCreate"})
 			if err != nil {
 				return err.Error(), false
@@ -85,7 +86,7 @@ func TestSoakAPodIsDeletedUnderLoadWithoutAFailure(t *testing.T) {
 	if err := pods.Delete(t.Context(), gone, metav1.DeleteOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	cluster.Eventually(t, soon, func() (string, bool) {
+	await.State(t, soon, func() (string, bool) {
 		_, err := pods.Get(t.Context(), gone, metav1.GetOptions{})
 		return gone + " is not gone", err != nil
 	})
@@ -147,7 +148,7 @@ func deploy(t *testing.T, shop *cluster.Shop, replicas int32) string {
 // rolledOut waits until only pods of the latest template are there, all ready.
 func rolledOut(t *testing.T, shop *cluster.Shop, replicas int32) {
 	t.Helper()
-	cluster.Eventually(t, 3*time.Minute, func() (string, bool) {
+	await.State(t, 3*time.Minute, func() (string, bool) {
 		d, err := live.Core.AppsV1().Deployments(shop.Namespace).Get(t.Context(), "web", metav1.GetOptions{})
 		if err != nil {
 			return err.Error(), false
@@ -170,13 +171,13 @@ func withoutControlPlane(t *testing.T, do func()) {
 	}
 	t.Cleanup(func() { scale(context.Background(), 1) })
 	scale(t.Context(), 0)
-	cluster.Eventually(t, backTime, func() (string, bool) {
+	await.State(t, backTime, func() (string, bool) {
 		_, err := live.Core.CoreV1().Pods(cluster.SystemNamespace).Get(t.Context(), cluster.ControlPlane, metav1.GetOptions{})
 		return "the control plane is not gone", err != nil
 	})
 	do()
 	scale(t.Context(), 1)
-	cluster.Eventually(t, backTime, func() (string, bool) {
+	await.State(t, backTime, func() (string, bool) {
 		_, ready := live.ServerReady(t.Context())
 		return "the control plane is not back", ready
 	})

@@ -17,6 +17,7 @@ import (
 	"k8s.io/utils/ptr"
 
 	"github.com/openservicemesh/mesh-apiserver/apis/mesh/v1alpha1"
+	"github.com/openservicemesh/mesh-apiserver/test/await"
 	"github.com/openservicemesh/mesh-apiserver/test/e2e/cluster"
 )
 
@@ -40,7 +41,7 @@ func TestGRPCAndTCPProbesFollowTheApplicationsPorts(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		cluster.Eventually(t, soon, func() (string, bool) {
+		await.State(t, soon, func() (string, bool) {
 			now, err := live.Core.CoreV1().Pods(pod.Namespace).Get(t.Context(), pod.Name, metav1.GetOptions{})
 			if err != nil {
 				return err.Error(), false
@@ -74,7 +75,7 @@ func TestAJobWithASidecarCompletes(t *testing.T) {
 		t.Fatal(err)
 	}
 	var completed time.Time
-	cluster.Eventually(t, 2*time.Minute, func() (string, bool) {
+	await.State(t, 2*time.Minute, func() (string, bool) {
 		job, err := jobs.Get(t.Context(), "once", metav1.GetOptions{})
 		if err != nil {
 			return err.Error(), false
@@ -155,7 +156,7 @@ func TestANamespaceThatForbidsNetAdminGetsOneSentence(t *testing.T) {
 	}
 	pod := cluster.Manifest(shop.Namespace, "restricted", cluster.Container("app", "reflect"))
 	pod.Spec.ServiceAccountName = "shop"
-	cluster.Eventually(t, soon, func() (string, bool) {
+	await.State(t, soon, func() (string, bool) {
 		_, err := live.Core.CoreV1().Pods(shop.Namespace).Create(t.Context(), pod, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
 		if err == nil {
 			return "the pod is admitted", false

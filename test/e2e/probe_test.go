@@ -22,6 +22,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/utils/ptr"
 
+	"github.com/openservicemesh/mesh-apiserver/test/await"
 	"github.com/openservicemesh/mesh-apiserver/test/e2e/cluster"
 )
 
@@ -60,7 +61,7 @@ func TestAProbeAnsweredByARedirectMeansWhatItMeansWithoutTheMesh(t *testing.T) {
 	}
 	for _, pod := range twins {
 		for _, r := range redirects {
-			cluster.Eventually(t, 2*time.Minute, func() (string, bool) {
+			await.State(t, 2*time.Minute, func() (string, bool) {
 				status := containerStatus(t, pod, r.name)
 				if r.ready {
 					return fmt.Sprintf("%s/%s is not ready: %s", pod.Namespace, r.name, status.State.String()), status.Ready
@@ -119,7 +120,7 @@ func readyAfter(t *testing.T, name string, meshed bool) map[string]time.Duration
 	pod := createTwin(t, name, meshed, byTCP, byGRPC, slow)
 	took := map[string]time.Duration{}
 	for _, name := range []string{"tcp", "grpc", "slow"} {
-		cluster.Eventually(t, 3*time.Minute, func() (string, bool) {
+		await.State(t, 3*time.Minute, func() (string, bool) {
 			return fmt.Sprintf("%s is not ready, meshed: %v", name, meshed), containerStatus(t, pod, name).Ready
 		})
 		took[name] = time.Since(containerStatus(t, pod, name).State.Running.StartedAt.Time)
@@ -181,7 +182,7 @@ func TestAStrangersRequestToThePortOfProbesIsTheProbesOwn(t *testing.T) {
 		Headers                  http.Header
 	}
 	var log string
-	cluster.Eventually(t, soon, func() (string, bool) {
+	await.State(t, soon, func() (string, bool) {
 		if log, err = pod.Log(t.Context(), "app"); err != nil {
 			return err.Error(), false
 		}

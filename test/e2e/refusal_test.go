@@ -13,6 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/openservicemesh/mesh-apiserver/apis/mesh/v1alpha1"
+	"github.com/openservicemesh/mesh-apiserver/test/await"
 	"github.com/openservicemesh/mesh-apiserver/test/e2e/cluster"
 )
 
@@ -98,7 +99,7 @@ rules: [{to: [{http: {paths: [{type: PathPrefix, value: /till}]}}]}]
 // wantLogged waits for a line of a pod's proxy that has all these parts.
 func wantLogged(t *testing.T, pod *cluster.Pod, parts ...string) {
 	t.Helper()
-	cluster.Eventually(t, soon, func() (string, bool) {
+	await.State(t, soon, func() (string, bool) {
 		log, err := pod.Log(t.Context(), "mesh-proxy")
 		if err != nil {
 			return err.Error(), false
@@ -149,7 +150,7 @@ rules: [{to: [{http: {paths: [{type: Exact, value: /till}]}}]}]
 	for _, caller := range []*cluster.Pod{buyer, thief} {
 		caller.Hold(t, shop.Echo())
 	}
-	cluster.Eventually(t, soon, func() (string, bool) {
+	await.State(t, soon, func() (string, bool) {
 		now := auditOf(t, shop.Namespace, "readers")
 		return fmt.Sprintf("%+v of connections, too", now), now.Allowed > before.Allowed && now.Denied > before.Denied
 	})
@@ -171,7 +172,7 @@ func auditOf(t *testing.T, namespace, name string) v1alpha1.AuditCounts {
 // proxies push what they have counted every 10 s.
 func wantAudit(t *testing.T, namespace, name string, want v1alpha1.AuditCounts) {
 	t.Helper()
-	cluster.Eventually(t, soon, func() (string, bool) {
+	await.State(t, soon, func() (string, bool) {
 		metrics, err := live.ServerMetrics(t.Context())
 		if err != nil {
 			return err.Error(), false

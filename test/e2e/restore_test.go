@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/utils/ptr"
 
+	"github.com/openservicemesh/mesh-apiserver/test/await"
 	"github.com/openservicemesh/mesh-apiserver/test/e2e/cluster"
 )
 
@@ -40,7 +41,7 @@ func TestARestoredPodRunsWithTodaysProxy(t *testing.T) {
 	if err := pods.Delete(t.Context(), "restored", metav1.DeleteOptions{GracePeriodSeconds: ptr.To[int64](1)}); err != nil {
 		t.Fatal(err)
 	}
-	cluster.Eventually(t, soon, func() (string, bool) {
+	await.State(t, soon, func() (string, bool) {
 		_, err := pods.Get(t.Context(), "restored", metav1.GetOptions{})
 		return "the pod is still there", err != nil
 	})
@@ -88,7 +89,7 @@ func TestAMeshedPodRunsWhereANamespaceBoundsItsContainers(t *testing.T) {
 	// The quota controller has to count first, and the server to hear of both.
 	trial := manifest.DeepCopy()
 	trial.Spec.ServiceAccountName = shop.Account
-	cluster.Eventually(t, soon, func() (string, bool) {
+	await.State(t, soon, func() (string, bool) {
 		_, err := live.Core.CoreV1().Pods(shop.Namespace).Create(t.Context(), trial, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
 		if err != nil {
 			return err.Error(), false
@@ -125,7 +126,7 @@ func TestAControllerIsToldThatItsPodsAreNotInTheMesh(t *testing.T) {
 	if _, err := live.Core.AppsV1().DaemonSets(shop.Namespace).Create(t.Context(), agent, metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	cluster.Eventually(t, soon, func() (string, bool) {
+	await.State(t, soon, func() (string, bool) {
 		events, err := live.Core.EventsV1().Events(shop.Namespace).List(t.Context(), metav1.ListOptions{})
 		if err != nil {
 			return err.Error(), false

@@ -17,6 +17,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/openservicemesh/mesh-apiserver/test/await"
 	"github.com/openservicemesh/mesh-apiserver/test/e2e/cluster"
 )
 
@@ -37,10 +38,10 @@ rules: [{from: [{serviceAccounts: [{namespace: `+buyer.Namespace+`, name: `+buye
 	held := endure(t, shop)
 	old := rootOf(t)
 	annotateRoot(t, "mesh.openservicemesh.io/renew", "now")
-	cluster.Eventually(t, soon, func() (string, bool) {
+	await.State(t, soon, func() (string, bool) {
 		return "the next root is not in the Secret", len(rootSecret(t).Data["next.crt"]) > 0
 	})
-	cluster.Eventually(t, renewTime, func() (string, bool) {
+	await.State(t, renewTime, func() (string, bool) {
 		metrics, err := live.ServerMetrics(t.Context())
 		if err != nil {
 			return err.Error(), false
@@ -83,7 +84,7 @@ func endLastRenewal(t *testing.T) {
 		return
 	}
 	annotateRoot(t, "mesh.openservicemesh.io/previous-root-until", time.Now().UTC().Format(time.RFC3339))
-	cluster.Eventually(t, soon, func() (string, bool) {
+	await.State(t, soon, func() (string, bool) {
 		return "the root before is still there", len(rootSecret(t).Data["previous.crt"]) == 0
 	})
 }

@@ -12,6 +12,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 
+	"github.com/openservicemesh/mesh-apiserver/test/await"
 	"github.com/openservicemesh/mesh-apiserver/test/e2e/cluster"
 )
 
@@ -37,7 +38,7 @@ func TestANamedTargetPortMayDifferFromPodToPod(t *testing.T) {
 		t.Fatal(err)
 	}
 	series := `="out/` + shop.Namespace + `/shop_80"`
-	cluster.Eventually(t, soon, func() (string, bool) {
+	await.State(t, soon, func() (string, bool) {
 		stats, err := buyer.Stats(t.Context())
 		if err != nil {
 			return err.Error(), false
@@ -214,7 +215,7 @@ func TestVisibilityOfANamespaceActsWithoutARestart(t *testing.T) {
 			wantGet(t, shop.Pod, "200", url)
 		}
 	}
-	cluster.Eventually(t, soon, func() (string, bool) {
+	await.State(t, soon, func() (string, bool) {
 		events, err := live.Kubectl(t.Context(), "", "get", "events", "-A", "-o", "name",
 			"--field-selector", "reason=InvalidVisibility,involvedObject.name="+shop.Namespace)
 		return fmt.Sprintf("Events %q, %v", events, err), strings.Contains(events, shop.Namespace)
@@ -237,7 +238,7 @@ spec:
 `, service, address, shop.IP, map[string]string{"older": "shop", "younger": "nobody"}[service]))
 	}
 	wantGet(t, buyer, "200", "http://"+address+"/")
-	cluster.Eventually(t, soon, func() (string, bool) {
+	await.State(t, soon, func() (string, bool) {
 		events, err := live.Kubectl(t.Context(), "", "get", "events", "-n", shop.Namespace, "-o", "jsonpath={.items[*].message}",
 			"--field-selector", "reason=AddressTaken")
 		return fmt.Sprintf("Events %q, %v", events, err),

@@ -16,6 +16,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/openservicemesh/mesh-apiserver/test/await"
 	"github.com/openservicemesh/mesh-apiserver/test/e2e/cluster"
 )
 
@@ -35,7 +36,7 @@ func TestSoakPodsStartWhenTheSignerIsBack(t *testing.T) {
 		for _, name := range names {
 			release(t, shop, name)
 		}
-		cluster.Eventually(t, soon, func() (string, bool) {
+		await.State(t, soon, func() (string, bool) {
 			asked := requests(t, shop.Namespace, names)
 			return fmt.Sprintf("%d of %d pods have asked for a certificate", len(asked), len(names)), len(asked) == len(names)
 		})
@@ -103,7 +104,7 @@ func requests(t *testing.T, namespace string, pods []string) map[string]*certifi
 // has waited already before it looks for the certificate: 2 min 2 s at most.
 func wantRunning(t *testing.T, namespace, name string) {
 	t.Helper()
-	cluster.Eventually(t, 2*backTime, func() (string, bool) {
+	await.State(t, 2*backTime, func() (string, bool) {
 		pod, err := live.Core.CoreV1().Pods(namespace).Get(t.Context(), name, metav1.GetOptions{})
 		if err != nil {
 			return err.Error(), false

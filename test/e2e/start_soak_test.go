@@ -17,6 +17,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/openservicemesh/mesh-apiserver/test/await"
 	"github.com/openservicemesh/mesh-apiserver/test/e2e/cluster"
 )
 
@@ -45,7 +46,7 @@ func TestSoakANodeHoldsAHundredAndTenMeshedPods(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	cluster.Eventually(t, 15*time.Minute, func() (string, bool) {
+	await.State(t, 15*time.Minute, func() (string, bool) {
 		meshed := live.Meshed(t)
 		return fmt.Sprintf("%d pods of the mesh are ready, want %d", meshed, wanted), meshed >= wanted
 	})

@@ -15,6 +15,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 
+	"github.com/openservicemesh/mesh-apiserver/test/await"
 	"github.com/openservicemesh/mesh-apiserver/test/e2e/cluster"
 )
 
@@ -48,7 +49,7 @@ spec: {ports: [{port: 15012}]}
 	}
 	for _, name := range []string{"late", "never"} {
 		// Between two lines of mesh-init up to a minute passes.
-		cluster.Eventually(t, 2*soon, func() (string, bool) {
+		await.State(t, 2*soon, func() (string, bool) {
 			said, err := pods.GetLogs(name, &corev1.PodLogOptions{Container: "mesh-init"}).DoRaw(t.Context())
 			return fmt.Sprintf("mesh-init says %q (%v)", said, err), strings.Contains(string(said), "the application waits: it has not heard from the control plane")
 		})
@@ -61,7 +62,7 @@ spec: {ports: [{port: 15012}]}
 	if err := pods.Delete(t.Context(), "never", metav1.DeleteOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	cluster.Eventually(t, soon, func() (string, bool) {
+	await.State(t, soon, func() (string, bool) {
 		_, err := pods.Get(t.Context(), "never", metav1.GetOptions{})
 		return "the pod is not gone", apierrors.IsNotFound(err)
 	})
@@ -79,7 +80,7 @@ ports: [{name: "", port: 15012, protocol: TCP}]
 endpoints: [{addresses: ["`+server.Status.PodIP+`"]}]
 `)
 	// Envoy asks again after 30 s at the latest.
-	cluster.Eventually(t, 2*soon, func() (string, bool) {
+	await.State(t, 2*soon, func() (string, bool) {
 		return "the app has not started", appStatus(t, shop.Namespace, "late").State.Running != nil
 	})
 	wantNetAdminGone(t, shop.Namespace, "late")

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/openservicemesh/mesh-apiserver/test/await"
 	"github.com/openservicemesh/mesh-apiserver/test/e2e/cluster"
 )
 
@@ -37,7 +38,7 @@ func TestTCPIsClosedWithoutAByte(t *testing.T) {
 	live.WritePolicy(t, shop.Namespace, "echo", admitTCP(thief.Namespace, thief.Account))
 	echo.Await(t, soon, "closed after 0 bytes", "new")
 	accepted := counted(t, shop, "9000")
-	cluster.Eventually(t, drainTime, func() (string, bool) {
+	await.State(t, drainTime, func() (string, bool) {
 		outcomes := echo.Outcomes("old")
 		last := outcomes[len(outcomes)-1]
 		return "the old connection: " + last, strings.HasPrefix(last, "closed after")
@@ -89,7 +90,7 @@ targetRefs: [{kind: Service, name: echo}]
 action: Deny
 rules: [{from: [{namespaces: [%s]}]}]
 `, thief.Namespace))
-	cluster.Eventually(t, soon, func() (string, bool) {
+	await.State(t, soon, func() (string, bool) {
 		outcomes := denied.Outcomes("new")
 		last := outcomes[len(outcomes)-1]
 		return "new connections: " + last, strings.HasPrefix(last, "closed after")
@@ -121,7 +122,7 @@ func connections(t *testing.T, shop *cluster.Shop, port string) int {
 func counted(t *testing.T, shop *cluster.Shop, port string) int {
 	t.Helper()
 	now := -1
-	cluster.Eventually(t, soon, func() (string, bool) {
+	await.State(t, soon, func() (string, bool) {
 		before := now
 		now = connections(t, shop, port)
 		time.Sleep(time.Second)

@@ -7,6 +7,8 @@ import (
 	"context"
 	"strings"
 	"testing"
+
+	"github.com/openservicemesh/mesh-apiserver/test/await"
 )
 
 func TestRolesOfTheClusterCoverPolicies(t *testing.T) {
@@ -33,7 +35,7 @@ func TestRolesOfTheClusterCoverPolicies(t *testing.T) {
 // role has been given the mesh's rules.
 func awaitRole(t *testing.T, stdin string, args ...string) {
 	t.Helper()
-	eventually(t, soon, strings.Join(args, " "), func(ctx context.Context) error {
+	await.Eventually(t, soon, strings.Join(args, " "), func(ctx context.Context) error {
 		_, err := kube.Kubectl(ctx, stdin, args...)
 		return err
 	})

@@ -11,7 +11,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -20,6 +19,7 @@ import (
 
 	"github.com/openservicemesh/mesh-apiserver/apis/mesh/v1alpha1"
 	typed "github.com/openservicemesh/mesh-apiserver/generated/clientset/versioned/typed/mesh/v1alpha1"
+	"github.com/openservicemesh/mesh-apiserver/test/await"
 	"github.com/openservicemesh/mesh-apiserver/test/integration/harness"
 )
 
@@ -59,7 +59,7 @@ func TestQuotaBoundsPoliciesUnderConcurrentWriters(t *testing.T) {
 	if _, err := host.CoreV1().ResourceQuotas(namespace).Create(t.Context(), quota, metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, 2*soon, "the quota being counted", func(ctx context.Context) error {
+	await.Eventually(t, 2*soon, "the quota being counted", func(ctx context.Context) error {
 		quota, err := host.CoreV1().ResourceQuotas(namespace).Get(ctx, "policies", metav1.GetOptions{})
 		if _, counted := quota.Status.Used[policyCount]; err == nil && !counted {
 			return fmt.Errorf("status is %v", quota.Status)
@@ -67,7 +67,7 @@ func TestQuotaBoundsPoliciesUnderConcurrentWriters(t *testing.T) {
 		return err
 	})
 	// Until our own informer knows the quota, writes pass: the first one waits for it.
-	eventually(t, soon, "the quota being charged", func(ctx context.Context) error {
+	await.Eventually(t, soon, "the quota being charged", func(ctx context.Context) error {
 		return charged(ctx, namespace)
 	})
 
@@ -107,19 +107,16 @@ func charged(ctx context.Context, namespace string) error {
 	if used.Value() == 0 {
 		return errors.New("a policy was made and not counted")
 	}
-	for {
-		if quota, err = quotas.Get(ctx, "policies", metav1.GetOptions{}); err != nil {
-			return err
+	return await.Until(ctx, "the quota of a policy that was deleted", func(ctx context.Context) error {
+		quota, err := quotas.Get(ctx, "policies", metav1.GetOptions{})
+		if err != nil {
+			return await.Never(err)
 		}
-		if used = quota.Status.Used[policyCount]; used.Value() == 0 {
-			return nil
+		if used := quota.Status.Used[policyCount]; used.Value() != 0 {
+			return fmt.Errorf("%s are used", used.String())
 		}
-		select {
-		case <-ctx.Done():
-			return errors.New("a policy was deleted and its quota not given back")
-		case <-time.After(50 * time.Millisecond):
-		}
-	}
+		return nil
+	})
 }
 
 func TestValidatingAdmissionPolicyDeniesAMeshPolicy(t *testing.T) {
@@ -144,7 +141,7 @@ spec:
   validationActions: [Deny]
   matchResources: {namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: `+namespace+`}}}
 `)
-	eventually(t, soon, "a refusal with the policy's words", func(ctx context.Context) error {
+	await.Eventually(t, soon, "a refusal with the policy's words", func(ctx context.Context) error {
 		_, err := create(ctx, policiesIn(namespace), "deny")
 		if err == nil {
 			return errors.Join(errors.New("admitted"), policiesIn(namespace).Delete(ctx, "deny", metav1.DeleteOptions{}))
@@ -179,7 +176,7 @@ spec:
   policyName: `+namespace+`
   matchResources: {namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: `+namespace+`}}}
 `)
-	eventually(t, soon, "the policy's label", func(ctx context.Context) error {
+	await.Eventually(t, soon, "the policy's label", func(ctx context.Context) error {
 		policy, err := create(ctx, policiesIn(namespace), "deny")
 		if err != nil {
 			return err

@@ -11,6 +11,8 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/openservicemesh/mesh-apiserver/test/await"
 )
 
 func TestAnAnnotationThatDoesNotParseHasAnEventAndAMetric(t *testing.T) {
@@ -19,7 +21,7 @@ func TestAnAnnotationThatDoesNotParseHasAnEventAndAMetric(t *testing.T) {
 	if _, err := host.CoreV1().Namespaces().Patch(t.Context(), namespace, types.MergePatchType, patch, metav1.PatchOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, soon, "an Event on the Namespace", func(ctx context.Context) error {
+	await.Eventually(t, soon, "an Event on the Namespace", func(ctx context.Context) error {
 		events, err := host.EventsV1().Events(metav1.NamespaceDefault).List(ctx, metav1.ListOptions{})
 		if err != nil {
 			return err
@@ -31,5 +33,5 @@ func TestAnAnnotationThatDoesNotParseHasAnEventAndAMetric(t *testing.T) {
 		}
 		return fmt.Errorf("none of %d", len(events.Items))
 	})
-	eventually(t, soon, "a metric saying so", shows(`mesh_controller_wrong_annotations{kind="Namespace"} 1`))
+	await.Eventually(t, soon, "a metric saying so", shows(`mesh_controller_wrong_annotations{kind="Namespace"} 1`))
 }

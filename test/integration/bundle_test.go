@@ -6,17 +6,11 @@ package integration
 import (
 	"bytes"
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
 	"encoding/base64"
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"math/big"
 	"strings"
 	"testing"
 	"time"
@@ -24,7 +18,9 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/openservicemesh/mesh-apiserver/test/await"
 	"github.com/openservicemesh/mesh-apiserver/test/integration/harness"
+	"github.com/openservicemesh/mesh-apiserver/test/pki"
 )
 
 // bundled are the objects that send kube-apiserver to the server, and where each
@@ -70,11 +66,11 @@ func TestRenewedServingCertificateReachesTheBundlesBeforeItIsServed(t *testing.T
 	}
 	awaitBundles(t, certificate)
 
-	eventually(t, soon, "the API being reached again", func(ctx context.Context) error {
+	await.Eventually(t, soon, "the API being reached again", func(ctx context.Context) error {
 		_, err := client.MeshV1alpha1().MeshPolicies("").List(ctx, metav1.ListOptions{})
 		return err
 	})
-	eventually(t, soon, "a new pair being served", func(ctx context.Context) error {
+	await.Eventually(t, soon, "a new pair being served", func(ctx context.Context) error {
 		if _, err := client.MeshV1alpha1().MeshPolicies("").List(ctx, metav1.ListOptions{}); err != nil {
 			t.Fatalf("a request failed while the pair was renewed: %v", err)
 		}
@@ -96,7 +92,7 @@ func awaitBundles(t *testing.T, certificate []byte) {
 	t.Helper()
 	for object, paths := range bundled {
 		for _, path := range paths {
-			eventually(t, soon, object+" trusting the server", func(ctx context.Context) error {
+			await.Eventually(t, soon, object+" trusting the server", func(ctx context.Context) error {
 				return trusts(ctx, object, path, certificate)
 			})
 		}
@@ -157,29 +153,11 @@ func expiring(t *testing.T) (certificate, key []byte) {
 // expiringFrom makes one that is valid from a time on and ends in a day.
 func expiringFrom(t *testing.T, notBefore time.Time) (certificate, key []byte) {
 	t.Helper()
-	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
 	host, _, _ := strings.Cut(harness.ServerName, ".svc")
 	name, _, _ := strings.Cut(host, ".")
-	template := &x509.Certificate{
-		SerialNumber:          big.NewInt(time.Now().UnixNano()),
-		Subject:               pkix.Name{CommonName: harness.ServerName},
-		DNSNames:              []string{harness.ServerName, host, name},
-		NotBefore:             notBefore,
-		NotAfter:              time.Now().Add(24 * time.Hour),
-		KeyUsage:              x509.KeyUsageDigitalSignature,
-		ExtKeyUsage:           []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
-		BasicConstraintsValid: true,
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, private.Public(), private)
+	pair, err := pki.SelfSigned(pki.Leaf{Name: harness.ServerName, DNSNames: []string{harness.ServerName, host, name}, NotBefore: notBefore})
 	if err != nil {
 		t.Fatal(err)
 	}
-	keyDER, err := x509.MarshalPKCS8PrivateKey(private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER})
+	return pair.Certificate, pair.Key
 }

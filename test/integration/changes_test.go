@@ -14,6 +14,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/openservicemesh/mesh-apiserver/test/await"
 )
 
 // stores are a namespace with an HTTP service, bookstore, whose pod "second" is no
@@ -142,7 +144,7 @@ func TestWorkloadRootsAreSentAsSecretsAlone(t *testing.T) {
 		annotateRoot(t, renewAnnotation, "now")
 		return want
 	})
-	eventually(t, soon, "the next root signing", func(context.Context) error {
+	await.Eventually(t, soon, "the next root signing", func(context.Context) error {
 		if signingRoot(t).Equal(old) {
 			return errors.New("the old one does")
 		}
@@ -152,5 +154,5 @@ func TestWorkloadRootsAreSentAsSecretsAlone(t *testing.T) {
 		annotateRoot(t, untilAnnotation, time.Now().Format(time.RFC3339))
 		return want
 	})
-	eventually(t, soon, "the old root leaving the bundle", publishes(1))
+	await.Eventually(t, soon, "the old root leaving the bundle", publishes(1))
 }

@@ -10,6 +10,8 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/openservicemesh/mesh-apiserver/test/await"
 )
 
 // A policy edit sends exactly one resource to exactly the affected proxies.
@@ -39,7 +41,7 @@ func TestAPolicyEditSendsOneResourceToTheAffectedProxies(t *testing.T) {
 			proxies[fmt.Sprintf("%s-%d", account, i)] = follow(t, identify(t, pod), pod)
 		}
 	}
-	eventually(t, soon, "the policy in force", programmed(namespace, metav1.ConditionTrue, ""))
+	await.Eventually(t, soon, "the policy in force", programmed(namespace, metav1.ConditionTrue, ""))
 
 	for _, method := range []string{"POST", "PUT", "GET"} {
 		proxies.sends(t, func() sent {

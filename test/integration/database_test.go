@@ -21,6 +21,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/openservicemesh/mesh-apiserver/test/await"
 	"github.com/openservicemesh/mesh-apiserver/test/integration/harness"
 )
 
@@ -36,8 +37,8 @@ func TestLostDatabaseOpensNothingUntilItIsAccepted(t *testing.T) {
 	kubectl(t, readers, "create", "-n", s.namespace, "-f", "-")
 	store := follow(t, s.atStore, s.store)
 	routes := "in/" + inboundView(t, store) + "/14001"
-	eventually(t, soon, "the routes that refuse", store.has(routeType, routes))
-	eventually(t, soon, "the policy's own rule", func(context.Context) error { return mentions(store, routes, "readers") })
+	await.Eventually(t, soon, "the routes that refuse", store.has(routeType, routes))
+	await.Eventually(t, soon, "the policy's own rule", func(context.Context) error { return mentions(store, routes, "readers") })
 	before, err := store.Resource(routeType, routes)
 	if err != nil {
 		t.Fatal(err)
@@ -56,7 +57,7 @@ func TestLostDatabaseOpensNothingUntilItIsAccepted(t *testing.T) {
 		}
 	})
 	launchAgain(t, server)
-	eventually(t, soon, "the API", func(ctx context.Context) error {
+	await.Eventually(t, soon, "the API", func(ctx context.Context) error {
 		_, err := kube.Kubectl(ctx, "", "get", "meshpolicies", "-A")
 		return err
 	})
@@ -84,7 +85,7 @@ func TestLostDatabaseOpensNothingUntilItIsAccepted(t *testing.T) {
 	if !proto.Equal(before.GetResource(), after.GetResource()) {
 		t.Error("the routes are others than before the loss")
 	}
-	eventually(t, soon, "an Event saying so", hasEvents("DatabaseAccepted"))
+	await.Eventually(t, soon, "an Event saying so", hasEvents("DatabaseAccepted"))
 	newPod(t, s.namespace, "late", "bookbuyer")
 	if err := shows("mesh_database_confirmed 1")(t.Context()); err != nil {
 		t.Error(err)
@@ -99,7 +100,7 @@ func TestDatabaseThatIsEmptiedUnderTheServerChangesNothingForProxies(t *testing.
 	kubectl(t, readers, "create", "-n", s.namespace, "-f", "-")
 	store := follow(t, s.atStore, s.store)
 	routes := "in/" + inboundView(t, store) + "/14001"
-	eventually(t, soon, "the policy's own rule", func(context.Context) error { return mentions(store, routes, "readers") })
+	await.Eventually(t, soon, "the policy's own rule", func(context.Context) error { return mentions(store, routes, "readers") })
 
 	etcd, err := clientv3.New(clientv3.Config{Endpoints: []string{harness.EtcdURL}})
 	if err != nil {
@@ -120,7 +121,7 @@ func TestDatabaseThatIsEmptiedUnderTheServerChangesNothingForProxies(t *testing.
 
 	// Who accepts has what is there, which is nothing.
 	accept(t, server)
-	eventually(t, soon, "the end of the rule", func(context.Context) error {
+	await.Eventually(t, soon, "the end of the rule", func(context.Context) error {
 		if mentions(store, routes, "readers") == nil {
 			return errors.New("it is there")
 		}
@@ -145,7 +146,7 @@ func takeOver(t *testing.T, name string, flags ...string) {
 	t.Cleanup(func() { server = usual })
 	wantHeld(t)
 	accept(t, other)
-	eventually(t, soon, "a MeshConfig", func(ctx context.Context) error {
+	await.Eventually(t, soon, "a MeshConfig", func(ctx context.Context) error {
 		_, err := client.MeshV1alpha1().MeshConfigs().Get(ctx, "default", metav1.GetOptions{})
 		return err
 	})
@@ -194,7 +195,7 @@ func launchAgain(t *testing.T, m *harness.Mesh) {
 // wantHeld demands that everything says that the database is not the mesh's.
 func wantHeld(t *testing.T) {
 	t.Helper()
-	eventually(t, soon, "readyz failing", func(ctx context.Context) error {
+	await.Eventually(t, soon, "readyz failing", func(ctx context.Context) error {
 		if body, err := server.Ask(ctx, "/readyz"); err == nil || !strings.Contains(body, "[-]mesh-database failed") {
 			return fmt.Errorf("readyz says %q, and the error %w", body, errors.Join(err, errors.New("want mesh-database to fail")))
 		}
@@ -206,8 +207,8 @@ func wantHeld(t *testing.T) {
 	if _, err := server.Ask(t.Context(), "/readyz?exclude=mesh-database"); err != nil {
 		t.Errorf("what the kubelet asks: %v", err)
 	}
-	eventually(t, soon, "a metric saying so", shows("mesh_database_confirmed 0"))
-	eventually(t, soon, "an Event saying so", hasEvents("DatabaseLost"))
+	await.Eventually(t, soon, "a metric saying so", shows("mesh_database_confirmed 0"))
+	await.Eventually(t, soon, "an Event saying so", hasEvents("DatabaseLost"))
 }
 
 // wantNothing demands that proxies which come back are sent nothing.
@@ -234,7 +235,7 @@ func accept(t *testing.T, m *harness.Mesh) {
 		t.Fatalf("the check says %q (%v), want a command", body, err)
 	}
 	kubectl(t, "", strings.Fields(found[1])...)
-	eventually(t, soon, "readiness", func(ctx context.Context) error {
+	await.Eventually(t, soon, "readiness", func(ctx context.Context) error {
 		_, err := m.Ask(ctx, "/readyz")
 		return err
 	})
@@ -245,7 +246,7 @@ func accept(t *testing.T, m *harness.Mesh) {
 func inboundView(t *testing.T, p *proxy) string {
 	t.Helper()
 	var view string
-	eventually(t, soon, "inbound routes", func(context.Context) error {
+	await.Eventually(t, soon, "inbound routes", func(context.Context) error {
 		for name := range p.Versions(routeType) {
 			if rest, ok := strings.CutPrefix(name, "in/"); ok {
 				view, _, _ = strings.Cut(rest, "/")

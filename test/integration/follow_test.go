@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
+
+	"github.com/openservicemesh/mesh-apiserver/test/await"
 )
 
 // follow is a proxy that asks, as Envoy does, for all clusters and listeners and
@@ -20,7 +22,7 @@ func follow(t *testing.T, certificate tls.Certificate, pod *corev1.Pod) *proxy {
 	if err := p.Follow(); err != nil {
 		t.Logf("follow: %v", err) // what the server said comes by the stream's end
 	}
-	eventually(t, soon, "the configuration of "+pod.Name, p.complete)
+	await.Eventually(t, soon, "the configuration of "+pod.Name, p.complete)
 	return p
 }
 

@@ -20,6 +20,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/utils/ptr"
 
+	"github.com/openservicemesh/mesh-apiserver/test/await"
 	"github.com/openservicemesh/mesh-apiserver/test/integration/harness"
 )
 
@@ -80,7 +81,7 @@ func TestForgedRequestsGetNoCertificate(t *testing.T) {
 				}
 				return
 			}
-			eventually(t, soon, "an answer", r.answer)
+			await.Eventually(t, soon, "an answer", r.answer)
 			if r.Status.CertificateChain != "" {
 				t.Fatalf("a certificate was issued: %+v", r.Status)
 			}
@@ -102,8 +103,8 @@ func TestReplayedRequestsGetNoCertificate(t *testing.T) {
 	first := newRequest(t, pod, &x509.CertificateRequest{})
 	again := first.DeepCopy()
 	node := kubelet(t, nodeName)
-	eventually(t, soon, "the request being taken", func(ctx context.Context) error { return first.send(ctx, node) })
-	eventually(t, soon, "an answer", first.answer)
+	await.Eventually(t, soon, "the request being taken", func(ctx context.Context) error { return first.send(ctx, node) })
+	await.Eventually(t, soon, "an answer", first.answer)
 	wantCertificates(t, namespace, 1)
 
 	remove := func() {
@@ -139,7 +140,7 @@ func TestReplayedRequestsGetNoCertificate(t *testing.T) {
 				}
 			}
 			if tt.want != "" {
-				eventually(t, soon, "the refusal", refused)
+				await.Eventually(t, soon, "the refusal", refused)
 				return
 			}
 			if err := r.send(t.Context(), tt.as); err != nil {

@@ -13,6 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/openservicemesh/mesh-apiserver/apis/mesh/v1alpha1"
+	"github.com/openservicemesh/mesh-apiserver/test/await"
 	"github.com/openservicemesh/mesh-apiserver/test/integration/harness"
 )
 
@@ -128,12 +129,12 @@ func TestMissingServiceIsSaidInStatusUntilItComes(t *testing.T) {
 			return nil
 		}
 	}
-	eventually(t, soon, "Accepted=False", accepted(metav1.ConditionFalse))
+	await.Eventually(t, soon, "Accepted=False", accepted(metav1.ConditionFalse))
 	kubectl(t, "", "create", "namespace", "bookbuyer")
 	t.Cleanup(func() {
 		_, _ = kube.Kubectl(context.Background(), "", "delete", "namespace", "bookbuyer", "--wait=false")
 	})
 	kubectl(t, "", "create", "serviceaccount", "-n", "bookbuyer", "bookbuyer")
 	kubectl(t, "", "create", "service", "clusterip", "-n", namespace, "bookstore", "--tcp=14001:14001")
-	eventually(t, soon, "Accepted=True", accepted(metav1.ConditionTrue))
+	await.Eventually(t, soon, "Accepted=True", accepted(metav1.ConditionTrue))
 }

@@ -14,6 +14,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/openservicemesh/mesh-apiserver/generated/clientset/versioned"
+	"github.com/openservicemesh/mesh-apiserver/test/await"
 	"github.com/openservicemesh/mesh-apiserver/test/integration/harness"
 )
 
@@ -109,7 +110,7 @@ func tellsItsEnd(t *testing.T) time.Duration {
 		t.Fatal(err)
 	}
 	signalled := time.Now()
-	eventually(t, delay, "readyz failing", func(ctx context.Context) error {
+	await.Eventually(t, delay, "readyz failing", func(ctx context.Context) error {
 		if _, err := sibling.Ask(ctx, "/readyz"); err == nil {
 			return errors.New("still ready")
 		}

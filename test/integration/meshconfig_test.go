@@ -13,6 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/openservicemesh/mesh-apiserver/apis/mesh/v1alpha1"
+	"github.com/openservicemesh/mesh-apiserver/test/await"
 )
 
 func meshConfig(t *testing.T) *v1alpha1.MeshConfig {
@@ -48,7 +49,7 @@ func setBack(t *testing.T) time.Duration {
 		t.Fatal(err)
 	}
 	deleted := time.Now()
-	eventually(t, soon, "a new MeshConfig with the defaults", func(ctx context.Context) error {
+	await.Eventually(t, soon, "a new MeshConfig with the defaults", func(ctx context.Context) error {
 		after, err := configs.Get(ctx, v1alpha1.MeshConfigName, metav1.GetOptions{})
 		if err != nil {
 			return err

@@ -18,6 +18,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/openservicemesh/mesh-apiserver/test/await"
 	"github.com/openservicemesh/mesh-apiserver/test/integration/harness"
 )
 
@@ -32,8 +33,8 @@ func TestServiceHasAnEventOfWhatProxiesDidNotCarry(t *testing.T) {
 	}
 	buyer := connect(t, s.atBuyer, idOf(s.buyer))
 	buyer.subscribe(listenerType, nil, "*")
-	eventually(t, soon, "the listener of the one", buyer.has(listenerType, s.listen))
-	eventually(t, soon, "no listener of the other", func(ctx context.Context) error {
+	await.Eventually(t, soon, "the listener of the one", buyer.has(listenerType, s.listen))
+	await.Eventually(t, soon, "no listener of the other", func(ctx context.Context) error {
 		if buyer.has(listenerType, hidden.listen)(ctx) == nil {
 			return fmt.Errorf("%s is still there", hidden.listen)
 		}
@@ -48,7 +49,7 @@ func TestServiceHasAnEventOfWhatProxiesDidNotCarry(t *testing.T) {
 	// The port declares HTTP, so nothing is detected there.
 	pushCount(t, s.atBuyer, "listener.out/"+s.namespace+"/bookstore_14001.downstream_listener_filter_remote_close", 2)
 
-	eventually(t, soon, "an Event on the Service", func(ctx context.Context) error {
+	await.Eventually(t, soon, "an Event on the Service", func(ctx context.Context) error {
 		notes, err := notesAbout(ctx, s.namespace)
 		if err != nil {
 			return err
@@ -58,7 +59,7 @@ func TestServiceHasAnEventOfWhatProxiesDidNotCarry(t *testing.T) {
 		}
 		return nil
 	})
-	eventually(t, soon, "the count", shows(fmt.Sprintf(`mesh_service_mishaps_total{namespace=%q,port="14001",reason="NotHTTP",service="bookstore"} 6`, s.namespace)))
+	await.Eventually(t, soon, "the count", shows(fmt.Sprintf(`mesh_service_mishaps_total{namespace=%q,port="14001",reason="NotHTTP",service="bookstore"} 6`, s.namespace)))
 	if notes, err := notesAbout(t.Context(), hidden.namespace); err != nil || len(notes) > 0 {
 		t.Errorf("about the Service that the proxy does not see: %q, %v, want no Event", notes, err)
 	}

@@ -11,6 +11,8 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/openservicemesh/mesh-apiserver/test/await"
 )
 
 // registrations make kube-apiserver call Services of a namespace. Their webhooks are
@@ -93,7 +95,7 @@ func TestCallersThatStrictRefusesAreEventsUntilTheyAreLetIn(t *testing.T) {
 		"asked":      "container port 9100 refuses a Prometheus outside the mesh",
 		"operator":   "container port 9090 refuses a Prometheus outside the mesh",
 	} {
-		eventually(t, soon, "an Event about "+name, func(ctx context.Context) error {
+		await.Eventually(t, soon, "an Event about "+name, func(ctx context.Context) error {
 			notes, err := refusedOutside(ctx, namespace, name)
 			if err == nil && !(len(notes) == 1 && strings.Contains(notes[0], says) && strings.Contains(notes[0], "of the Namespace "+namespace)) {
 				err = fmt.Errorf("got %q", notes)
@@ -107,7 +109,7 @@ func TestCallersThatStrictRefusesAreEventsUntilTheyAreLetIn(t *testing.T) {
 	kubectl(t, "", "annotate", "namespace", namespace, "mesh.openservicemesh.io/mtls-ports=8080=Permissive")
 	expose(t, namespace, withType("let-in", 8080, corev1.ServiceTypeNodePort), operator)
 	expose(t, namespace, withType("witness", 8081, corev1.ServiceTypeNodePort), operator)
-	eventually(t, soon, "an Event about the witness", func(ctx context.Context) error {
+	await.Eventually(t, soon, "an Event about the witness", func(ctx context.Context) error {
 		notes, err := refusedOutside(ctx, namespace, "witness")
 		if err == nil && len(notes) == 0 {
 			err = fmt.Errorf("there is none")

@@ -12,6 +12,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/ptr"
+
+	"github.com/openservicemesh/mesh-apiserver/test/await"
 )
 
 // TestPodWithACertificateMustBeInTheMesh is about a pod made by hand, kept back
@@ -192,17 +194,17 @@ func dryRun(t *testing.T, namespace string, pod *corev1.Pod) error {
 
 func TestWhetherThePolicyOfPodsIsBoundIsInAMetric(t *testing.T) {
 	manifest := kube.Manifest("pods-admission.yaml")
-	eventually(t, soon, "a metric saying that it is bound", shows("mesh_pods_admission_bound 1"))
+	await.Eventually(t, soon, "a metric saying that it is bound", shows("mesh_pods_admission_bound 1"))
 	kubectl(t, "", "delete", "validatingadmissionpolicybinding", "mesh-pods")
 	t.Cleanup(func() {
 		if _, err := kube.Kubectl(context.Background(), "", "apply", "-f", manifest); err != nil {
 			t.Error(err)
 		}
 	})
-	eventually(t, soon, "a metric saying that it is not", shows("mesh_pods_admission_bound 0"))
+	await.Eventually(t, soon, "a metric saying that it is not", shows("mesh_pods_admission_bound 0"))
 	serves(t)
 	kubectl(t, "", "apply", "-f", manifest)
-	eventually(t, soon, "a metric saying that it is back", shows("mesh_pods_admission_bound 1"))
+	await.Eventually(t, soon, "a metric saying that it is back", shows("mesh_pods_admission_bound 1"))
 }
 
 // wantRefused takes an empty sentence for "not refused".

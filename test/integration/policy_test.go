@@ -5,6 +5,7 @@ package integration
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -14,13 +15,13 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/util/retry"
 
 	"github.com/openservicemesh/mesh-apiserver/apis/mesh/v1alpha1"
 	meshapply "github.com/openservicemesh/mesh-apiserver/generated/applyconfiguration/mesh/v1alpha1"
 	typed "github.com/openservicemesh/mesh-apiserver/generated/clientset/versioned/typed/mesh/v1alpha1"
+	"github.com/openservicemesh/mesh-apiserver/test/await"
 )
 
 // readers is the policy that the tests begin with.
@@ -266,7 +267,7 @@ func TestExplainTeachesFields(t *testing.T) {
 		"meshpolicy.spec.rules.to.http": "methods",
 		"meshconfig.spec.traffic":       "DefaultDeny",
 	} {
-		eventually(t, 2*soon, "explain "+path, func(ctx context.Context) error {
+		await.Eventually(t, 2*soon, "explain "+path, func(ctx context.Context) error {
 			out, err := kube.Kubectl(ctx, "", "explain", path)
 			if err == nil && !strings.Contains(out, want) {
 				t.Fatalf("explain %s does not speak of %s:\n%s", path, want, out)
@@ -303,13 +304,16 @@ func TestNamespaceWithPoliciesGoesCleanly(t *testing.T) {
 	if err := host.CoreV1().Namespaces().Delete(t.Context(), namespace, metav1.DeleteOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	err := wait.PollUntilContextTimeout(t.Context(), 200*time.Millisecond, time.Minute, true, func(ctx context.Context) (bool, error) {
-		_, err := host.CoreV1().Namespaces().Get(ctx, namespace, metav1.GetOptions{})
-		return apierrors.IsNotFound(err), nil
+	await.Eventually(t, soon, "the end of the namespace", func(ctx context.Context) error {
+		left, err := host.CoreV1().Namespaces().Get(ctx, namespace, metav1.GetOptions{})
+		if apierrors.IsNotFound(err) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		return fmt.Errorf("it is still there: %+v", left.Status)
 	})
-	if err != nil {
-		t.Errorf("namespace is still there: %v\n%s", err, kubectl(t, "", "get", "ns", namespace, "-o", "yaml"))
-	}
 	if _, err := policiesIn(namespace).Get(t.Context(), "readers", metav1.GetOptions{}); !apierrors.IsNotFound(err) {
 		t.Errorf("policy of a namespace that is gone: got %v, want not found", err)
 	}

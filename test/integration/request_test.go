@@ -6,8 +6,6 @@ package integration
 import (
 	"context"
 	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
@@ -22,6 +20,8 @@ import (
 	"k8s.io/client-go/kubernetes"
 
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/sidecar"
+	"github.com/openservicemesh/mesh-apiserver/test/await"
+	"github.com/openservicemesh/mesh-apiserver/test/pki"
 )
 
 // request is a certificate request as the kubelet makes it, with the key it is for.
@@ -32,11 +32,7 @@ type request struct {
 
 func newRequest(t *testing.T, pod *corev1.Pod, csr *x509.CertificateRequest) request {
 	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	stub, err := x509.CreateCertificateRequest(rand.Reader, csr, key)
+	key, stub, err := pki.Request(csr)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -88,8 +84,8 @@ func identify(t *testing.T, pod *corev1.Pod) tls.Certificate {
 	t.Helper()
 	r := newRequest(t, pod, &x509.CertificateRequest{})
 	node := kubelet(t, nodeName)
-	eventually(t, soon, "the request being taken", func(ctx context.Context) error { return r.send(ctx, node) })
-	eventually(t, soon, "an answer", r.answer)
+	await.Eventually(t, soon, "the request being taken", func(ctx context.Context) error { return r.send(ctx, node) })
+	await.Eventually(t, soon, "an answer", r.answer)
 	if !meta.IsStatusConditionTrue(r.Status.Conditions, certificatesv1.PodCertificateRequestConditionTypeIssued) {
 		t.Fatalf("got conditions %+v, want Issued", r.Status.Conditions)
 	}

@@ -12,6 +12,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/openservicemesh/mesh-apiserver/test/await"
 )
 
 // TestMeshedPodsFitTheQuotasAndLimitRangesOfTheirNamespace has the real admission
@@ -68,7 +70,7 @@ func TestMeshedPodsFitTheQuotasAndLimitRangesOfTheirNamespace(t *testing.T) {
 			pod.Spec.Containers[0].Resources = test.own
 			var made *corev1.Pod
 			// The webhook's and the quota controller's informers follow the namespace.
-			eventually(t, soon, "the pod is admitted with a proxy that fits", func(ctx context.Context) (err error) {
+			await.Eventually(t, soon, "the pod is admitted with a proxy that fits", func(ctx context.Context) (err error) {
 				if made, err = admitted(ctx, namespace, pod); err != nil {
 					return err
 				}
@@ -90,7 +92,7 @@ func TestLimitRangeThatLeavesTheProxyTooLittleIsNamedWithTheRemedy(t *testing.T)
 	newAccount(t, namespace, "books")
 	newNode(t, nodeName)
 	bind(t, namespace, nil, &corev1.LimitRangeItem{Type: corev1.LimitTypeContainer, Max: quantities("", "64Mi")})
-	eventually(t, soon, "the pod is refused by the mesh's words", func(ctx context.Context) error {
+	await.Eventually(t, soon, "the pod is refused by the mesh's words", func(ctx context.Context) error {
 		_, err := admitted(ctx, namespace, podOf("books", "books"))
 		const want = "LimitRange bounds: a container may have at most 64Mi of memory, and mesh-proxy requests 96Mi: have the maximum raised"
 		if err == nil || !strings.Contains(err.Error(), want) {

@@ -15,6 +15,8 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/yaml"
+
+	"github.com/openservicemesh/mesh-apiserver/test/await"
 )
 
 // probed has a probe of HTTP and one of gRPC, and an annotation about its proxy.
@@ -37,7 +39,7 @@ func TestPodRestoredFromABackupGetsTodaysProxy(t *testing.T) {
 	defer kubectl(t, "", "patch", "meshconfig", "default", "--type=merge", "-p", `{"spec":{"sidecar":null}}`)
 
 	var restored *corev1.Pod
-	eventually(t, soon, "the pod is restored with today's proxy", func(ctx context.Context) error {
+	await.Eventually(t, soon, "the pod is restored with today's proxy", func(ctx context.Context) error {
 		var err error
 		if restored, err = admitted(ctx, namespace, fromBackup(t, backup)); err != nil {
 			return err

@@ -17,6 +17,7 @@ import (
 	"k8s.io/utils/ptr"
 
 	"github.com/openservicemesh/mesh-apiserver/apis/mesh/v1alpha1"
+	"github.com/openservicemesh/mesh-apiserver/test/await"
 )
 
 // A rollout of 500 pods, each with a proxy that connects and ACKs, writes each
@@ -71,7 +72,7 @@ spec:
 	making.Wait()
 	t.Logf("%d pods were there after %s", proxies, time.Since(begin).Round(time.Millisecond))
 	want := v1alpha1.ProxyCounts{Affected: proxies, Acked: proxies}
-	eventually(t, soon, "all proxies being counted", func(ctx context.Context) error {
+	await.Eventually(t, soon, "all proxies being counted", func(ctx context.Context) error {
 		list, err := policiesIn(namespace).List(ctx, metav1.ListOptions{})
 		if err != nil {
 			return err

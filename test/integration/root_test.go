@@ -17,6 +17,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/openservicemesh/mesh-apiserver/test/await"
 	"github.com/openservicemesh/mesh-apiserver/test/integration/harness"
 )
 
@@ -33,8 +34,8 @@ func TestRootIsRenewedByAcknowledgementsAndRestartsDoNotMatter(t *testing.T) {
 	refusing := withRoots(t, s.atBuyer, s.buyer)
 	refusing.Refuse(secretType, "not yet")
 	annotateRoot(t, renewAnnotation, "now")
-	eventually(t, soon, "both roots being published", publishes(2))
-	eventually(t, soon, "the proxy being waited for", shows("mesh_identity_root_renewal_waiting_proxies 1"))
+	await.Eventually(t, soon, "both roots being published", publishes(2))
+	await.Eventually(t, soon, "the proxy being waited for", shows("mesh_identity_root_renewal_waiting_proxies 1"))
 
 	restart(t)
 	refusing = awaitConnected(t, s.atBuyer, s.buyer)
@@ -54,17 +55,17 @@ func TestRootIsRenewedByAcknowledgementsAndRestartsDoNotMatter(t *testing.T) {
 
 	refusing.Close()
 	withRoots(t, s.atBuyer, s.buyer)
-	eventually(t, soon, "the next root signing", func(context.Context) error {
+	await.Eventually(t, soon, "the next root signing", func(context.Context) error {
 		if signingRoot(t).Equal(old) {
 			return errors.New("the old one does")
 		}
 		return nil
 	})
 	// An Event that is on its way when the server ends is lost.
-	eventually(t, soon, "the Events of the first steps", hasEvents("RootRenewalBegun", "RootRenewalWaits", "RootRenewed"))
+	await.Eventually(t, soon, "the Events of the first steps", hasEvents("RootRenewalBegun", "RootRenewalWaits", "RootRenewed"))
 	restart(t)
 	next := signingRoot(t)
-	eventually(t, soon, "a metric saying so", shows(`mesh_identity_root_renewal{phase="retiring"} 1`))
+	await.Eventually(t, soon, "a metric saying so", shows(`mesh_identity_root_renewal{phase="retiring"} 1`))
 	late := run(t, newPod(t, s.namespace, "late", "bookbuyer"), nextAddress())
 	atLate := identify(t, late)
 	wantSigned(t, atLate, next)
@@ -76,15 +77,15 @@ func TestRootIsRenewedByAcknowledgementsAndRestartsDoNotMatter(t *testing.T) {
 	young := withRoots(t, atLate, late)
 
 	annotateRoot(t, untilAnnotation, time.Now().Format(time.RFC3339))
-	eventually(t, soon, "the old root leaving the bundle", publishes(1))
-	eventually(t, soon, "the old root leaving the proxy", func(context.Context) error {
+	await.Eventually(t, soon, "the old root leaving the bundle", publishes(1))
+	await.Eventually(t, soon, "the old root leaving the proxy", func(context.Context) error {
 		roots, err := young.Resource(secretType, "roots")
 		if err != nil {
 			return err
 		}
 		return wantRoots(string(roots.GetResource().GetValue()), 1)
 	})
-	eventually(t, soon, "the Event of the last step", hasEvents("RootRetired"))
+	await.Eventually(t, soon, "the Event of the last step", hasEvents("RootRetired"))
 	restart(t)
 	wantVerified(t, atLate)
 	if roots, _ := meshRoots(t); verify(t, s.atBuyer, roots) == nil {
@@ -105,9 +106,9 @@ func TestServersThatRenewTogetherMakeOneNextRoot(t *testing.T) {
 	}
 	old := signingRoot(t)
 	annotateRoot(t, renewAnnotation, "now")
-	eventually(t, soon, "both roots being published", publishes(2))
+	await.Eventually(t, soon, "both roots being published", publishes(2))
 	next := rootSecret(t).Data["next.crt"]
-	eventually(t, soon, "the next root signing", func(context.Context) error {
+	await.Eventually(t, soon, "the next root signing", func(context.Context) error {
 		switch secret := rootSecret(t); string(secret.Data["tls.crt"]) {
 		case string(next):
 			return nil
@@ -119,7 +120,7 @@ func TestServersThatRenewTogetherMakeOneNextRoot(t *testing.T) {
 		t.Error("the old root signs")
 	}
 	annotateRoot(t, untilAnnotation, time.Now().Format(time.RFC3339))
-	eventually(t, soon, "the old root leaving the bundle", publishes(1))
+	await.Eventually(t, soon, "the old root leaving the bundle", publishes(1))
 	if got := rootSecret(t); string(got.Data["tls.crt"]) != string(next) || len(got.Data) != 2 {
 		t.Errorf("the Secret holds %d things, want the one root", len(got.Data))
 	}
@@ -131,7 +132,7 @@ func withRoots(t *testing.T, certificate tls.Certificate, pod *corev1.Pod) *prox
 	t.Helper()
 	p := awaitConnected(t, certificate, pod)
 	p.subscribe(secretType, nil, "roots")
-	eventually(t, soon, "the roots", p.has(secretType, "roots"))
+	await.Eventually(t, soon, "the roots", p.has(secretType, "roots"))
 	return p
 }
 
@@ -140,7 +141,7 @@ func awaitConnected(t *testing.T, certificate tls.Certificate, pod *corev1.Pod) 
 	p := connect(t, certificate, idOf(pod))
 	p.subscribe(clusterType, nil, "*")
 	p.subscribe(listenerType, nil, "*")
-	eventually(t, soon, "the configuration", func(context.Context) error {
+	await.Eventually(t, soon, "the configuration", func(context.Context) error {
 		if err := p.Ended(); err != nil {
 			t.Fatal(err)
 		}

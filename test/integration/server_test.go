@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/openservicemesh/mesh-apiserver/test/await"
 	"github.com/openservicemesh/mesh-apiserver/test/integration/harness"
 )
 
@@ -64,7 +65,7 @@ func TestMetricsAreForPrometheus(t *testing.T) {
 func TestOpenAPINamesHaveNoSlash(t *testing.T) {
 	// The aggregator drops what it publishes for a server that has just been away,
 	// and asks for it again within a minute.
-	eventually(t, 2*soon, "the models of both versions", func(ctx context.Context) error {
+	await.Eventually(t, 2*soon, "the models of both versions", func(ctx context.Context) error {
 		var v2 struct{ Definitions map[string]any }
 		var v3 struct {
 			Components struct{ Schemas map[string]any }
@@ -93,7 +94,7 @@ func TestOpenAPINamesHaveNoSlash(t *testing.T) {
 // After an upgrade the aggregator names the models by the hash of the version
 // before for a minute, and it passes no redirect to today's on.
 func TestModelsAreServedUnderTheHashOfAnotherVersion(t *testing.T) {
-	eventually(t, 2*soon, "the models", func(ctx context.Context) error {
+	await.Eventually(t, 2*soon, "the models", func(ctx context.Context) error {
 		var models struct {
 			Components struct{ Schemas map[string]any }
 		}

@@ -18,6 +18,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/sidecar"
+	"github.com/openservicemesh/mesh-apiserver/test/await"
 	"github.com/openservicemesh/mesh-apiserver/test/integration/harness"
 )
 
@@ -84,14 +85,14 @@ func TestWithoutItsAdmissionPolicyTheSignerSignsNothing(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	eventually(t, soon, "a metric saying so", shows("mesh_identity_admission_bound 0"))
+	await.Eventually(t, soon, "a metric saying so", shows("mesh_identity_admission_bound 0"))
 	r := newRequest(t, pod, &x509.CertificateRequest{})
-	eventually(t, soon, "the request being taken", func(ctx context.Context) error { return r.send(ctx, host) })
+	await.Eventually(t, soon, "the request being taken", func(ctx context.Context) error { return r.send(ctx, host) })
 	unanswered(t, &r)
 	serves(t)
 
 	kubectl(t, "", "apply", "-f", manifest)
-	eventually(t, soon, "a metric saying that it is back", shows("mesh_identity_admission_bound 1"))
+	await.Eventually(t, soon, "a metric saying that it is back", shows("mesh_identity_admission_bound 1"))
 }
 
 func TestLostRootStopsIssuingUntilItIsRestored(t *testing.T) {
@@ -101,8 +102,8 @@ func TestLostRootStopsIssuingUntilItIsRestored(t *testing.T) {
 	identify(t, pod)
 	_, before := meshRoots(t)
 	restore := loseRoot(t)
-	eventually(t, soon, "a metric saying so", shows("mesh_identity_root_available 0"))
-	eventually(t, soon, "an Event saying why", func(ctx context.Context) error {
+	await.Eventually(t, soon, "a metric saying so", shows("mesh_identity_root_available 0"))
+	await.Eventually(t, soon, "an Event saying why", func(ctx context.Context) error {
 		events, err := host.EventsV1().Events(harness.SystemNamespace).List(ctx, metav1.ListOptions{})
 		if err != nil {
 			return err
@@ -116,15 +117,15 @@ func TestLostRootStopsIssuingUntilItIsRestored(t *testing.T) {
 	})
 	r := newRequest(t, pod, &x509.CertificateRequest{})
 	node := kubelet(t, nodeName)
-	eventually(t, soon, "the request being taken", func(ctx context.Context) error { return r.send(ctx, node) })
+	await.Eventually(t, soon, "the request being taken", func(ctx context.Context) error { return r.send(ctx, node) })
 	unanswered(t, &r)
 	serves(t)
 
 	if err := restore(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, soon, "a metric saying that it is back", shows("mesh_identity_root_available 1"))
-	eventually(t, soon, "an answer to what waited", r.answer)
+	await.Eventually(t, soon, "a metric saying that it is back", shows("mesh_identity_root_available 1"))
+	await.Eventually(t, soon, "an answer to what waited", r.answer)
 	if _, after := meshRoots(t); after != before {
 		t.Error("the published root is another")
 	}
@@ -141,7 +142,7 @@ func TestServerThatStartsWithoutItsRootServesAllButCertificates(t *testing.T) {
 	if err := server.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, soon, "a metric saying so", shows("mesh_identity_root_available 0"))
+	await.Eventually(t, soon, "a metric saying so", shows("mesh_identity_root_available 0"))
 	serves(t)
 	_, err := host.CoreV1().Pods(namespace).Create(t.Context(), &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{Name: "early"},
@@ -154,7 +155,7 @@ func TestServerThatStartsWithoutItsRootServesAllButCertificates(t *testing.T) {
 	if err := restore(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, soon, "a metric saying that it is back", shows("mesh_identity_root_available 1"))
+	await.Eventually(t, soon, "a metric saying that it is back", shows("mesh_identity_root_available 1"))
 	identify(t, newPod(t, namespace, "buyer", "bookbuyer"))
 	if _, after := meshRoots(t); after != before {
 		t.Error("the published root is another")
@@ -193,7 +194,7 @@ func TestAllOf110RequestsAtOnceAreAnswered(t *testing.T) {
 	node := kubelet(t, nodeName)
 	// kube-apiserver looks pods up in a cache: the last of them is to be there.
 	last := &requests[len(requests)-1]
-	eventually(t, soon, "a request being taken", func(ctx context.Context) error { return last.send(ctx, node) })
+	await.Eventually(t, soon, "a request being taken", func(ctx context.Context) error { return last.send(ctx, node) })
 	begin := time.Now()
 	var sending sync.WaitGroup
 	for i := range requests[:len(requests)-1] {
@@ -210,7 +211,7 @@ func TestAllOf110RequestsAtOnceAreAnswered(t *testing.T) {
 		if r.Name == "" {
 			continue
 		}
-		eventually(t, soon, "an answer", r.answer)
+		await.Eventually(t, soon, "an answer", r.answer)
 		if r.Status.CertificateChain == "" {
 			t.Errorf("%s: got conditions %+v, want Issued", r.Spec.PodName, r.Status.Conditions)
 		}

@@ -23,6 +23,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/openservicemesh/mesh-apiserver/apis/mesh/v1alpha1"
+	"github.com/openservicemesh/mesh-apiserver/test/await"
 	"github.com/openservicemesh/mesh-apiserver/test/integration/harness"
 )
 
@@ -57,7 +58,7 @@ func TestSoakTwentyRotationsOfTheServingPairFailNoRequest(t *testing.T) {
 		prepareExpiring(t)
 		for step := range 2 {
 			before := servingCertificate(t)
-			eventually(t, 2*time.Minute, fmt.Sprintf("rotation %d", rotation+step+1), func(context.Context) error {
+			await.Eventually(t, 2*time.Minute, fmt.Sprintf("rotation %d", rotation+step+1), func(context.Context) error {
 				now := servingCertificate(t)
 				if bytes.Equal(now, before) || !bytes.Equal(served(t, server.Address+":8443"), decodePEM(t, now)) {
 					return errors.New("the pair from before is served")
@@ -77,7 +78,7 @@ func prepareExpiring(t *testing.T) {
 	t.Helper()
 	certificate, key := expiringFrom(t, time.Now().Add(-5*time.Minute))
 	secrets := host.CoreV1().Secrets(harness.SystemNamespace)
-	eventually(t, soon, "the last rotation being over", func(ctx context.Context) error {
+	await.Eventually(t, soon, "the last rotation being over", func(ctx context.Context) error {
 		secret, err := secrets.Get(ctx, harness.ServingSecret, metav1.GetOptions{})
 		if err != nil {
 			return err
@@ -242,7 +243,7 @@ func TestSoakNamespaceOfAThousandPoliciesGoesWhileTheServerRestarts(t *testing.T
 	if err := server.Start(ctx); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, 2*time.Minute, "all policies without a finalizer being gone", func(ctx context.Context) error {
+	await.Eventually(t, 2*time.Minute, "all policies without a finalizer being gone", func(ctx context.Context) error {
 		left, err := policiesIn(namespace).List(ctx, metav1.ListOptions{})
 		if err == nil && len(left.Items) != held {
 			return fmt.Errorf("%d are left, want %d", len(left.Items), held)
@@ -255,7 +256,7 @@ func TestSoakNamespaceOfAThousandPoliciesGoesWhileTheServerRestarts(t *testing.T
 			t.Error(err)
 		}
 	}
-	eventually(t, 2*time.Minute, "the namespace being gone", func(ctx context.Context) error {
+	await.Eventually(t, 2*time.Minute, "the namespace being gone", func(ctx context.Context) error {
 		_, err := host.CoreV1().Namespaces().Get(ctx, namespace, metav1.GetOptions{})
 		if apierrors.IsNotFound(err) {
 			return nil

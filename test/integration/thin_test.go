@@ -6,8 +6,6 @@ package integration
 import (
 	"context"
 	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
@@ -21,6 +19,7 @@ import (
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/identity/root"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/xds/xdstest"
 	"github.com/openservicemesh/mesh-apiserver/test/integration/harness"
+	"github.com/openservicemesh/mesh-apiserver/test/pki"
 )
 
 // crowd makes proxies that know beforehand what to ask for, ACK all that comes and
@@ -41,7 +40,7 @@ func newCrowd(t *testing.T, like *proxy) *crowd {
 	if err != nil {
 		t.Fatal(err)
 	}
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	key, err := pki.NewKey()
 	if err != nil {
 		t.Fatal(err)
 	}

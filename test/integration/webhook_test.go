@@ -17,6 +17,8 @@ import (
 
 	admissionv1 "k8s.io/api/admission/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/openservicemesh/mesh-apiserver/test/await"
 )
 
 // webhook serves an administrator's webhook over TLS until the test ends, and
@@ -66,7 +68,7 @@ func TestValidatingWebhookRefusesAMeshPolicy(t *testing.T) {
 		return &admissionv1.AdmissionResponse{Result: &metav1.Status{Message: r.Name + " is not in our catalogue"}}
 	})
 	applyForTest(t, forPolicies("ValidatingWebhookConfiguration", namespace, hook))
-	eventually(t, soon, "a refusal with the webhook's words", func(ctx context.Context) error {
+	await.Eventually(t, soon, "a refusal with the webhook's words", func(ctx context.Context) error {
 		_, err := create(ctx, policiesIn(namespace), "deny")
 		if err == nil {
 			return errors.Join(errors.New("admitted"), policiesIn(namespace).Delete(ctx, "deny", metav1.DeleteOptions{}))
@@ -86,7 +88,7 @@ func TestMutatingWebhookChangesAMeshPolicy(t *testing.T) {
 			Patch: []byte(`[{"op": "add", "path": "/metadata/labels", "value": {"team": "books"}}]`)}
 	})
 	applyForTest(t, forPolicies("MutatingWebhookConfiguration", namespace, hook))
-	eventually(t, soon, "the webhook's label", func(ctx context.Context) error {
+	await.Eventually(t, soon, "the webhook's label", func(ctx context.Context) error {
 		policy, err := create(ctx, policiesIn(namespace), "deny")
 		if err != nil {
 			return err

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/xds"
+	"github.com/openservicemesh/mesh-apiserver/test/await"
 )
 
 // wire are connected proxies by a name, to see what goes to each of them.
@@ -38,7 +39,7 @@ func (w wire) sends(t *testing.T, change func() sent) {
 		since[name] = p.mark()
 	}
 	want := change()
-	eventually(t, soon, "what is to be sent", func(context.Context) error {
+	await.Eventually(t, soon, "what is to be sent", func(context.Context) error {
 		for name, p := range w {
 			if got := withoutViews(p.told(since[name])); !reflect.DeepEqual(got, want[name]) {
 				return fmt.Errorf("%s was sent %q, want %q", name, got, want[name])
@@ -76,7 +77,7 @@ func settled(t *testing.T) streams {
 	t.Helper()
 	var last streams
 	var since time.Time
-	eventually(t, soon, "the end of what goes to proxies", func(context.Context) error {
+	await.Eventually(t, soon, "the end of what goes to proxies", func(context.Context) error {
 		now := counters(t)
 		if !reflect.DeepEqual(now, last) {
 			last, since = now, time.Now()

@@ -23,6 +23,7 @@ import (
 
 	"github.com/openservicemesh/mesh-apiserver/apis/mesh/v1alpha1"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/xds/xdstest"
+	"github.com/openservicemesh/mesh-apiserver/test/await"
 	"github.com/openservicemesh/mesh-apiserver/test/integration/harness"
 )
 
@@ -65,14 +66,14 @@ func TestProxyIsToldOfServicesAndTheirEndpoints(t *testing.T) {
 	buyer.subscribe(clusterType, nil, "*")
 	buyer.subscribe(listenerType, nil, "*")
 	for _, name := range []string{"inbound", "outbound", s.listen} {
-		eventually(t, soon, "listener "+name, buyer.has(listenerType, name))
+		await.Eventually(t, soon, "listener "+name, buyer.has(listenerType, name))
 	}
 	buyer.subscribe(endpointType, nil, s.endpoints)
-	eventually(t, soon, "one endpoint", buyer.sees(s.endpoints, s.store.Status.PodIP))
+	await.Eventually(t, soon, "one endpoint", buyer.sees(s.endpoints, s.store.Status.PodIP))
 
 	second := run(t, newPod(t, s.namespace, "second", "bookstore", labelled("app", "bookstore")), nextAddress())
 	publish(t, s.namespace, s.service, s.store, second)
-	eventually(t, soon, "both endpoints", buyer.sees(s.endpoints, s.store.Status.PodIP, second.Status.PodIP))
+	await.Eventually(t, soon, "both endpoints", buyer.sees(s.endpoints, s.store.Status.PodIP, second.Status.PodIP))
 }
 
 // sees tells whether exactly these addresses are the endpoints by a name.
@@ -103,7 +104,7 @@ func TestProxyThatSaysItIsAnotherIsRefused(t *testing.T) {
 	s := newShop(t)
 	impostor := connect(t, s.atBuyer, idOf(s.store))
 	impostor.subscribe(listenerType, nil, "*")
-	eventually(t, soon, "the end of the stream", func(context.Context) error {
+	await.Eventually(t, soon, "the end of the stream", func(context.Context) error {
 		if impostor.Ended() == nil {
 			return errors.New("it goes on")
 		}
@@ -147,7 +148,7 @@ func TestReconnectedProxyIsSentNothingThatItHas(t *testing.T) {
 	first := connect(t, s.atBuyer, idOf(s.buyer))
 	first.subscribe(clusterType, nil, "*")
 	first.subscribe(listenerType, nil, "*")
-	eventually(t, soon, "the Service's listener", first.has(listenerType, s.listen))
+	await.Eventually(t, soon, "the Service's listener", first.has(listenerType, s.listen))
 	settled(t)
 	begun := witness.mark()
 	clusters, listeners := first.Versions(clusterType), first.Versions(listenerType)
@@ -159,10 +160,10 @@ func TestReconnectedProxyIsSentNothingThatItHas(t *testing.T) {
 	// What is asked for next is answered after that.
 	for _, name := range []string{"out/nowhere/nothing:1", "out/nowhere/nothing:2"} {
 		again.subscribe(endpointType, nil, name)
-		eventually(t, soon, "an answer", again.lacks(name))
+		await.Eventually(t, soon, "an answer", again.lacks(name))
 	}
 	// What changes meanwhile, by another test's end, is sent to everybody.
-	eventually(t, soon, "the witness being sent the same", func(context.Context) error {
+	await.Eventually(t, soon, "the witness being sent the same", func(context.Context) error {
 		changes := witness.told(begun)
 		for _, receipt := range again.told(0) {
 			if kind, _, _ := strings.Cut(receipt, " "); (kind == xdstest.Short(clusterType) || kind == xdstest.Short(listenerType)) && !slices.Contains(changes, receipt) {
@@ -180,15 +181,15 @@ func TestPolicyIsProgrammedWhenItsProxyHasAcknowledged(t *testing.T) {
 	store := follow(t, s.atStore, s.store)
 
 	kubectl(t, strings.ReplaceAll(readers, "namespace: bookbuyer, ", ""), "create", "-n", s.namespace, "-f", "-")
-	eventually(t, soon, "Programmed=True", programmed(s.namespace, metav1.ConditionTrue, ""))
+	await.Eventually(t, soon, "Programmed=True", programmed(s.namespace, metav1.ConditionTrue, ""))
 
 	store.Refuse(routeType, "this Envoy takes no such route")
 	kubectl(t, "", "patch", "mp", "-n", s.namespace, "readers", "--type=json", "-p", `[{"op":"replace","path":"/spec/rules/0/to/0/http/methods","value":["POST"]}]`)
-	eventually(t, soon, "Programmed=False", programmed(s.namespace, metav1.ConditionFalse, "this Envoy takes no such route"))
+	await.Eventually(t, soon, "Programmed=False", programmed(s.namespace, metav1.ConditionFalse, "this Envoy takes no such route"))
 
 	store.Refuse(routeType, "")
 	kubectl(t, "", "patch", "mp", "-n", s.namespace, "readers", "--type=json", "-p", `[{"op":"replace","path":"/spec/rules/0/to/0/http/methods","value":["PUT"]}]`)
-	eventually(t, soon, "Programmed=True", programmed(s.namespace, metav1.ConditionTrue, ""))
+	await.Eventually(t, soon, "Programmed=True", programmed(s.namespace, metav1.ConditionTrue, ""))
 	row := strings.Fields(kubectl(t, "", "get", "-n", s.namespace, "mp", "readers", "--no-headers"))
 	if got, want := strings.Join(row[:len(row)-1], " "), "readers Allow Enforce Service/bookstore 1 True 1/1"; got != want {
 		t.Errorf("got row %q, want %q", got, want)

@@ -36,7 +36,7 @@ func TestAnEntryThatNamesNoPortMakesEveryPortStrict(t *testing.T) {
 		"":                       true,
 		"9091=Permissive 9092=x": false, // one entry, whose mode is unknown: port 9091 alone is Strict
 	} {
-		objects := worldtest.Load(t, "testdata/unreadable-annotations.in.yaml")
+		objects := worldtest.Load(t, "../testdata/features/unreadable-annotations/in.yaml")
 		w := worldtest.World(withPorts(objects, value)...)
 		seen := false
 		for _, view := range w.Views() {
@@ -71,7 +71,7 @@ func withPorts(objects []metav1.Object, value string) []metav1.Object {
 
 // However many and long the names, what lets the callers in is in the Event.
 func TestANoticeOfRefusedCallersNamesTheirRemedy(t *testing.T) {
-	objects := worldtest.Load(t, "testdata/callers-outside.in.yaml")
+	objects := worldtest.Load(t, "../testdata/features/callers-outside/in.yaml")
 	w := worldtest.World(objects...)
 	for i := range 20 {
 		configuration := &admissionregistrationv1.ValidatingWebhookConfiguration{}

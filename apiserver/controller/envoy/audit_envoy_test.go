@@ -19,6 +19,7 @@ import (
 // TestEnvoyAuditsAndChangesNoVerdict has a real Envoy with Audit policies on
 // an open HTTP port and an open TCP port push what its shadow rules counted.
 func TestEnvoyAuditsAndChangesNoVerdict(t *testing.T) {
+	t.Parallel()
 	anonymousDeny := model.Rule{Name: "shop/no-admin/paths", To: []model.Match{{Kind: model.MatchHTTP, Paths: []model.PathMatch{{Type: model.ValueExact, Value: "/admin"}}}}}
 	readers := model.Rule{Name: "shop/readers/0", From: []model.Source{{Authenticated: true}}, To: []model.Match{{Kind: model.MatchAny}}}
 	audit := model.Audit{

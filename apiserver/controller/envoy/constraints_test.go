@@ -115,7 +115,7 @@ func walk(t *testing.T, m protoreflect.Message, visit func(protoreflect.Message)
 func TestInboundListenerNamesAllOfItsView(t *testing.T) {
 	seen := 0
 	for name, in := range readInputs(t) {
-		if in.Workload == nil {
+		if len(in.Workloads) == 0 {
 			continue
 		}
 		t.Run(name, func(t *testing.T) {

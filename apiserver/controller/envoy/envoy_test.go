@@ -6,6 +6,7 @@
 package envoy
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -26,32 +27,55 @@ import (
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
 )
 
-// TestEnvoyAcceptsWhatItIsTold gives each golden to the real Envoy, in static
-// form.
+// TestEnvoyAcceptsWhatItIsTold gives each golden and each feature to the real
+// Envoy, in static form.
 func TestEnvoyAcceptsWhatItIsTold(t *testing.T) {
 	binary := envoytest.Binary(t)
 	for name, in := range readInputs(t) {
-		t.Run(name, func(t *testing.T) {
-			pod := newTestPod(t)
-			params := testPod()
-			if in.Bootstrap != nil {
-				params = *in.Bootstrap
-			}
-			config, err := bootstrapConfig(params)
-			if err != nil {
-				t.Fatal(err)
-			}
-			for _, r := range in.resources(t, pod.Roots) {
-				// Two views may have a resource of one name.
-				embed(t, config.StaticResources, strings.TrimSuffix(r.Name+"@"+r.View, "@"), r)
-			}
-			b, err := messageYAML(config)
-			if err != nil {
-				t.Fatal(err)
-			}
-			pod.Accepts(t, binary, b)
-		})
+		for i, one := range in.proxies() {
+			t.Run(fmt.Sprint(name, " ", i), func(t *testing.T) {
+				t.Parallel()
+				one.acceptedBy(t, binary)
+			})
+		}
 	}
+}
+
+// proxies divides an input among as many as it has workloads, since a proxy has
+// one. The first has all else as well.
+func (in input) proxies() []input {
+	if len(in.Workloads) < 2 {
+		return []input{in}
+	}
+	first := in
+	first.Workloads = in.Workloads[:1]
+	all := []input{first}
+	for i := range in.Workloads[1:] {
+		all = append(all, input{Mesh: in.Mesh, Workloads: in.Workloads[i+1 : i+2]})
+	}
+	return all
+}
+
+func (in input) acceptedBy(t *testing.T, binary string) {
+	t.Helper()
+	pod := newTestPod(t)
+	params := testPod()
+	if in.Bootstrap != nil {
+		params = *in.Bootstrap
+	}
+	config, err := bootstrapConfig(params)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range in.resources(t, pod.Roots) {
+		// Two views may have a resource of one name.
+		embed(t, config.StaticResources, strings.TrimSuffix(r.Name+"@"+r.View, "@"), r)
+	}
+	b, err := messageYAML(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pod.Accepts(t, binary, b)
 }
 
 func newTestPod(t *testing.T) envoytest.Pod {

@@ -26,6 +26,7 @@ var notNormal = []string{
 // TestEnvoyHandsOnAPathAsItWasSent: without a rule about paths that is enforced no
 // proxy looks at them, on either side.
 func TestEnvoyHandsOnAPathAsItWasSent(t *testing.T) {
+	t.Parallel()
 	app := startRecorder(t)
 	access := denyOf(model.Match{Hosts: []string{"secret.example.com"}})
 	access.Audit = &model.Audit{Deny: denyOf(model.Match{Paths: []model.PathMatch{{Type: model.ValuePathPrefix, Value: "/"}}}).Deny, DenyPolicies: []string{"shop/p"}}
@@ -43,6 +44,7 @@ func TestEnvoyHandsOnAPathAsItWasSent(t *testing.T) {
 // TestEnvoyRefusesAPathThatIsNotInNormalForm where a rule names paths: by 400,
 // whatever the rule says, and the log tells why.
 func TestEnvoyRefusesAPathThatIsNotInNormalForm(t *testing.T) {
+	t.Parallel()
 	anyCaller := []model.Source{{Anonymous: true}, {Authenticated: true}}
 	rule := func(m model.Match) []model.Rule {
 		return []model.Rule{{Name: "shop/p/0", From: anyCaller, To: []model.Match{m}}}
@@ -88,6 +90,7 @@ var spellings = []string{
 // several versions and with lines that end in several ways. What comes to the
 // application is what no server takes for the path.
 func TestEnvoyLetsNoSpellingOfADeniedPathPass(t *testing.T) {
+	t.Parallel()
 	app := startRecorder(t)
 	p := startPair(t, app.port, pairOptions{access: denyOf(model.Match{Paths: []model.PathMatch{{Type: model.ValuePathPrefix, Value: "/admin/keys"}}})})
 	forms := []string{
@@ -140,6 +143,7 @@ func asLenientServersDo(p string) string {
 // TestEnvoyRefusesAHostThatIsNone by 400, with rules about hosts and without, and
 // the log tells why.
 func TestEnvoyRefusesAHostThatIsNone(t *testing.T) {
+	t.Parallel()
 	for name, access := range map[string]model.Access{
 		"no rule":              {},
 		"a Deny by host":       denyOf(model.Match{Hosts: []string{"secret.example.com"}}),
@@ -169,6 +173,7 @@ func TestEnvoyRefusesAHostThatIsNone(t *testing.T) {
 
 // TestEnvoyTakesEveryHostThatIsOne.
 func TestEnvoyTakesEveryHostThatIsOne(t *testing.T) {
+	t.Parallel()
 	app := startRecorder(t)
 	p := startPair(t, app.port, pairOptions{})
 	for _, host := range []string{"shop", "SHOP.example.com.", "my_shop:8080", "10.0.0.1", "[fd00::1]:80", "a~b", "xn--bcher-kva.example"} {
@@ -187,6 +192,7 @@ func TestEnvoyTakesEveryHostThatIsOne(t *testing.T) {
 
 // TestEnvoyLogsARefusedGRPCCall, whose answer has the status 200.
 func TestEnvoyLogsARefusedGRPCCall(t *testing.T) {
+	t.Parallel()
 	e := startInbound(t, testMesh, nil, shopAccess())
 	request, err := http.NewRequest(http.MethodPost, e.web+"/shop.Books/Sell", http.NoBody)
 	if err != nil {

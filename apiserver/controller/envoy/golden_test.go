@@ -6,6 +6,7 @@ package envoy
 import (
 	"bytes"
 	"flag"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -22,40 +23,53 @@ var update = flag.Bool("update", false, "write testdata/*.out.yaml anew")
 
 const testRoots = "-----BEGIN CERTIFICATE-----\nMIIBgDCC\n-----END CERTIFICATE-----\n"
 
-// input is a testdata/*.in.yaml: a mesh and one thing of it.
+// input is a mesh and things of it: a testdata/*.in.yaml, for what no object comes
+// to, or the model.yaml of a feature.
 type input struct {
 	Mesh      model.Mesh
-	Common    bool
-	Service   *model.Service
-	Headless  *model.Headless
-	Account   *model.Account
+	Services  []model.Service
+	Headless  []model.Headless
+	Accounts  []model.Account
 	Direct    *model.Direct
-	Workload  *model.Workload
+	Workloads []workload
 	Bootstrap *BootstrapParams
+
+	// What else a feature's model.yaml holds is not read here.
+	Seen map[string]any
+}
+
+type workload struct {
+	Workload model.Workload
+	Labels   map[string]string
 }
 
 func (in input) resources(t *testing.T, roots []byte) []Resource {
 	t.Helper()
-	var rs []Resource
-	var err error
-	switch {
-	case in.Common:
-		rs, err = Common(roots)
-	case in.Service != nil:
-		rs = serviceResources(t, *in.Service)
-	case in.Headless != nil:
-		rs, err = Headless(in.Mesh, *in.Headless)
-	case in.Account != nil:
-		rs, err = Account(in.Mesh, *in.Account)
-	case in.Direct != nil:
-		rs, err = Direct(in.Mesh, *in.Direct)
-	case in.Workload != nil:
-		rs, err = Workload(in.Mesh, *in.Workload, roots, nil)
+	var all []Resource
+	add := func(rs []Resource, err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, rs...)
 	}
-	if err != nil {
-		t.Fatal(err)
+	for _, s := range in.Services {
+		add(serviceResources(t, s), nil)
 	}
-	return rs
+	for _, h := range in.Headless {
+		add(Headless(in.Mesh, h))
+	}
+	for _, account := range in.Accounts {
+		add(Account(in.Mesh, account))
+	}
+	if in.Direct != nil {
+		add(Common(roots))
+		add(Direct(in.Mesh, *in.Direct))
+	}
+	for _, w := range in.Workloads {
+		add(Workload(in.Mesh, w.Workload, roots, nil))
+	}
+	return all
 }
 
 // serviceResources are all of a Service, sorted as if they were made in one go.
@@ -108,9 +122,22 @@ func testFiles(t *testing.T) Files {
 	return files
 }
 
+// readInputs gives those of this package, and the features by their names.
 func readInputs(t *testing.T) map[string]input {
 	t.Helper()
-	files, err := filepath.Glob("testdata/*.in.yaml")
+	inputs := readFiles(t, "../testdata/features/*/model.yaml", func(file string) string { return filepath.Base(filepath.Dir(file)) })
+	maps.Copy(inputs, readGoldens(t))
+	return inputs
+}
+
+func readGoldens(t *testing.T) map[string]input {
+	t.Helper()
+	return readFiles(t, "testdata/*.in.yaml", func(file string) string { return strings.TrimSuffix(filepath.Base(file), ".in.yaml") })
+}
+
+func readFiles(t *testing.T, pattern string, name func(file string) string) map[string]input {
+	t.Helper()
+	files, err := filepath.Glob(pattern)
 	if err != nil || len(files) == 0 {
 		t.Fatalf("find inputs: %v, %v", files, err)
 	}
@@ -124,13 +151,13 @@ func readInputs(t *testing.T) map[string]input {
 		if err := yaml.UnmarshalStrict(b, &in); err != nil {
 			t.Fatalf("%s: %v", f, err)
 		}
-		inputs[strings.TrimSuffix(filepath.Base(f), ".in.yaml")] = in
+		inputs[name(f)] = in
 	}
 	return inputs
 }
 
 func TestGolden(t *testing.T) {
-	for name, in := range readInputs(t) {
+	for name, in := range readGoldens(t) {
 		t.Run(name, func(t *testing.T) {
 			got := in.render(t)
 			file := filepath.Join("testdata", name+".out.yaml")

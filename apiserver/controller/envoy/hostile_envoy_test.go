@@ -166,6 +166,7 @@ func requestFor(path string, headers ...string) string {
 // TestEnvoyDeniesAHeaderHoweverOftenItIsSaid: a header may stand in a request
 // several times, and applications take the first or the last.
 func TestEnvoyDeniesAHeaderHoweverOftenItIsSaid(t *testing.T) {
+	t.Parallel()
 	h := newHostile(t, denyOf(model.Match{Headers: []model.HeaderMatch{{Name: "x-role", Value: "admin"}}}))
 	if got := h.send(t, requestFor("/", "X-Role: reader")); got != "200 OK" {
 		t.Errorf("another value: %s", got)
@@ -186,6 +187,7 @@ func TestEnvoyDeniesAHeaderHoweverOftenItIsSaid(t *testing.T) {
 // TestEnvoyAdmitsAHeaderOnlyIfItSaysNothingElse: a caller that may say one
 // tenant's name could else say another's beside it.
 func TestEnvoyAdmitsAHeaderOnlyIfItSaysNothingElse(t *testing.T) {
+	t.Parallel()
 	longest := strings.Repeat("abcdefgh", 512)
 	h := newHostile(t, model.Access{Closed: true, Allow: []model.Rule{
 		{Name: "shop/p/0", From: []model.Source{{Anonymous: true}}, To: []model.Match{{Kind: model.MatchHTTP, Headers: []model.HeaderMatch{{Name: "x-team", Value: "books"}}}}},
@@ -213,6 +215,7 @@ func TestEnvoyAdmitsAHeaderOnlyIfItSaysNothingElse(t *testing.T) {
 
 // TestEnvoyDeniesAMethodInAnyCase: some frameworks take them for one.
 func TestEnvoyDeniesAMethodInAnyCase(t *testing.T) {
+	t.Parallel()
 	h := newHostile(t, denyOf(model.Match{Methods: []string{"DELETE"}}))
 	// As between proxies: over HTTP/1.1 Envoy takes the known methods alone.
 	http2 := &http.Protocols{}
@@ -237,6 +240,7 @@ func TestEnvoyDeniesAMethodInAnyCase(t *testing.T) {
 // TestEnvoyReadsAHostAsNoApplicationCanReadItOtherwise: some drop what follows a
 // colon, be it a port or not.
 func TestEnvoyReadsAHostAsNoApplicationCanReadItOtherwise(t *testing.T) {
+	t.Parallel()
 	hosts := model.Match{Kind: model.MatchHTTP, Hosts: []string{"shop", "*.example.com"}}
 	allow := newHostile(t, model.Access{Closed: true, Allow: []model.Rule{{Name: "shop/p/0", From: []model.Source{{Anonymous: true}}, To: []model.Match{hosts}}}})
 	deny := newHostile(t, denyOf(hosts))
@@ -255,6 +259,7 @@ func TestEnvoyReadsAHostAsNoApplicationCanReadItOtherwise(t *testing.T) {
 }
 
 func TestEnvoyDeniesGRPCInItsFormForBrowsersToo(t *testing.T) {
+	t.Parallel()
 	h := newHostile(t, model.Access{Deny: []model.Rule{{Name: "shop/p/0", To: []model.Match{{Kind: model.MatchGRPC}}}}})
 	for content, served := range map[string]int64{
 		"application/grpc": 0, "application/grpc+proto": 0, "Application/GRPC; x=1": 0,
@@ -271,6 +276,7 @@ func TestEnvoyDeniesGRPCInItsFormForBrowsersToo(t *testing.T) {
 
 // TestEnvoyIsSteeredByNoRequest sends what Envoy obeys from those that it trusts.
 func TestEnvoyIsSteeredByNoRequest(t *testing.T) {
+	t.Parallel()
 	h := newHostile(t, model.Access{})
 	for _, trust := range []string{"X-Any: 1", "X-Forwarded-For: 10.0.0.1", "X-Forwarded-For: 127.0.0.1", "X-Envoy-Internal: true"} {
 		before := h.served.Load()
@@ -295,6 +301,7 @@ func TestEnvoyIsSteeredByNoRequest(t *testing.T) {
 
 // TestEnvoyHandsOnNothingThatTwoServersMayReadDifferently: or they are made one.
 func TestEnvoyHandsOnNothingThatTwoServersMayReadDifferently(t *testing.T) {
+	t.Parallel()
 	h := newHostile(t, model.Access{})
 	before := h.served.Load()
 	for request, want := range map[string]string{
@@ -330,6 +337,7 @@ func TestEnvoyHandsOnNothingThatTwoServersMayReadDifferently(t *testing.T) {
 // TestEnvoyHoldsBackWhatFollowsAWebSocketThatIsNotOne: an application that does
 // not know WebSockets would take it for a request that nobody has looked at.
 func TestEnvoyHoldsBackWhatFollowsAWebSocketThatIsNotOne(t *testing.T) {
+	t.Parallel()
 	h := newHostile(t, denyOf(model.Match{Paths: []model.PathMatch{{Type: model.ValuePathPrefix, Value: "/admin"}}}))
 	const hidden = "GET /admin HTTP/1.1\r\nHost: x\r\n\r\n"
 	for _, path := range []string{"/books", "/slow", "/fails"} {
@@ -353,6 +361,7 @@ func denyOf(m model.Match) model.Access {
 // TestEnvoyKeepsATrailerATrailer: a Deny by a header does not look at trailers, so
 // none may become a header on its way.
 func TestEnvoyKeepsATrailerATrailer(t *testing.T) {
+	t.Parallel()
 	h := newHostile(t, denyOf(model.Match{Headers: []model.HeaderMatch{{Name: "x-role", Value: "admin"}}}))
 	request := "POST / HTTP/1.1\r\nHost: shop\r\nTransfer-Encoding: chunked\r\nTrailer: X-Role\r\nConnection: close\r\n\r\n1\r\na\r\n0\r\nX-Role: admin\r\n\r\n"
 	if got := h.send(t, request); got != "200 OK" {

@@ -22,6 +22,7 @@ const nothing = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 // TestEnvoyIgnoresAnUpgradeAsServersDo: the application gets the request without the
 // offer, whatever is offered but a WebSocket.
 func TestEnvoyIgnoresAnUpgradeAsServersDo(t *testing.T) {
+	t.Parallel()
 	app := startRecorder(t)
 	p := startPair(t, app.port, pairOptions{})
 	for _, address := range []string{p.caller, p.outside} {
@@ -46,6 +47,7 @@ func TestEnvoyIgnoresAnUpgradeAsServersDo(t *testing.T) {
 // TestEnvoyCarriesAWebSocket, alone or offered beside others, in any case, and the
 // refusal of one.
 func TestEnvoyCarriesAWebSocket(t *testing.T) {
+	t.Parallel()
 	app := startRecorder(t)
 	p := startPair(t, app.port, pairOptions{})
 	for _, address := range []string{p.caller, p.outside} {
@@ -71,6 +73,7 @@ func TestEnvoyCarriesAWebSocket(t *testing.T) {
 // response (docs/operations.md, "Limits today"), and tells the sender of more by 431,
 // the receiver by 502.
 func TestEnvoyTakesWhatTheDocsPromise(t *testing.T) {
+	t.Parallel()
 	app := startRecorder(t)
 	p := startPair(t, app.port, pairOptions{})
 	many := func(n int) string { return strings.Repeat("x: 1\r\n", n) }
@@ -100,6 +103,7 @@ func TestEnvoyTakesWhatTheDocsPromise(t *testing.T) {
 // TestEnvoyKeepsWhatHTTP1Says where it travels as HTTP/1.1: names of headers as they
 // were written, the reason of a status, and early hints.
 func TestEnvoyKeepsWhatHTTP1Says(t *testing.T) {
+	t.Parallel()
 	app := startRecorder(t)
 	declared := startPair(t, app.port, pairOptions{})
 	detected := startPair(t, app.port, pairOptions{protocol: model.ProtocolDetect})
@@ -132,6 +136,7 @@ func TestEnvoyKeepsWhatHTTP1Says(t *testing.T) {
 // TestEnvoyLetsTheApplicationSayWhetherItWantsTheBody: no proxy answers
 // Expect: 100-continue, or takes it away.
 func TestEnvoyLetsTheApplicationSayWhetherItWantsTheBody(t *testing.T) {
+	t.Parallel()
 	app := listen(t)
 	expected := make(chan bool, 1)
 	go func() {
@@ -200,6 +205,7 @@ func TestEnvoyLetsTheApplicationSayWhetherItWantsTheBody(t *testing.T) {
 
 // TestEnvoyServesHTTP10WithoutAHost: the application gets a name that no host has.
 func TestEnvoyServesHTTP10WithoutAHost(t *testing.T) {
+	t.Parallel()
 	app := startRecorder(t)
 	p := startPair(t, app.port, pairOptions{})
 	for _, address := range []string{p.caller, p.outside} {
@@ -217,6 +223,7 @@ func TestEnvoyServesHTTP10WithoutAHost(t *testing.T) {
 // TestEnvoyDiffersFromAServiceWithoutTheMeshAsTheDocsSay is about docs/compatibility.md:
 // each request is answered as it says, and does not come to the application.
 func TestEnvoyDiffersFromAServiceWithoutTheMeshAsTheDocsSay(t *testing.T) {
+	t.Parallel()
 	app := startRecorder(t)
 	p := startPair(t, app.port, pairOptions{})
 	for name, c := range map[string]struct{ request, want string }{

@@ -21,6 +21,7 @@ import (
 // TestEnvoyLosesNoRequestToAServerThatEndsIdleConnections: it ends them after
 // 101 ms, and each caller sends a request every 100 ms.
 func TestEnvoyLosesNoRequestToAServerThatEndsIdleConnections(t *testing.T) {
+	t.Parallel()
 	app := listen(t)
 	server := &http.Server{IdleTimeout: 101 * time.Millisecond, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(w, r.Body)
@@ -66,6 +67,7 @@ func TestEnvoyLosesNoRequestToAServerThatEndsIdleConnections(t *testing.T) {
 // TestEnvoySendsNoRequestTwiceThatAnApplicationHasSeen unless its method says that it
 // may be served twice: the application reads each and ends the connection.
 func TestEnvoySendsNoRequestTwiceThatAnApplicationHasSeen(t *testing.T) {
+	t.Parallel()
 	app := listen(t)
 	var seen atomic.Int64
 	go func() {
@@ -106,6 +108,7 @@ func TestEnvoySendsNoRequestTwiceThatAnApplicationHasSeen(t *testing.T) {
 // TestEnvoyPassesOnAnUploadThatIsTooLargeToKeep: a body is kept for a retry only up
 // to the buffer's limit.
 func TestEnvoyPassesOnAnUploadThatIsTooLargeToKeep(t *testing.T) {
+	t.Parallel()
 	app := listen(t)
 	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		n, err := io.Copy(io.Discard, r.Body)

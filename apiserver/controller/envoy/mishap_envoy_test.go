@@ -41,6 +41,7 @@ var hasty = []string{"abc", "abcdef", "hello\n", "\x00\x01\x02\x03\x04\x05", "GE
 // nothing is lost of a client that closes, or closes one half, right after it has
 // sent.
 func TestEnvoyCarriesWhatAHastyClientSendsToADeclaredPort(t *testing.T) {
+	t.Parallel()
 	e := startSniffing(t, model.ProtocolTCP)
 	const each = 20
 	for range each {
@@ -61,6 +62,7 @@ func TestEnvoyCarriesWhatAHastyClientSendsToADeclaredPort(t *testing.T) {
 // protocol is known loses what it has sent, and each one is counted and told to
 // the control plane, by the Service's port.
 func TestEnvoyLosesNoConnectionSilentlyWhereItDetects(t *testing.T) {
+	t.Parallel()
 	e := startSniffing(t, model.ProtocolDetect)
 	const each = 20
 	for range each {
@@ -82,6 +84,7 @@ func TestEnvoyLosesNoConnectionSilentlyWhereItDetects(t *testing.T) {
 // TestEnvoyTakesTextForTCPAtItsFirstByte: what begins no method of HTTP does not
 // have to wait, and is not lost when the client closes later.
 func TestEnvoyTakesTextForTCPAtItsFirstByte(t *testing.T) {
+	t.Parallel()
 	e := startSniffing(t, model.ProtocolDetect, func(l *listenerv3.Listener) { l.ListenerFiltersTimeout = dur(time.Hour) })
 	for _, text := range []string{"abcdef", "hello", "\x00\x01", "*1", "{\"level\":", "EHLO"} {
 		conn := e.dial(t, e.port)
@@ -104,6 +107,7 @@ func TestEnvoyTakesTextForTCPAtItsFirstByte(t *testing.T) {
 // TestEnvoyTellsOfTLSOnAPortOfHTTP: a client that makes TLS by itself on a port
 // that is declared as HTTP is ended, and the control plane is told.
 func TestEnvoyTellsOfTLSOnAPortOfHTTP(t *testing.T) {
+	t.Parallel()
 	for _, protocol := range []model.Protocol{model.ProtocolHTTP1, model.ProtocolHTTP2, model.ProtocolGRPC} {
 		t.Run(string(protocol), func(t *testing.T) {
 			e := startSniffing(t, protocol)
@@ -127,6 +131,7 @@ func TestEnvoyTellsOfTLSOnAPortOfHTTP(t *testing.T) {
 // TestEnvoyLosesNoConnectionSilentlyAtAPermissivePort: the same at the callee,
 // where the proxy looks for TLS, and by the pod's port.
 func TestEnvoyLosesNoConnectionSilentlyAtAPermissivePort(t *testing.T) {
+	t.Parallel()
 	e := startPermissive(t)
 	const each = 20
 	for range each {

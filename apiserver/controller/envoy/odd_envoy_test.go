@@ -105,6 +105,7 @@ var oddAnswers = map[string]string{
 // connection, in either direction. Twelve are in flight, one odd one comes, and
 // all twelve get their answers.
 func TestEnvoyLetsOneOddRequestBreakNoOther(t *testing.T) {
+	t.Parallel()
 	app := startOddApplication(t)
 	p := startPair(t, portOf(app.listener), pairOptions{protocol: model.ProtocolHTTP1})
 	for name, request := range oddRequests {

@@ -31,6 +31,7 @@ import (
 // TestEnvoyAsksByGRPCAndTCPWhenTheKubeletAsks holds that an answer is that of the
 // moment, not of an earlier one: the first after the application starts or stops.
 func TestEnvoyAsksByGRPCAndTCPWhenTheKubeletAsks(t *testing.T) {
+	t.Parallel()
 	states := health.NewServer()
 	long := strings.Repeat("shop.", 4000) + "Books"
 	for _, service := range []string{"shop.Books", long} {
@@ -84,6 +85,7 @@ func TestEnvoyAsksByGRPCAndTCPWhenTheKubeletAsks(t *testing.T) {
 // TestEnvoySendsTheProbeAndNothingOfWhatACallerAdds holds that the application sees
 // the probe's own request, whatever a caller of the port of probes sends.
 func TestEnvoySendsTheProbeAndNothingOfWhatACallerAdds(t *testing.T) {
+	t.Parallel()
 	app := newProbedApp(t)
 	app.redirect = func(int) (string, int) { return "/ok", http.StatusFound }
 	port := portOf(app.plain.Listener)

@@ -37,6 +37,7 @@ const probeTimeout = 20 * time.Second
 // does, by itself and by the proxy, and holds that the verdict is the same, and that
 // the application has seen the same requests.
 func TestEnvoyProbesMeanWhatTheyMeanWithoutTheMesh(t *testing.T) {
+	t.Parallel()
 	app := newProbedApp(t)
 	plain, secure := app.plain.Listener.Addr().String(), app.secure.Listener.Addr().String()
 	port, securePort := portOf(app.plain.Listener), portOf(app.secure.Listener)

@@ -16,6 +16,7 @@ import (
 
 // TestEnvoyReadsALocationAsTheKubeletDoes makes redirects of pieces of URLs.
 func TestEnvoyReadsALocationAsTheKubeletDoes(t *testing.T) {
+	t.Parallel()
 	app := newProbedApp(t)
 	port := portOf(app.plain.Listener)
 	at := app.plain.Listener.Addr().String()

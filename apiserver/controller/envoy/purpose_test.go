@@ -5,6 +5,7 @@ package envoy
 
 import (
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -14,11 +15,12 @@ import (
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/model"
 )
 
-// Each case is what DATAPLANE.md, "Set on purpose", says, in its words; the
-// golden that shows it; and what is there.
+// Each case is what DATAPLANE.md, "Set on purpose", says, in its words; the part of
+// a feature, or the golden, that shows it; and what is there.
 func TestEverythingSetOnPurposeIsInAGolden(t *testing.T) {
-	const http1, http2 = "service-http1-travels-as-http2", "service-grpc-dual-stack"
-	const open, tcp = "workload-open", "workload-tcp-ends-with-its-certificate"
+	const http1, http2, common = "base/outbound", "service-grpc-dual-stack/outbound", "base/common"
+	texts := map[string]string{}
+	const open, tcp = "base/inbound", "workload-tcp-ends-with-its-certificate/inbound"
 	for _, c := range []struct {
 		line, golden string
 		// want begins with "!" where it is what must not be there.
@@ -33,7 +35,7 @@ func TestEverythingSetOnPurposeIsInAGolden(t *testing.T) {
 			"name: websocket\n      route:\n        cluster: inbound/http1\n        idle_timeout: 0s",
 			"stream_idle_timeout: 300s",
 		}},
-		{"circuit breakers at their maximum unless asked, towards the application", "common", []string{
+		{"circuit breakers at their maximum unless asked, towards the application", common, []string{
 			"max_connections: 4294967295", "max_pending_requests: 4294967295", "max_requests: 4294967295", "max_retries: 4294967295",
 		}},
 		{"circuit breakers at their maximum unless asked", http1, []string{
@@ -46,32 +48,32 @@ func TestEverythingSetOnPurposeIsInAGolden(t *testing.T) {
 		{"websocket upgrade, outbound", http1, []string{"upgrade_type: websocket"}},
 		{"an invalid message ends its own stream", open, []string{"override_stream_error_on_invalid_http_message: true"}},
 		{"an invalid message ends its own stream, outbound", http1, []string{"override_stream_error_on_invalid_http_message: true"}},
-		{"an invalid message ends its own stream, towards the application", "common", []string{"override_stream_error_on_invalid_http_message: true"}},
+		{"an invalid message ends its own stream, towards the application", common, []string{"override_stream_error_on_invalid_http_message: true"}},
 		{"server header passed through", open, []string{"server_header_transformation: PASS_THROUGH"}},
 		{"server header passed through, outbound", http1, []string{"server_header_transformation: PASS_THROUGH"}},
 		{"HTTP/1.0 and trailers", open, []string{"accept_http_10: true", "enable_trailers: true"}},
 		{"HTTP/1.0 and trailers, outbound", http1, []string{"accept_http_10: true", "enable_trailers: true"}},
-		{"trailers, towards the application", "common", []string{"enable_trailers: true"}},
+		{"trailers, towards the application", common, []string{"enable_trailers: true"}},
 		// Envoy makes trace headers its own where it traces.
 		{"request id and trace headers kept", open, []string{"preserve_external_request_id: true", "!tracing:", "!request_headers_to_remove", "!generate_request_id"}},
 		{"request id and trace headers kept, outbound", http1, []string{"preserve_external_request_id: true", "!tracing:", "!request_headers_to_remove", "!generate_request_id"}},
 		{"header case kept for HTTP/1.1", open, []string{"envoy.http.stateful_header_formatters.preserve_case"}},
-		{"header case kept for HTTP/1.1, towards the application", "common", []string{"envoy.http.stateful_header_formatters.preserve_case"}},
+		{"header case kept for HTTP/1.1, towards the application", common, []string{"envoy.http.stateful_header_formatters.preserve_case"}},
 		{"default retry of what no application has seen", http2, []string{"      retry_on: connect-failure,refused-stream,reset-before-request\n    routes:"}},
 		{"default retry of what no application has seen, inbound", open, []string{"      retry_on: connect-failure,refused-stream,reset-before-request\n    routes:", "!previous_hosts"}},
 		{"and of what may be served twice", http2, []string{"regex: GET|HEAD|OPTIONS|PUT|DELETE\n", "retry_on: connect-failure,refused-stream,reset-before-request,reset\n"}},
 		{"no proxy rewrites a path", open, []string{"normalize_path: false", "!merge_slashes", "path_with_escaped_slashes_action: KEEP_UNCHANGED", "!name: path-not-normal"}},
 		{"no proxy rewrites a path, outbound", http1, []string{"normalize_path: false", "!merge_slashes", "path_with_escaped_slashes_action: KEEP_UNCHANGED"}},
-		{"where a path rule exists, the server's proxy answers 400 to a path that differs from its normal form", "workload-allow-of-http-leaves-tcp-closed", []string{"name: path-not-normal"}},
+		{"where a path rule exists, the server's proxy answers 400 to a path that differs from its normal form", "workload-allow-of-http-leaves-tcp-closed/inbound", []string{"name: path-not-normal"}},
 		{"an authority that is no host is answered 400", open, []string{"name: no-host"}},
-		{"escaped slashes decoded by MeshConfig", "workload-by-what-meshconfig-says", []string{"path_with_escaped_slashes_action: UNESCAPE_AND_FORWARD"}},
+		{"escaped slashes decoded by MeshConfig", "workload-by-what-meshconfig-says/inbound", []string{"path_with_escaped_slashes_action: UNESCAPE_AND_FORWARD"}},
 		// ALLOW is what Envoy does where nothing is said.
 		{"underscores in headers", open, []string{"!headers_with_underscores_action"}},
 		{"underscores in headers, outbound", http1, []string{"!headers_with_underscores_action"}},
 		{"header count and size limits, outbound", http1, []string{"max_headers_count: 100", "max_request_headers_kb: 60"}},
 		{"header count and size limits of responses, outbound", http1, []string{"max_headers_count: 128", "max_response_headers_kb: 64"}},
 		{"header count and size limits", open, []string{"max_headers_count: 128", "max_request_headers_kb: 64"}},
-		{"header count and size limits of responses", "common", []string{"max_headers_count: 100", "max_response_headers_kb: 60"}},
+		{"header count and size limits of responses", common, []string{"max_headers_count: 100", "max_response_headers_kb: 60"}},
 		{"other upgrades ignored", open, []string{"ignore_http_11_upgrade:\n          - safe_regex:\n              regex: '[^Ww].*'"}},
 		{"Expect: 100-continue left to the application", open, []string{"proxy_100_continue: true"}},
 		{"reason phrases kept for HTTP/1.1", open, []string{"forward_reason_phrase: true"}},
@@ -93,33 +95,65 @@ func TestEverythingSetOnPurposeIsInAGolden(t *testing.T) {
 		{"TLS 1.3, X25519MLKEM768 then X25519", open, []string{
 			"ecdh_curves:\n            - X25519MLKEM768\n            - X25519\n            tls_maximum_protocol_version: TLSv1_3\n            tls_minimum_protocol_version: TLSv1_3",
 		}},
-		{"lower only if MeshConfig says", "workload-by-what-meshconfig-says", []string{"tls_minimum_protocol_version: TLSv1_2"}},
+		{"lower only if MeshConfig says", "workload-by-what-meshconfig-says/inbound", []string{"tls_minimum_protocol_version: TLSv1_2"}},
 		{"Strict: timeout 15 s, do not continue", open, []string{"listener_filters_timeout: 15s"}},
-		{"Permissive ports: 5 s", "workload-permissive", []string{"listener_filters_timeout: 5s", "continue_on_listener_filters_timeout: true"}},
-		{"a declared server-first port switches the TLS inspector off for itself", "workload-permissive-server-first", []string{
+		{"Permissive ports: 5 s", "workload-permissive/inbound", []string{"listener_filters_timeout: 5s", "continue_on_listener_filters_timeout: true"}},
+		{"a declared server-first port switches the TLS inspector off for itself", "workload-permissive-server-first/inbound", []string{
 			"- filter_disabled:\n      or_match:\n        rules:\n        - destination_port_range:\n            end: 26\n            start: 25\n",
 		}},
-		{"upstream of inbound from source 127.0.0.6 or ::6", "common", []string{"address: 127.0.0.6", "address: ::6", "type: ORIGINAL_DST"}},
+		{"upstream of inbound from source 127.0.0.6 or ::6", common, []string{"address: 127.0.0.6", "address: ::6", "type: ORIGINAL_DST"}},
 	} {
 		t.Run(c.line, func(t *testing.T) {
-			golden, err := os.ReadFile("testdata/" + c.golden + ".out.yaml")
-			if err != nil {
-				t.Fatal(err)
+			if texts[c.golden] == "" {
+				texts[c.golden] = textOf(t, c.golden)
 			}
+			golden := texts[c.golden]
 			for _, want := range c.want {
 				unwanted, not := strings.CutPrefix(want, "!")
-				if strings.Contains(string(golden), unwanted) == not {
-					t.Errorf("%s.out.yaml: not as it should be:\n%s", c.golden, want)
+				if strings.Contains(golden, unwanted) == not {
+					t.Errorf("%s: not as it should be:\n%s", c.golden, want)
 				}
 			}
 		})
 	}
 }
 
+// textOf gives what the resources of a part of a feature say, or a golden of
+// which there are no parts.
+func textOf(t *testing.T, golden string) string {
+	t.Helper()
+	feature, part, ok := strings.Cut(golden, "/")
+	if !ok || feature == ".." {
+		text, err := os.ReadFile("testdata/" + golden + ".out.yaml")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(text)
+	}
+	var resources []Resource
+	for _, r := range readFiles(t, "../testdata/features/"+feature+"/model.yaml", filepath.Base)["model.yaml"].resources(t, []byte(testRoots)) {
+		in := "common"
+		if r.View != "" {
+			in = "inbound"
+		} else if strings.HasPrefix(r.Name, "out/") {
+			in = "outbound"
+		}
+		if in == part {
+			resources = append(resources, r)
+		}
+	}
+	text, err := YAML(resources)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
 func TestStrictDoesNotContinueAfterTheTimeout(t *testing.T) {
-	for name, want := range map[string]bool{"workload-open": false, "workload-permissive": true} {
+	for name, want := range map[string]bool{"base": false, "workload-permissive": true} {
 		in := readInputs(t)[name]
-		l := inboundListener(in.Mesh, *in.Workload, NextGenerations(nil, *in.Workload))
+		w := in.Workloads[0].Workload
+		l := inboundListener(in.Mesh, w, NextGenerations(nil, w))
 		if l.ContinueOnListenerFiltersTimeout != want {
 			t.Errorf("%s: continue_on_listener_filters_timeout is %v", name, l.ContinueOnListenerFiltersTimeout)
 		}

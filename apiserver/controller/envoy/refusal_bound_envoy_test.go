@@ -44,6 +44,7 @@ const maxRefusalLine = 10 << 10
 // TestEnvoyLogsNoFieldOfARefusalWithoutABound: what a stranger says of itself
 // fills no log, be it in a certificate that nothing vouches for or in a request.
 func TestEnvoyLogsNoFieldOfARefusalWithoutABound(t *testing.T) {
+	t.Parallel()
 	ca := newAuthority(t)
 	e := startMutualTLS(t, ca, model.Access{Closed: true, ClosedBy: []string{"shop/readers"}})
 	long := strings.Repeat("x", 60<<10)

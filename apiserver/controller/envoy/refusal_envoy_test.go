@@ -38,6 +38,7 @@ func shopAccess() model.Access {
 // counters carry <namespace>/<policy>/<rule>, and where no Allow has admitted the
 // caller, what closed the port.
 func TestEnvoyRefusesARequestByTheNameOfTheRule(t *testing.T) {
+	t.Parallel()
 	e := startInbound(t, testMesh, nil, shopAccess())
 	for path, want := range map[string]struct {
 		status  int
@@ -85,6 +86,7 @@ func TestEnvoyRefusesARequestByTheNameOfTheRule(t *testing.T) {
 // TestEnvoyRefusesAConnectionByTheNameOfTheRule: the same of TCP, where the
 // connection's termination details say it.
 func TestEnvoyRefusesAConnectionByTheNameOfTheRule(t *testing.T) {
+	t.Parallel()
 	audited := shopAccess()
 	audited.Audit = &model.Audit{Closed: true, Allow: audited.Allow, AllowPolicies: []string{"shop/writers"}}
 	for name, c := range map[string]struct {
@@ -129,6 +131,7 @@ func TestEnvoyRefusesAConnectionByTheNameOfTheRule(t *testing.T) {
 // TestEnvoyLogsABoundedNumberOfRefusals: a flood of calls fills no disk, and the
 // counters count them all.
 func TestEnvoyLogsABoundedNumberOfRefusals(t *testing.T) {
+	t.Parallel()
 	const calls = 300
 	begun := time.Now()
 	e := startInbound(t, testMesh, nil, shopAccess())

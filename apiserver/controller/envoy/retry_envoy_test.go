@@ -26,6 +26,7 @@ import (
 // TestEnvoyTriesAgainWhatWasSurelyNotServedAndNothingElse: of two endpoints one
 // refuses connections, and the other answers, by 503 what is called /fails.
 func TestEnvoyTriesAgainWhatWasSurelyNotServedAndNothingElse(t *testing.T) {
+	t.Parallel()
 	var served atomic.Int64
 	app := listen(t)
 	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -36,6 +36,7 @@ import (
 // TestEnvoyRejectsOrDecodesEscapedSlashes: where a rule names paths they are rejected
 // or decoded by MeshConfig, and decoded before a rule looks.
 func TestEnvoyRejectsOrDecodesEscapedSlashes(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		decode bool
 		want   map[string]int
@@ -57,6 +58,7 @@ func TestEnvoyRejectsOrDecodesEscapedSlashes(t *testing.T) {
 // TestEnvoyLimitsHeaders: the workload's proxy takes more than the caller's
 // (TestEnvoyTakesWhatTheDocsPromise), and underscores in headers as without a mesh.
 func TestEnvoyLimitsHeaders(t *testing.T) {
+	t.Parallel()
 	e := startInbound(t, testMesh, nil, model.Access{})
 	many := func(n int) []string {
 		var headers []string
@@ -108,6 +110,7 @@ func (e inboundEnvoy) request(t *testing.T, lines ...string) int {
 // TestEnvoyTakesTheOldestTLSThatMeshConfigNames: TLS 1.3; lower only if
 // MeshConfig says.
 func TestEnvoyTakesTheOldestTLSThatMeshConfigNames(t *testing.T) {
+	t.Parallel()
 	certificate, chain, key := selfSigned(t)
 	for _, m := range []model.Mesh{{TLS12: false}, {TLS12: true}} {
 		e := startTLS(t, m, chain, key)

@@ -21,6 +21,7 @@ import (
 // TestEnvoyNamesOfUsersAreNoPartOfAMetricsName gives accounts, policies and rules
 // names with dots and with words that Envoy's own statistics have.
 func TestEnvoyNamesOfUsersAreNoPartOfAMetricsName(t *testing.T) {
+	t.Parallel()
 	anything := []model.Match{{Kind: model.MatchHTTP, Paths: []model.PathMatch{{Type: model.ValueExact, Value: "/denied"}}}}
 	rule := func(name string, to []model.Match) model.Rule {
 		return model.Rule{Name: name, From: []model.Source{{Anonymous: true}}, To: to}

@@ -55,6 +55,7 @@ spec:
 // TestEnvoyRefusesTheOldCertificateOfAnAccountThatIsGone calls with certificates
 // that were issued while the account and the namespace were there.
 func TestEnvoyRefusesTheOldCertificateOfAnAccountThatIsGone(t *testing.T) {
+	t.Parallel()
 	h := newHarness(t)
 	in := newInbound(t, h)
 	buyer := &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Namespace: "test", Name: "buyer"}}

@@ -30,6 +30,7 @@ import (
 // TestEnvoyDetectsTheProtocol calls a port that declares none: the callee is told
 // by ALPN what travels, and a silent client gets through once it is taken for TCP.
 func TestEnvoyDetectsTheProtocol(t *testing.T) {
+	t.Parallel()
 	h := newHarness(t)
 	a := pod("a", "v1")
 	port := freePort(t)

@@ -41,6 +41,7 @@ import (
 // the held pod's own among them, and the Service itself. Nothing is drained; and
 // 5,000 addresses at 8 headless ports cost megabytes, not tens.
 func TestEnvoyKeepsConnectionsThroughEndpointChurn(t *testing.T) {
+	t.Parallel()
 	h := newHarness(t)
 	a := pod("a", "v1")
 	port := freePort(t)

@@ -37,6 +37,7 @@ import (
 // TestEnvoyTakesNoHandshakeForMoreThanItProves calls the real inbound listener as
 // no proxy does: with certificates, protocols and names of the caller's choice.
 func TestEnvoyTakesNoHandshakeForMoreThanItProves(t *testing.T) {
+	t.Parallel()
 	h := newHarness(t)
 	in := newInbound(t, h)
 	for name, c := range map[string]struct {

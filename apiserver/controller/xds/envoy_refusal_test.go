@@ -21,6 +21,7 @@ import (
 // resource together with a good one: the good one is live, the bad one is shown
 // with Envoy's message, and the next good edit recovers.
 func TestEnvoyTakesTheGoodBesideTheBad(t *testing.T) {
+	t.Parallel()
 	// spare is a listener by another name at a port of its own.
 	spare := func(port uint32) envoy.Resource { return renamed(t, httpListener(t, port), "spare") }
 	for name, bad := range map[string]func(used uint32) (resource envoy.Resource, words string){

@@ -30,6 +30,7 @@ import (
 // roots of a renewal: the old one, both, the new one. It verifies callers by what it
 // has ACKed, and the connection from the beginning lives through all.
 func TestEnvoyKeepsConnectionsThroughARenewalOfTheRoot(t *testing.T) {
+	t.Parallel()
 	h := newHarness(t)
 	old, next := h.ca, newAuthority(t)
 	a := pod("a", "v1")

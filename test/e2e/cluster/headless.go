@@ -12,6 +12,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/utils/ptr"
+
+	"github.com/openservicemesh/mesh-apiserver/test/await"
 )
 
 // Headless makes a dual-stack headless Service of the pods of an app, for their
@@ -39,7 +41,7 @@ func (c *Cluster) Headless(t *testing.T, namespace, name, app string) string {
 // AwaitEndpoints waits until every EndpointSlice of a Service has endpoints.
 func (c *Cluster) AwaitEndpoints(t *testing.T, namespace, name string) {
 	t.Helper()
-	Eventually(t, Soon, func() (string, bool) {
+	await.State(t, await.Soon, func() (string, bool) {
 		slices, err := c.Core.DiscoveryV1().EndpointSlices(namespace).List(t.Context(), metav1.ListOptions{
 			LabelSelector: discoveryv1.LabelServiceName + "=" + name,
 		})

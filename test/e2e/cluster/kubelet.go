@@ -11,6 +11,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/openservicemesh/mesh-apiserver/test/await"
 )
 
 // RestartKubelet kills the local cluster's kubelet and has it started again; the
@@ -30,7 +32,7 @@ func (c *Cluster) RestartKubelet(t *testing.T) {
 	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
 		t.Fatalf("kill the kubelet: %v", err)
 	}
-	Eventually(t, Soon, func() (string, bool) {
+	await.State(t, await.Soon, func() (string, bool) {
 		return "the kubelet has not ended", syscall.Kill(pid, 0) != nil
 	})
 	if out, err := exec.CommandContext(t.Context(), "../../hack/cluster/up.sh").CombinedOutput(); err != nil {

@@ -12,7 +12,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/util/wait"
+
+	"github.com/openservicemesh/mesh-apiserver/test/await"
 )
 
 // ours marks the namespaces that tests make.
@@ -38,27 +39,32 @@ func (c *Cluster) Namespace(ctx context.Context, name string, meshed bool) (stri
 // that was cut short included, and waits until they are gone.
 func (c *Cluster) Clean(ctx context.Context) error {
 	namespaces := c.Core.CoreV1().Namespaces()
-	return wait.PollUntilContextTimeout(ctx, 500*time.Millisecond, 5*time.Minute, true, func(ctx context.Context) (bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
+	defer cancel()
+	return await.Until(ctx, "the end of the tests' namespaces", func(ctx context.Context) error {
 		list, err := namespaces.List(ctx, metav1.ListOptions{LabelSelector: ours})
 		if err != nil {
-			return false, fmt.Errorf("list namespaces: %w", err)
+			return await.Never(fmt.Errorf("list namespaces: %w", err))
 		}
 		for _, namespace := range list.Items {
 			if namespace.DeletionTimestamp != nil {
 				continue
 			}
 			if err := namespaces.Delete(ctx, namespace.Name, metav1.DeleteOptions{}); err != nil && !apierrors.IsNotFound(err) {
-				return false, fmt.Errorf("delete namespace %s: %w", namespace.Name, err)
+				return await.Never(fmt.Errorf("delete namespace %s: %w", namespace.Name, err))
 			}
 		}
-		return len(list.Items) == 0, nil
+		if len(list.Items) > 0 {
+			return fmt.Errorf("%d are left", len(list.Items))
+		}
+		return nil
 	})
 }
 
 // Settle waits until the namespaces of tests that have ended are gone.
 func (c *Cluster) Settle(t *testing.T) {
 	t.Helper()
-	Eventually(t, 5*time.Minute, func() (string, bool) {
+	await.State(t, 5*time.Minute, func() (string, bool) {
 		list, err := c.Core.CoreV1().Namespaces().List(t.Context(), metav1.ListOptions{LabelSelector: ours})
 		if err != nil {
 			return err.Error(), false

@@ -6,13 +6,15 @@ package cluster
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/util/wait"
+
+	"github.com/openservicemesh/mesh-apiserver/test/await"
 )
 
 // Image holds every program that the tests run.
@@ -69,15 +71,20 @@ func (c *Cluster) Start(ctx context.Context, manifest *corev1.Pod) (*Pod, error)
 		return nil, fmt.Errorf("make pod %s/%s: %w", manifest.Namespace, manifest.Name, err)
 	}
 	var pod *corev1.Pod
-	err := wait.PollUntilContextTimeout(ctx, 200*time.Millisecond, 2*time.Minute, true, func(ctx context.Context) (bool, error) {
+	bounded, cancel := context.WithTimeout(ctx, 2*time.Minute)
+	defer cancel()
+	err := await.Until(bounded, fmt.Sprintf("readiness of pod %s/%s", manifest.Namespace, manifest.Name), func(ctx context.Context) error {
 		var err error
 		if pod, err = pods.Get(ctx, manifest.Name, metav1.GetOptions{}); err != nil {
-			return false, err
+			return await.Never(err)
 		}
-		return ready(pod), nil
+		if !ready(pod) {
+			return errors.New(why(pod))
+		}
+		return nil
 	})
 	if err != nil {
-		return nil, fmt.Errorf("wait until pod %s/%s is ready: %w: %s", manifest.Namespace, manifest.Name, err, why(pod))
+		return nil, err
 	}
 	return c.live(pod), nil
 }

@@ -15,6 +15,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/openservicemesh/mesh-apiserver/apis/mesh/v1alpha1"
+	"github.com/openservicemesh/mesh-apiserver/test/await"
 )
 
 // Policy writes a MeshPolicy whose spec is given in YAML, and waits until every
@@ -22,7 +23,7 @@ import (
 func (c *Cluster) Policy(t *testing.T, namespace, name, spec string) *v1alpha1.MeshPolicy {
 	t.Helper()
 	policy := c.WritePolicy(t, namespace, name, spec)
-	Eventually(t, Soon, func() (string, bool) {
+	await.State(t, await.Soon, func() (string, bool) {
 		current, err := c.Mesh.MeshV1alpha1().MeshPolicies(namespace).Get(t.Context(), name, metav1.GetOptions{})
 		if err != nil {
 			return err.Error(), false
@@ -73,7 +74,7 @@ func (c *Cluster) Configure(t *testing.T, patch string) {
 		if err != nil && !apierrors.IsConflict(err) {
 			t.Errorf("reset the MeshConfig: %v", err)
 		}
-		Eventually(t, Soon, func() (string, bool) {
+		await.State(t, await.Soon, func() (string, bool) {
 			_, err := configs.Get(ctx, v1alpha1.MeshConfigName, metav1.GetOptions{})
 			return fmt.Sprintf("the MeshConfig is not back: %v", err), err == nil
 		})

@@ -14,6 +14,8 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 	utilrand "k8s.io/apimachinery/pkg/util/rand"
 	"k8s.io/utils/ptr"
+
+	"github.com/openservicemesh/mesh-apiserver/test/await"
 )
 
 // Shop is a server of every protocol in a meshed namespace of its own: a pod
@@ -96,7 +98,7 @@ func shopManifest(namespace, name string) *corev1.Pod {
 // is ready a moment before its address has gone through its EndpointSlice.
 func (p *Pod) awaitEndpoint(t *testing.T, cluster string) {
 	t.Helper()
-	Eventually(t, Soon, func() (string, bool) {
+	await.State(t, await.Soon, func() (string, bool) {
 		stats, err := p.Stats(t.Context())
 		if err != nil {
 			return err.Error(), false

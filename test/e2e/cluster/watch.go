@@ -12,6 +12,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/openservicemesh/mesh-apiserver/test/await"
 )
 
 // Transition is a line of `bookstore probe` and `bookstore hold`: when the
@@ -86,7 +88,7 @@ func (p *Pod) Probe(t *testing.T, want, url string, flags ...string) *Watch {
 func (p *Pod) watchFrom(t *testing.T, outcome string, args ...string) *Watch {
 	t.Helper()
 	w := p.Watch(t, append(args, "--from="+outcome)...)
-	w.Await(t, Soon, outcome, "new", "old")
+	w.Await(t, await.Soon, outcome, "new", "old")
 	return w
 }
 
@@ -131,7 +133,7 @@ func (w *Watch) Outcomes(connection string) []string {
 // the one that is wanted.
 func (w *Watch) Await(t *testing.T, within time.Duration, outcome string, connections ...string) {
 	t.Helper()
-	Eventually(t, within, func() (string, bool) {
+	await.State(t, within, func() (string, bool) {
 		if ended, err := w.ended(); ended {
 			t.Fatalf("the probe ended (%v) before %v had %s; so far %v", err, connections, outcome, w.all())
 		}
@@ -156,23 +158,4 @@ func (w *Watch) all() string {
 	defer w.mu.Unlock()
 	data, _ := json.Marshal(w.lines)
 	return string(data)
-}
-
-// Soon bounds what takes milliseconds on a machine that has nothing else to do.
-const Soon = time.Minute
-
-// Eventually polls until a condition holds; state is what the failure shows.
-func Eventually(t *testing.T, within time.Duration, condition func() (state string, ok bool)) {
-	t.Helper()
-	deadline := time.Now().Add(within)
-	for {
-		state, ok := condition()
-		if ok {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("not within %s: %s", within, state)
-		}
-		time.Sleep(50 * time.Millisecond)
-	}
 }

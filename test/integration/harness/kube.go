@@ -5,9 +5,6 @@ package harness
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -19,6 +16,8 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+
+	"github.com/openservicemesh/mesh-apiserver/test/pki"
 )
 
 // EtcdURL is where the cluster's etcd takes clients.
@@ -115,11 +114,11 @@ func (k *Kube) writePKI() error {
 	if err := k.writeWebhookClient(); err != nil {
 		return err
 	}
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	accounts, err := k.cluster.Issue(pki.Leaf{Name: "service accounts"})
 	if err != nil {
 		return err
 	}
-	if err := writeKey(k.path("service-account.key"), key); err != nil {
+	if err := write(k.path("service-account.key"), accounts.Key); err != nil {
 		return err
 	}
 	if k.AdminKubeconfig, err = k.kubeconfig("admin", "admin", "system:masters"); err != nil {

@@ -12,7 +12,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"syscall"
-	"time"
+
+	"github.com/openservicemesh/mesh-apiserver/test/await"
 )
 
 // logTail is how much of a log is shown when its process fails, in bytes.
@@ -96,21 +97,20 @@ func (p *Process) Log() string {
 	return string(data[max(0, len(data)-logTail):])
 }
 
-// await polls until a condition holds or the process has ended.
+// await waits until a condition holds or the process has ended.
 func (p *Process) await(ctx context.Context, what string, condition func(context.Context) error) error {
-	var last error
-	for {
+	err := await.Until(ctx, what+" of "+p.name, func(ctx context.Context) error {
 		select {
 		case <-p.done:
-			return fmt.Errorf("%s ended (%s) before %s\n%s", p.name, p.cmd.ProcessState, what, p.Log())
-		case <-ctx.Done():
-			return fmt.Errorf("wait for %s of %s: %w\n%s", what, p.name, last, p.Log())
-		case <-time.After(100 * time.Millisecond):
+			return await.Never(fmt.Errorf("it ended (%s)", p.cmd.ProcessState))
+		default:
+			return condition(ctx)
 		}
-		if last = condition(ctx); last == nil {
-			return nil
-		}
+	})
+	if err != nil {
+		return fmt.Errorf("%w\n%s", err, p.Log())
 	}
+	return nil
 }
 
 // run executes a command and gives its output, which is in the error as well.
