@@ -50,9 +50,13 @@ func JudgeRoutes(w world.Reader, reference intent.Reference, problemsOf Problems
 		return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))
 	})
 	for _, parent := range out.Parents {
-		for _, p := range problemsOf(parent) {
+		problems := problemsOf(parent)
+		lost := losesAll(routes, parent, reference, problems)
+		for _, p := range problems {
 			switch {
 			case p.Route.Reference != reference:
+			case p.Reason == RouteConflicted && lost:
+				parents.add(string(p.Reason), p.Message)
 			case p.Rule == "":
 				parents.add(string(p.Reason), p.Message)
 			case p.Reason == RouteConflicted || p.Reason == RouteUnsupportedValue:
@@ -65,6 +69,26 @@ func JudgeRoutes(w world.Reader, reference intent.Reference, problemsOf Problems
 	out.Accepted = parents.verdict(report.ReasonAccepted, "the route is in force as it is written", notes.sentences)
 	out.ResolvedRefs = refs.verdict(report.ReasonResolvedRefs, "all backends can be called", nil)
 	return out, true
+}
+
+// losesAll tells whether others act in the place of each rule that an object has for a
+// parent.
+func losesAll(routes []intent.Route, parent intent.Key, reference intent.Reference, problems []RouteProblem) bool {
+	lost := map[string]bool{}
+	for _, p := range problems {
+		if p.Route.Reference == reference && p.Reason == RouteConflicted {
+			lost[p.Rule] = true
+		}
+	}
+	for i := range routes {
+		if routes[i].Parent != parent {
+			continue
+		}
+		if slices.ContainsFunc(routes[i].HTTP, func(r intent.HTTPRule) bool { return !lost[r.Name] }) || routes[i].TCP != nil && !lost[routes[i].TCP.Name] {
+			return false
+		}
+	}
+	return true
 }
 
 // unroutable says why the calls of a Route's parent cannot be routed, "" if they can.
