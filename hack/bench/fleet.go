@@ -237,7 +237,8 @@ func (s *session) connect(ctx context.Context, f *fleet, p *peer, connected int,
 				return nil, err
 			}
 			after.cpu = cpu
-			return connectedFigures(p, connected, time.Unix(0, event.At).Sub(start), event.Bytes, before, after), <-kept
+			p.cold = coldStart{took: time.Unix(0, event.At).Sub(start), cpu: after.cpu - before.cpu}
+			return connectedFigures(p, connected, event.Bytes, before, after), <-kept
 		}
 	}
 }
@@ -279,18 +280,18 @@ func (s *session) use(ctx context.Context, p *peer) (u use, err error) {
 	return u, err
 }
 
-func connectedFigures(p *peer, connected int, took time.Duration, bytes int64, before, after use) []Figure {
+func connectedFigures(p *peer, connected int, bytes int64, before, after use) []Figure {
 	if connected < pushProxies {
 		return nil
 	}
 	n := float64(connected)
-	complete := Figure{Name: fmt.Sprintf("%d proxies complete from cold, %s", connected, p.name), Value: took.Seconds(), Unit: "s"}
+	complete := Figure{Name: fmt.Sprintf("%d proxies complete from cold, %s", connected, p.name), Value: p.cold.took.Seconds(), Unit: "s"}
 	rss := Figure{Name: "resident memory a proxy, " + p.name, Value: (after.rss - before.rss) / n / 1024, Unit: "KiB"}
 	figures := []Figure{complete, rss,
 		{Name: "sent to a proxy from cold, " + p.name, Value: float64(bytes) / n / 1024, Unit: "KiB"},
-		{Name: "processor time a proxy from cold, " + p.name, Value: milliseconds(after.cpu-before.cpu) / n, Unit: "ms"}}
+		{Name: "processor time a proxy from cold, " + p.name, Value: milliseconds(p.cold.cpu) / n, Unit: "ms"}}
 	if p.hot == 0 {
-		figures[0].Aim, figures[1].Aim = atMost(4), atMost(150)
+		figures[1].Aim, figures[3].Aim = atMost(150), atMost(4)
 		figures = append(figures, Figure{Name: "live heap a proxy, " + p.name, Value: (after.heap - before.heap) / n / 1024, Unit: "KiB", Aim: atMost(100)})
 	}
 	return figures

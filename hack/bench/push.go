@@ -29,7 +29,13 @@ type peer struct {
 	hot     int
 	clients *child
 	seen    map[string]*seen
+	// cold is what the connecting of pushProxies took.
+	cold coldStart
 }
+
+// coldStart is the time until all clients had everything, and what the peer's process
+// used of processors until then.
+type coldStart struct{ took, cpu time.Duration }
 
 // seen is what was measured of one kind of change.
 type seen struct {
@@ -92,6 +98,12 @@ func (s *session) measureConnected(ctx context.Context, f *fleet, peers []*peer,
 			return figures, fmt.Errorf("connect %d proxies to %s: %w", connected, p.name, err)
 		}
 		defer p.clients.stop()
+	}
+	if connected == pushProxies {
+		ours, theirs := peers[0].cold, peers[1].cold
+		figures = append(figures,
+			Figure{Name: fmt.Sprintf("%d proxies complete from cold: our time over LinearCache's", connected), Value: ours.took.Seconds() / theirs.took.Seconds(), Unit: "×", Aim: atMost(0.6)},
+			Figure{Name: fmt.Sprintf("%d proxies complete from cold: our processor time over LinearCache's", connected), Value: ours.cpu.Seconds() / theirs.cpu.Seconds(), Unit: "×"})
 	}
 	for k, n := range affected {
 		if k > 0 && n == affected[k-1] {

@@ -338,11 +338,16 @@ func newAuthority(t testing.TB) *authority {
 // leaf issues a certificate for a pod, or for the server on loopback.
 func (a *authority) leaf(t testing.TB, name, account string, life time.Duration) tls.Certificate {
 	t.Helper()
-	return a.issue(t, func(template *x509.Certificate) {
+	return a.issue(t, named(name, account, life))
+}
+
+// named makes a certificate one of a pod, or of the server on loopback.
+func named(name, account string, life time.Duration) func(*x509.Certificate) {
+	return func(template *x509.Certificate) {
 		template.Subject = pkix.Name{CommonName: name, OrganizationalUnit: []string{account}}
 		template.NotBefore, template.NotAfter = time.Now().Add(-time.Second), time.Now().Add(life)
 		template.IPAddresses = []net.IP{net.IPv4(127, 0, 0, 1)}
-	})
+	}
 }
 
 // issue makes a certificate for both ends of mTLS, but for what change does.
@@ -352,6 +357,12 @@ func (a *authority) issue(t testing.TB, change func(*x509.Certificate)) tls.Cert
 	if err != nil {
 		t.Fatal(err)
 	}
+	return a.issueFor(t, key, change)
+}
+
+// issueFor is issue for a key that is there.
+func (a *authority) issueFor(t testing.TB, key *ecdsa.PrivateKey, change func(*x509.Certificate)) tls.Certificate {
+	t.Helper()
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(time.Now().UnixNano()),
 		NotBefore:    time.Now().Add(-time.Minute), NotAfter: time.Now().Add(time.Hour),

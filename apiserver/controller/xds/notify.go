@@ -9,10 +9,19 @@ package xds
 // that this has left to ACK. So an ACK costs a look at what waits for just that kind
 // of this one stream, and nothing where nobody has asked.
 
+// ask notes that somebody wants to be told of a product.
+func (s *Server) ask(p *product) {
+	if !p.asked {
+		p.asked = true
+		s.asked++
+	}
+}
+
 // changed tells of a product, if somebody has asked.
 func (s *Server) changed(p *product) {
 	if p != nil && p.asked {
 		p.asked = false
+		s.asked--
 		s.news = append(s.news, p.unit)
 	}
 }
@@ -34,6 +43,9 @@ func (s *Server) changedViews(names []string) {
 // changedPlace tells of the products that have what is in a place, or what its proxies
 // see of the topic in other views.
 func (s *Server) changedPlace(c place) {
+	if s.asked == 0 {
+		return
+	}
 	others := c.topic.variants()
 	if r := c.topic.variant(c.view); r != nil {
 		s.changed(r.product)
@@ -59,6 +71,9 @@ func (s *Server) changedIn(t *topic, views []string) {
 
 // changedTopic tells of the product that has what the stream sees of a topic.
 func (st *stream) changedTopic(t *topic) {
+	if st.server.asked == 0 {
+		return
+	}
 	if r := st.visible(t); r != nil {
 		st.server.changed(r.product)
 	}

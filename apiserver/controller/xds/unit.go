@@ -48,7 +48,7 @@ type look struct {
 
 // add looks at a product.
 func (l *look) add(p *product) {
-	p.asked = true
+	l.server.ask(p)
 	s := l.server.store
 	var concerned numbers
 	for _, name := range p.views() {

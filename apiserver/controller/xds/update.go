@@ -45,13 +45,14 @@ func (s *Server) apply(u Update) []*stream {
 	if err != nil {
 		s.log.Error(err, "Some resources of an update cannot be served")
 	}
-	s.store.assign(u.Units)
 	for id := range u.Units {
-		s.news = append(s.news, id)
-		if p := s.store.products[id]; p != nil {
-			p.asked = false
+		if p := s.store.products[id]; p != nil && p.asked {
+			s.changed(p)
+		} else {
+			s.news = append(s.news, id) // somebody may have asked before there was anything
 		}
 	}
+	s.store.assign(u.Units)
 	var woken []*stream
 	for _, c := range changes {
 		woken = append(woken, s.markWanting(c)...)
