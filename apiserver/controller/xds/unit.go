@@ -12,7 +12,7 @@ import (
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/unit"
 )
 
-// What is said of units is in the words of package ack.
+// State, Wait and Nack are what is said of units, in the words of package ack.
 type (
 	State = ack.State
 	Wait  = ack.Wait
