@@ -32,6 +32,8 @@ func addKnownTypes(scheme *runtime.Scheme) error {
 		&MeshPolicyList{},
 		&MeshConfig{},
 		&MeshConfigList{},
+		&MeshRoute{},
+		&MeshRouteList{},
 	)
 	return nil
 }

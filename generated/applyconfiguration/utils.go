@@ -29,8 +29,12 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &meshv1alpha1.GRPCMethodMatchApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("HeaderMatch"):
 		return &meshv1alpha1.HeaderMatchApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("HTTPBackendReference"):
+		return &meshv1alpha1.HTTPBackendReferenceApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("HTTPMatch"):
 		return &meshv1alpha1.HTTPMatchApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("HTTPRouteRule"):
+		return &meshv1alpha1.HTTPRouteRuleApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("IPBlock"):
 		return &meshv1alpha1.IPBlockApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("MeshConfig"):
@@ -45,6 +49,12 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &meshv1alpha1.MeshPolicySpecApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("MeshPolicyStatus"):
 		return &meshv1alpha1.MeshPolicyStatusApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("MeshRoute"):
+		return &meshv1alpha1.MeshRouteApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("MeshRouteSpec"):
+		return &meshv1alpha1.MeshRouteSpecApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("MeshRouteStatus"):
+		return &meshv1alpha1.MeshRouteStatusApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("PathMatch"):
 		return &meshv1alpha1.PathMatchApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("PolicyDestination"):
@@ -57,6 +67,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &meshv1alpha1.PolicyTargetReferenceApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ProxyCounts"):
 		return &meshv1alpha1.ProxyCountsApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("RouteParentReference"):
+		return &meshv1alpha1.RouteParentReferenceApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ServiceAccountReference"):
 		return &meshv1alpha1.ServiceAccountReferenceApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("SidecarConfig"):

@@ -28,7 +28,9 @@ func GetOpenAPIDefinitions(ref common.ReferenceCallback) map[string]common.OpenA
 		v1alpha1.CertificateConfig{}.OpenAPIModelName():       schema_mesh_apiserver_apis_mesh_v1alpha1_CertificateConfig(ref),
 		v1alpha1.GRPCMatch{}.OpenAPIModelName():               schema_mesh_apiserver_apis_mesh_v1alpha1_GRPCMatch(ref),
 		v1alpha1.GRPCMethodMatch{}.OpenAPIModelName():         schema_mesh_apiserver_apis_mesh_v1alpha1_GRPCMethodMatch(ref),
+		v1alpha1.HTTPBackendReference{}.OpenAPIModelName():    schema_mesh_apiserver_apis_mesh_v1alpha1_HTTPBackendReference(ref),
 		v1alpha1.HTTPMatch{}.OpenAPIModelName():               schema_mesh_apiserver_apis_mesh_v1alpha1_HTTPMatch(ref),
+		v1alpha1.HTTPRouteRule{}.OpenAPIModelName():           schema_mesh_apiserver_apis_mesh_v1alpha1_HTTPRouteRule(ref),
 		v1alpha1.HeaderMatch{}.OpenAPIModelName():             schema_mesh_apiserver_apis_mesh_v1alpha1_HeaderMatch(ref),
 		v1alpha1.IPBlock{}.OpenAPIModelName():                 schema_mesh_apiserver_apis_mesh_v1alpha1_IPBlock(ref),
 		v1alpha1.MeshConfig{}.OpenAPIModelName():              schema_mesh_apiserver_apis_mesh_v1alpha1_MeshConfig(ref),
@@ -39,12 +41,17 @@ func GetOpenAPIDefinitions(ref common.ReferenceCallback) map[string]common.OpenA
 		v1alpha1.MeshPolicyList{}.OpenAPIModelName():          schema_mesh_apiserver_apis_mesh_v1alpha1_MeshPolicyList(ref),
 		v1alpha1.MeshPolicySpec{}.OpenAPIModelName():          schema_mesh_apiserver_apis_mesh_v1alpha1_MeshPolicySpec(ref),
 		v1alpha1.MeshPolicyStatus{}.OpenAPIModelName():        schema_mesh_apiserver_apis_mesh_v1alpha1_MeshPolicyStatus(ref),
+		v1alpha1.MeshRoute{}.OpenAPIModelName():               schema_mesh_apiserver_apis_mesh_v1alpha1_MeshRoute(ref),
+		v1alpha1.MeshRouteList{}.OpenAPIModelName():           schema_mesh_apiserver_apis_mesh_v1alpha1_MeshRouteList(ref),
+		v1alpha1.MeshRouteSpec{}.OpenAPIModelName():           schema_mesh_apiserver_apis_mesh_v1alpha1_MeshRouteSpec(ref),
+		v1alpha1.MeshRouteStatus{}.OpenAPIModelName():         schema_mesh_apiserver_apis_mesh_v1alpha1_MeshRouteStatus(ref),
 		v1alpha1.PathMatch{}.OpenAPIModelName():               schema_mesh_apiserver_apis_mesh_v1alpha1_PathMatch(ref),
 		v1alpha1.PolicyDestination{}.OpenAPIModelName():       schema_mesh_apiserver_apis_mesh_v1alpha1_PolicyDestination(ref),
 		v1alpha1.PolicyRule{}.OpenAPIModelName():              schema_mesh_apiserver_apis_mesh_v1alpha1_PolicyRule(ref),
 		v1alpha1.PolicySource{}.OpenAPIModelName():            schema_mesh_apiserver_apis_mesh_v1alpha1_PolicySource(ref),
 		v1alpha1.PolicyTargetReference{}.OpenAPIModelName():   schema_mesh_apiserver_apis_mesh_v1alpha1_PolicyTargetReference(ref),
 		v1alpha1.ProxyCounts{}.OpenAPIModelName():             schema_mesh_apiserver_apis_mesh_v1alpha1_ProxyCounts(ref),
+		v1alpha1.RouteParentReference{}.OpenAPIModelName():    schema_mesh_apiserver_apis_mesh_v1alpha1_RouteParentReference(ref),
 		v1alpha1.ServiceAccountReference{}.OpenAPIModelName(): schema_mesh_apiserver_apis_mesh_v1alpha1_ServiceAccountReference(ref),
 		v1alpha1.SidecarConfig{}.OpenAPIModelName():           schema_mesh_apiserver_apis_mesh_v1alpha1_SidecarConfig(ref),
 		v1alpha1.SidecarResources{}.OpenAPIModelName():        schema_mesh_apiserver_apis_mesh_v1alpha1_SidecarResources(ref),
@@ -261,6 +268,59 @@ func schema_mesh_apiserver_apis_mesh_v1alpha1_GRPCMethodMatch(ref common.Referen
 	}
 }
 
+func schema_mesh_apiserver_apis_mesh_v1alpha1_HTTPBackendReference(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "HTTPBackendReference names a port of a Service in the route's own namespace, and its share of the requests.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"group": {
+						SchemaProps: spec.SchemaProps{
+							Description: "group is the API group of the backend: empty, the core group.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"kind": {
+						SchemaProps: spec.SchemaProps{
+							Description: "kind is the kind of the backend: Service. Default Service.",
+							Default:     "Service",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"name": {
+						SchemaProps: spec.SchemaProps{
+							Description: "name is the name of the backend.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"port": {
+						SchemaProps: spec.SchemaProps{
+							Description: "port is the port of the Service.",
+							Default:     0,
+							Type:        []string{"integer"},
+							Format:      "int32",
+						},
+					},
+					"weight": {
+						SchemaProps: spec.SchemaProps{
+							Description: "weight is the backend's share: this, of the sum of all weights of the rule. 0 sends it nothing. At most 1000000. Default 1.",
+							Default:     1,
+							Type:        []string{"integer"},
+							Format:      "int32",
+						},
+					},
+				},
+				Required: []string{"name", "port"},
+			},
+		},
+	}
+}
+
 func schema_mesh_apiserver_apis_mesh_v1alpha1_HTTPMatch(ref common.ReferenceCallback) common.OpenAPIDefinition {
 	return common.OpenAPIDefinition{
 		Schema: spec.Schema{
@@ -347,6 +407,47 @@ func schema_mesh_apiserver_apis_mesh_v1alpha1_HTTPMatch(ref common.ReferenceCall
 		},
 		Dependencies: []string{
 			v1alpha1.HeaderMatch{}.OpenAPIModelName(), v1alpha1.PathMatch{}.OpenAPIModelName()},
+	}
+}
+
+func schema_mesh_apiserver_apis_mesh_v1alpha1_HTTPRouteRule(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "HTTPRouteRule says where requests go. It matches every request.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"name": {
+						SchemaProps: spec.SchemaProps{
+							Description: "name is how status calls this rule; without it status uses its index. Lower-case letters, digits and '-', not digits alone, unique in the route.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"backendRefs": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "backendRefs are where the requests go, each backend in proportion to its weight. 1 to 16, each once. If all weights are 0 requests are answered with status 500.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(v1alpha1.HTTPBackendReference{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
+				},
+				Required: []string{"backendRefs"},
+			},
+		},
+		Dependencies: []string{
+			v1alpha1.HTTPBackendReference{}.OpenAPIModelName()},
 	}
 }
 
@@ -839,6 +940,203 @@ func schema_mesh_apiserver_apis_mesh_v1alpha1_MeshPolicyStatus(ref common.Refere
 	}
 }
 
+func schema_mesh_apiserver_apis_mesh_v1alpha1_MeshRoute(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "MeshRoute says where HTTP requests to Services of its namespace go: to which backends, and with which weights.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"kind": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Kind is a string value representing the REST resource this object represents. Servers may infer this from the endpoint the client submits requests to. Cannot be updated. In CamelCase. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#types-kinds",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"apiVersion": {
+						SchemaProps: spec.SchemaProps{
+							Description: "APIVersion defines the versioned schema of this representation of an object. Servers should convert recognized schemas to the latest internal value, and may reject unrecognized values. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#resources",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"metadata": {
+						SchemaProps: spec.SchemaProps{
+							Description: "metadata is the standard object metadata.",
+							Default:     map[string]interface{}{},
+							Ref:         ref(v1.ObjectMeta{}.OpenAPIModelName()),
+						},
+					},
+					"spec": {
+						SchemaProps: spec.SchemaProps{
+							Description: "spec is what the user wants.",
+							Default:     map[string]interface{}{},
+							Ref:         ref(v1alpha1.MeshRouteSpec{}.OpenAPIModelName()),
+						},
+					},
+					"status": {
+						SchemaProps: spec.SchemaProps{
+							Description: "status is what the mesh has made of it.",
+							Default:     map[string]interface{}{},
+							Ref:         ref(v1alpha1.MeshRouteStatus{}.OpenAPIModelName()),
+						},
+					},
+				},
+				Required: []string{"spec"},
+			},
+		},
+		Dependencies: []string{
+			v1alpha1.MeshRouteSpec{}.OpenAPIModelName(), v1alpha1.MeshRouteStatus{}.OpenAPIModelName(), v1.ObjectMeta{}.OpenAPIModelName()},
+	}
+}
+
+func schema_mesh_apiserver_apis_mesh_v1alpha1_MeshRouteList(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "MeshRouteList is a list of MeshRoutes.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"kind": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Kind is a string value representing the REST resource this object represents. Servers may infer this from the endpoint the client submits requests to. Cannot be updated. In CamelCase. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#types-kinds",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"apiVersion": {
+						SchemaProps: spec.SchemaProps{
+							Description: "APIVersion defines the versioned schema of this representation of an object. Servers should convert recognized schemas to the latest internal value, and may reject unrecognized values. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#resources",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"metadata": {
+						SchemaProps: spec.SchemaProps{
+							Description: "metadata is the standard list metadata.",
+							Default:     map[string]interface{}{},
+							Ref:         ref(v1.ListMeta{}.OpenAPIModelName()),
+						},
+					},
+					"items": {
+						SchemaProps: spec.SchemaProps{
+							Description: "items is the list of MeshRoutes.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(v1alpha1.MeshRoute{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
+				},
+				Required: []string{"items"},
+			},
+		},
+		Dependencies: []string{
+			v1alpha1.MeshRoute{}.OpenAPIModelName(), v1.ListMeta{}.OpenAPIModelName()},
+	}
+}
+
+func schema_mesh_apiserver_apis_mesh_v1alpha1_MeshRouteSpec(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "MeshRouteSpec says which requests are routed, and how.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"parentRefs": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "parentRefs name the Services of this namespace to which the routed requests are sent. 1 to 16, each once.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(v1alpha1.RouteParentReference{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
+					"http": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "http are the rules for HTTP requests, gRPC calls included. The first that matches a request routes it. 1 to 16.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(v1alpha1.HTTPRouteRule{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
+				},
+				Required: []string{"parentRefs", "http"},
+			},
+		},
+		Dependencies: []string{
+			v1alpha1.HTTPRouteRule{}.OpenAPIModelName(), v1alpha1.RouteParentReference{}.OpenAPIModelName()},
+	}
+}
+
+func schema_mesh_apiserver_apis_mesh_v1alpha1_MeshRouteStatus(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "MeshRouteStatus is what the mesh has made of a route.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"conditions": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-map-keys": []interface{}{
+									"type",
+								},
+								"x-kubernetes-list-type":       "map",
+								"x-kubernetes-patch-merge-key": "type",
+								"x-kubernetes-patch-strategy":  "merge",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "conditions are Accepted (its parents are routed by it), ResolvedRefs (its backends can be called) and Programmed (every connected proxy that it affects has acknowledged this generation).",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(v1.Condition{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
+					"proxies": {
+						SchemaProps: spec.SchemaProps{
+							Description: "proxies counts the proxies that the route affects.",
+							Ref:         ref(v1alpha1.ProxyCounts{}.OpenAPIModelName()),
+						},
+					},
+				},
+			},
+		},
+		Dependencies: []string{
+			v1alpha1.ProxyCounts{}.OpenAPIModelName(), v1.Condition{}.OpenAPIModelName()},
+	}
+}
+
 func schema_mesh_apiserver_apis_mesh_v1alpha1_PathMatch(ref common.ReferenceCallback) common.OpenAPIDefinition {
 	return common.OpenAPIDefinition{
 		Schema: spec.Schema{
@@ -1155,6 +1453,50 @@ func schema_mesh_apiserver_apis_mesh_v1alpha1_ProxyCounts(ref common.ReferenceCa
 						},
 					},
 				},
+			},
+		},
+	}
+}
+
+func schema_mesh_apiserver_apis_mesh_v1alpha1_RouteParentReference(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "RouteParentReference names a Service in the route's own namespace, to which requests are sent.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"group": {
+						SchemaProps: spec.SchemaProps{
+							Description: "group is the API group of the parent: empty, the core group.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"kind": {
+						SchemaProps: spec.SchemaProps{
+							Description: "kind is the kind of the parent: Service.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"name": {
+						SchemaProps: spec.SchemaProps{
+							Description: "name is the name of the parent.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"port": {
+						SchemaProps: spec.SchemaProps{
+							Description: "port is a port of the Service. Absent: all its ports.",
+							Type:        []string{"integer"},
+							Format:      "int32",
+						},
+					},
+				},
+				Required: []string{"kind", "name"},
 			},
 		},
 	}

@@ -23,6 +23,7 @@ func Funcs(runtimeserializer.CodecFactory) []any {
 	return []any{
 		fillPolicySpec, fillPathMatch, fillHeaderMatch, fillPort, fillDuration,
 		fillTraffic, fillSidecar, fillResources, fillCertificate,
+		fillBackend,
 	}
 }
 
@@ -85,6 +86,14 @@ func fillCertificate(certificate *mesh.CertificateConfig, c randfill.Continue) {
 	c.FillNoCustom(certificate)
 	orDefault(&certificate.TrustDomain, "cluster.local")
 	durationOrZero(&certificate.Lifetime)
+}
+
+func fillBackend(backend *mesh.HTTPBackendReference, c randfill.Continue) {
+	c.FillNoCustom(backend)
+	orDefault(&backend.Kind, "Service")
+	if backend.Weight == nil {
+		backend.Weight = new(int32)
+	}
 }
 
 // durationOrZero sees to it that there is a value, as defaulting does.

@@ -35,6 +35,8 @@ func addKnownTypes(scheme *runtime.Scheme) error {
 		&MeshPolicyList{},
 		&MeshConfig{},
 		&MeshConfigList{},
+		&MeshRoute{},
+		&MeshRouteList{},
 	)
 	metav1.AddToGroupVersion(scheme, SchemeGroupVersion)
 	return nil

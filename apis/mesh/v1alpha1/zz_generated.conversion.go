@@ -93,6 +93,16 @@ func RegisterConversions(s *runtime.Scheme) error {
 	}); err != nil {
 		return err
 	}
+	if err := s.AddGeneratedConversionFunc((*HTTPBackendReference)(nil), (*mesh.HTTPBackendReference)(nil), func(a, b interface{}, scope conversion.Scope) error {
+		return Convert_v1alpha1_HTTPBackendReference_To_mesh_HTTPBackendReference(a.(*HTTPBackendReference), b.(*mesh.HTTPBackendReference), scope)
+	}); err != nil {
+		return err
+	}
+	if err := s.AddGeneratedConversionFunc((*mesh.HTTPBackendReference)(nil), (*HTTPBackendReference)(nil), func(a, b interface{}, scope conversion.Scope) error {
+		return Convert_mesh_HTTPBackendReference_To_v1alpha1_HTTPBackendReference(a.(*mesh.HTTPBackendReference), b.(*HTTPBackendReference), scope)
+	}); err != nil {
+		return err
+	}
 	if err := s.AddGeneratedConversionFunc((*HTTPMatch)(nil), (*mesh.HTTPMatch)(nil), func(a, b interface{}, scope conversion.Scope) error {
 		return Convert_v1alpha1_HTTPMatch_To_mesh_HTTPMatch(a.(*HTTPMatch), b.(*mesh.HTTPMatch), scope)
 	}); err != nil {
@@ -100,6 +110,16 @@ func RegisterConversions(s *runtime.Scheme) error {
 	}
 	if err := s.AddGeneratedConversionFunc((*mesh.HTTPMatch)(nil), (*HTTPMatch)(nil), func(a, b interface{}, scope conversion.Scope) error {
 		return Convert_mesh_HTTPMatch_To_v1alpha1_HTTPMatch(a.(*mesh.HTTPMatch), b.(*HTTPMatch), scope)
+	}); err != nil {
+		return err
+	}
+	if err := s.AddGeneratedConversionFunc((*HTTPRouteRule)(nil), (*mesh.HTTPRouteRule)(nil), func(a, b interface{}, scope conversion.Scope) error {
+		return Convert_v1alpha1_HTTPRouteRule_To_mesh_HTTPRouteRule(a.(*HTTPRouteRule), b.(*mesh.HTTPRouteRule), scope)
+	}); err != nil {
+		return err
+	}
+	if err := s.AddGeneratedConversionFunc((*mesh.HTTPRouteRule)(nil), (*HTTPRouteRule)(nil), func(a, b interface{}, scope conversion.Scope) error {
+		return Convert_mesh_HTTPRouteRule_To_v1alpha1_HTTPRouteRule(a.(*mesh.HTTPRouteRule), b.(*HTTPRouteRule), scope)
 	}); err != nil {
 		return err
 	}
@@ -203,6 +223,46 @@ func RegisterConversions(s *runtime.Scheme) error {
 	}); err != nil {
 		return err
 	}
+	if err := s.AddGeneratedConversionFunc((*MeshRoute)(nil), (*mesh.MeshRoute)(nil), func(a, b interface{}, scope conversion.Scope) error {
+		return Convert_v1alpha1_MeshRoute_To_mesh_MeshRoute(a.(*MeshRoute), b.(*mesh.MeshRoute), scope)
+	}); err != nil {
+		return err
+	}
+	if err := s.AddGeneratedConversionFunc((*mesh.MeshRoute)(nil), (*MeshRoute)(nil), func(a, b interface{}, scope conversion.Scope) error {
+		return Convert_mesh_MeshRoute_To_v1alpha1_MeshRoute(a.(*mesh.MeshRoute), b.(*MeshRoute), scope)
+	}); err != nil {
+		return err
+	}
+	if err := s.AddGeneratedConversionFunc((*MeshRouteList)(nil), (*mesh.MeshRouteList)(nil), func(a, b interface{}, scope conversion.Scope) error {
+		return Convert_v1alpha1_MeshRouteList_To_mesh_MeshRouteList(a.(*MeshRouteList), b.(*mesh.MeshRouteList), scope)
+	}); err != nil {
+		return err
+	}
+	if err := s.AddGeneratedConversionFunc((*mesh.MeshRouteList)(nil), (*MeshRouteList)(nil), func(a, b interface{}, scope conversion.Scope) error {
+		return Convert_mesh_MeshRouteList_To_v1alpha1_MeshRouteList(a.(*mesh.MeshRouteList), b.(*MeshRouteList), scope)
+	}); err != nil {
+		return err
+	}
+	if err := s.AddGeneratedConversionFunc((*MeshRouteSpec)(nil), (*mesh.MeshRouteSpec)(nil), func(a, b interface{}, scope conversion.Scope) error {
+		return Convert_v1alpha1_MeshRouteSpec_To_mesh_MeshRouteSpec(a.(*MeshRouteSpec), b.(*mesh.MeshRouteSpec), scope)
+	}); err != nil {
+		return err
+	}
+	if err := s.AddGeneratedConversionFunc((*mesh.MeshRouteSpec)(nil), (*MeshRouteSpec)(nil), func(a, b interface{}, scope conversion.Scope) error {
+		return Convert_mesh_MeshRouteSpec_To_v1alpha1_MeshRouteSpec(a.(*mesh.MeshRouteSpec), b.(*MeshRouteSpec), scope)
+	}); err != nil {
+		return err
+	}
+	if err := s.AddGeneratedConversionFunc((*MeshRouteStatus)(nil), (*mesh.MeshRouteStatus)(nil), func(a, b interface{}, scope conversion.Scope) error {
+		return Convert_v1alpha1_MeshRouteStatus_To_mesh_MeshRouteStatus(a.(*MeshRouteStatus), b.(*mesh.MeshRouteStatus), scope)
+	}); err != nil {
+		return err
+	}
+	if err := s.AddGeneratedConversionFunc((*mesh.MeshRouteStatus)(nil), (*MeshRouteStatus)(nil), func(a, b interface{}, scope conversion.Scope) error {
+		return Convert_mesh_MeshRouteStatus_To_v1alpha1_MeshRouteStatus(a.(*mesh.MeshRouteStatus), b.(*MeshRouteStatus), scope)
+	}); err != nil {
+		return err
+	}
 	if err := s.AddGeneratedConversionFunc((*PathMatch)(nil), (*mesh.PathMatch)(nil), func(a, b interface{}, scope conversion.Scope) error {
 		return Convert_v1alpha1_PathMatch_To_mesh_PathMatch(a.(*PathMatch), b.(*mesh.PathMatch), scope)
 	}); err != nil {
@@ -260,6 +320,16 @@ func RegisterConversions(s *runtime.Scheme) error {
 	}
 	if err := s.AddGeneratedConversionFunc((*mesh.ProxyCounts)(nil), (*ProxyCounts)(nil), func(a, b interface{}, scope conversion.Scope) error {
 		return Convert_mesh_ProxyCounts_To_v1alpha1_ProxyCounts(a.(*mesh.ProxyCounts), b.(*ProxyCounts), scope)
+	}); err != nil {
+		return err
+	}
+	if err := s.AddGeneratedConversionFunc((*RouteParentReference)(nil), (*mesh.RouteParentReference)(nil), func(a, b interface{}, scope conversion.Scope) error {
+		return Convert_v1alpha1_RouteParentReference_To_mesh_RouteParentReference(a.(*RouteParentReference), b.(*mesh.RouteParentReference), scope)
+	}); err != nil {
+		return err
+	}
+	if err := s.AddGeneratedConversionFunc((*mesh.RouteParentReference)(nil), (*RouteParentReference)(nil), func(a, b interface{}, scope conversion.Scope) error {
+		return Convert_mesh_RouteParentReference_To_v1alpha1_RouteParentReference(a.(*mesh.RouteParentReference), b.(*RouteParentReference), scope)
 	}); err != nil {
 		return err
 	}
@@ -456,6 +526,26 @@ func Convert_mesh_GRPCMethodMatch_To_v1alpha1_GRPCMethodMatch(in *mesh.GRPCMetho
 	return autoConvert_mesh_GRPCMethodMatch_To_v1alpha1_GRPCMethodMatch(in, out, s)
 }
 
+func autoConvert_v1alpha1_HTTPBackendReference_To_mesh_HTTPBackendReference(in *HTTPBackendReference, out *mesh.HTTPBackendReference, s conversion.Scope) error {
+	*out = *(*mesh.HTTPBackendReference)(unsafe.Pointer(in))
+	return nil
+}
+
+// Convert_v1alpha1_HTTPBackendReference_To_mesh_HTTPBackendReference is an autogenerated conversion function.
+func Convert_v1alpha1_HTTPBackendReference_To_mesh_HTTPBackendReference(in *HTTPBackendReference, out *mesh.HTTPBackendReference, s conversion.Scope) error {
+	return autoConvert_v1alpha1_HTTPBackendReference_To_mesh_HTTPBackendReference(in, out, s)
+}
+
+func autoConvert_mesh_HTTPBackendReference_To_v1alpha1_HTTPBackendReference(in *mesh.HTTPBackendReference, out *HTTPBackendReference, s conversion.Scope) error {
+	*out = *(*HTTPBackendReference)(unsafe.Pointer(in))
+	return nil
+}
+
+// Convert_mesh_HTTPBackendReference_To_v1alpha1_HTTPBackendReference is an autogenerated conversion function.
+func Convert_mesh_HTTPBackendReference_To_v1alpha1_HTTPBackendReference(in *mesh.HTTPBackendReference, out *HTTPBackendReference, s conversion.Scope) error {
+	return autoConvert_mesh_HTTPBackendReference_To_v1alpha1_HTTPBackendReference(in, out, s)
+}
+
 func autoConvert_v1alpha1_HTTPMatch_To_mesh_HTTPMatch(in *HTTPMatch, out *mesh.HTTPMatch, s conversion.Scope) error {
 	*out = *(*mesh.HTTPMatch)(unsafe.Pointer(in))
 	return nil
@@ -474,6 +564,26 @@ func autoConvert_mesh_HTTPMatch_To_v1alpha1_HTTPMatch(in *mesh.HTTPMatch, out *H
 // Convert_mesh_HTTPMatch_To_v1alpha1_HTTPMatch is an autogenerated conversion function.
 func Convert_mesh_HTTPMatch_To_v1alpha1_HTTPMatch(in *mesh.HTTPMatch, out *HTTPMatch, s conversion.Scope) error {
 	return autoConvert_mesh_HTTPMatch_To_v1alpha1_HTTPMatch(in, out, s)
+}
+
+func autoConvert_v1alpha1_HTTPRouteRule_To_mesh_HTTPRouteRule(in *HTTPRouteRule, out *mesh.HTTPRouteRule, s conversion.Scope) error {
+	*out = *(*mesh.HTTPRouteRule)(unsafe.Pointer(in))
+	return nil
+}
+
+// Convert_v1alpha1_HTTPRouteRule_To_mesh_HTTPRouteRule is an autogenerated conversion function.
+func Convert_v1alpha1_HTTPRouteRule_To_mesh_HTTPRouteRule(in *HTTPRouteRule, out *mesh.HTTPRouteRule, s conversion.Scope) error {
+	return autoConvert_v1alpha1_HTTPRouteRule_To_mesh_HTTPRouteRule(in, out, s)
+}
+
+func autoConvert_mesh_HTTPRouteRule_To_v1alpha1_HTTPRouteRule(in *mesh.HTTPRouteRule, out *HTTPRouteRule, s conversion.Scope) error {
+	*out = *(*HTTPRouteRule)(unsafe.Pointer(in))
+	return nil
+}
+
+// Convert_mesh_HTTPRouteRule_To_v1alpha1_HTTPRouteRule is an autogenerated conversion function.
+func Convert_mesh_HTTPRouteRule_To_v1alpha1_HTTPRouteRule(in *mesh.HTTPRouteRule, out *HTTPRouteRule, s conversion.Scope) error {
+	return autoConvert_mesh_HTTPRouteRule_To_v1alpha1_HTTPRouteRule(in, out, s)
 }
 
 func autoConvert_v1alpha1_HeaderMatch_To_mesh_HeaderMatch(in *HeaderMatch, out *mesh.HeaderMatch, s conversion.Scope) error {
@@ -704,6 +814,100 @@ func Convert_mesh_MeshPolicyStatus_To_v1alpha1_MeshPolicyStatus(in *mesh.MeshPol
 	return autoConvert_mesh_MeshPolicyStatus_To_v1alpha1_MeshPolicyStatus(in, out, s)
 }
 
+func autoConvert_v1alpha1_MeshRoute_To_mesh_MeshRoute(in *MeshRoute, out *mesh.MeshRoute, s conversion.Scope) error {
+	out.ObjectMeta = in.ObjectMeta
+	if err := Convert_v1alpha1_MeshRouteSpec_To_mesh_MeshRouteSpec(&in.Spec, &out.Spec, s); err != nil {
+		return err
+	}
+	if err := Convert_v1alpha1_MeshRouteStatus_To_mesh_MeshRouteStatus(&in.Status, &out.Status, s); err != nil {
+		return err
+	}
+	return nil
+}
+
+// Convert_v1alpha1_MeshRoute_To_mesh_MeshRoute is an autogenerated conversion function.
+func Convert_v1alpha1_MeshRoute_To_mesh_MeshRoute(in *MeshRoute, out *mesh.MeshRoute, s conversion.Scope) error {
+	return autoConvert_v1alpha1_MeshRoute_To_mesh_MeshRoute(in, out, s)
+}
+
+func autoConvert_mesh_MeshRoute_To_v1alpha1_MeshRoute(in *mesh.MeshRoute, out *MeshRoute, s conversion.Scope) error {
+	out.ObjectMeta = in.ObjectMeta
+	if err := Convert_mesh_MeshRouteSpec_To_v1alpha1_MeshRouteSpec(&in.Spec, &out.Spec, s); err != nil {
+		return err
+	}
+	if err := Convert_mesh_MeshRouteStatus_To_v1alpha1_MeshRouteStatus(&in.Status, &out.Status, s); err != nil {
+		return err
+	}
+	return nil
+}
+
+// Convert_mesh_MeshRoute_To_v1alpha1_MeshRoute is an autogenerated conversion function.
+func Convert_mesh_MeshRoute_To_v1alpha1_MeshRoute(in *mesh.MeshRoute, out *MeshRoute, s conversion.Scope) error {
+	return autoConvert_mesh_MeshRoute_To_v1alpha1_MeshRoute(in, out, s)
+}
+
+func autoConvert_v1alpha1_MeshRouteList_To_mesh_MeshRouteList(in *MeshRouteList, out *mesh.MeshRouteList, s conversion.Scope) error {
+	out.ListMeta = in.ListMeta
+	out.Items = *(*[]mesh.MeshRoute)(unsafe.Pointer(&in.Items))
+	return nil
+}
+
+// Convert_v1alpha1_MeshRouteList_To_mesh_MeshRouteList is an autogenerated conversion function.
+func Convert_v1alpha1_MeshRouteList_To_mesh_MeshRouteList(in *MeshRouteList, out *mesh.MeshRouteList, s conversion.Scope) error {
+	return autoConvert_v1alpha1_MeshRouteList_To_mesh_MeshRouteList(in, out, s)
+}
+
+func autoConvert_mesh_MeshRouteList_To_v1alpha1_MeshRouteList(in *mesh.MeshRouteList, out *MeshRouteList, s conversion.Scope) error {
+	out.ListMeta = in.ListMeta
+	out.Items = *(*[]MeshRoute)(unsafe.Pointer(&in.Items))
+	return nil
+}
+
+// Convert_mesh_MeshRouteList_To_v1alpha1_MeshRouteList is an autogenerated conversion function.
+func Convert_mesh_MeshRouteList_To_v1alpha1_MeshRouteList(in *mesh.MeshRouteList, out *MeshRouteList, s conversion.Scope) error {
+	return autoConvert_mesh_MeshRouteList_To_v1alpha1_MeshRouteList(in, out, s)
+}
+
+func autoConvert_v1alpha1_MeshRouteSpec_To_mesh_MeshRouteSpec(in *MeshRouteSpec, out *mesh.MeshRouteSpec, s conversion.Scope) error {
+	*out = *(*mesh.MeshRouteSpec)(unsafe.Pointer(in))
+	return nil
+}
+
+// Convert_v1alpha1_MeshRouteSpec_To_mesh_MeshRouteSpec is an autogenerated conversion function.
+func Convert_v1alpha1_MeshRouteSpec_To_mesh_MeshRouteSpec(in *MeshRouteSpec, out *mesh.MeshRouteSpec, s conversion.Scope) error {
+	return autoConvert_v1alpha1_MeshRouteSpec_To_mesh_MeshRouteSpec(in, out, s)
+}
+
+func autoConvert_mesh_MeshRouteSpec_To_v1alpha1_MeshRouteSpec(in *mesh.MeshRouteSpec, out *MeshRouteSpec, s conversion.Scope) error {
+	*out = *(*MeshRouteSpec)(unsafe.Pointer(in))
+	return nil
+}
+
+// Convert_mesh_MeshRouteSpec_To_v1alpha1_MeshRouteSpec is an autogenerated conversion function.
+func Convert_mesh_MeshRouteSpec_To_v1alpha1_MeshRouteSpec(in *mesh.MeshRouteSpec, out *MeshRouteSpec, s conversion.Scope) error {
+	return autoConvert_mesh_MeshRouteSpec_To_v1alpha1_MeshRouteSpec(in, out, s)
+}
+
+func autoConvert_v1alpha1_MeshRouteStatus_To_mesh_MeshRouteStatus(in *MeshRouteStatus, out *mesh.MeshRouteStatus, s conversion.Scope) error {
+	*out = *(*mesh.MeshRouteStatus)(unsafe.Pointer(in))
+	return nil
+}
+
+// Convert_v1alpha1_MeshRouteStatus_To_mesh_MeshRouteStatus is an autogenerated conversion function.
+func Convert_v1alpha1_MeshRouteStatus_To_mesh_MeshRouteStatus(in *MeshRouteStatus, out *mesh.MeshRouteStatus, s conversion.Scope) error {
+	return autoConvert_v1alpha1_MeshRouteStatus_To_mesh_MeshRouteStatus(in, out, s)
+}
+
+func autoConvert_mesh_MeshRouteStatus_To_v1alpha1_MeshRouteStatus(in *mesh.MeshRouteStatus, out *MeshRouteStatus, s conversion.Scope) error {
+	*out = *(*MeshRouteStatus)(unsafe.Pointer(in))
+	return nil
+}
+
+// Convert_mesh_MeshRouteStatus_To_v1alpha1_MeshRouteStatus is an autogenerated conversion function.
+func Convert_mesh_MeshRouteStatus_To_v1alpha1_MeshRouteStatus(in *mesh.MeshRouteStatus, out *MeshRouteStatus, s conversion.Scope) error {
+	return autoConvert_mesh_MeshRouteStatus_To_v1alpha1_MeshRouteStatus(in, out, s)
+}
+
 func autoConvert_v1alpha1_PathMatch_To_mesh_PathMatch(in *PathMatch, out *mesh.PathMatch, s conversion.Scope) error {
 	*out = *(*mesh.PathMatch)(unsafe.Pointer(in))
 	return nil
@@ -822,6 +1026,26 @@ func autoConvert_mesh_ProxyCounts_To_v1alpha1_ProxyCounts(in *mesh.ProxyCounts, 
 // Convert_mesh_ProxyCounts_To_v1alpha1_ProxyCounts is an autogenerated conversion function.
 func Convert_mesh_ProxyCounts_To_v1alpha1_ProxyCounts(in *mesh.ProxyCounts, out *ProxyCounts, s conversion.Scope) error {
 	return autoConvert_mesh_ProxyCounts_To_v1alpha1_ProxyCounts(in, out, s)
+}
+
+func autoConvert_v1alpha1_RouteParentReference_To_mesh_RouteParentReference(in *RouteParentReference, out *mesh.RouteParentReference, s conversion.Scope) error {
+	*out = *(*mesh.RouteParentReference)(unsafe.Pointer(in))
+	return nil
+}
+
+// Convert_v1alpha1_RouteParentReference_To_mesh_RouteParentReference is an autogenerated conversion function.
+func Convert_v1alpha1_RouteParentReference_To_mesh_RouteParentReference(in *RouteParentReference, out *mesh.RouteParentReference, s conversion.Scope) error {
+	return autoConvert_v1alpha1_RouteParentReference_To_mesh_RouteParentReference(in, out, s)
+}
+
+func autoConvert_mesh_RouteParentReference_To_v1alpha1_RouteParentReference(in *mesh.RouteParentReference, out *RouteParentReference, s conversion.Scope) error {
+	*out = *(*RouteParentReference)(unsafe.Pointer(in))
+	return nil
+}
+
+// Convert_mesh_RouteParentReference_To_v1alpha1_RouteParentReference is an autogenerated conversion function.
+func Convert_mesh_RouteParentReference_To_v1alpha1_RouteParentReference(in *mesh.RouteParentReference, out *RouteParentReference, s conversion.Scope) error {
+	return autoConvert_mesh_RouteParentReference_To_v1alpha1_RouteParentReference(in, out, s)
 }
 
 func autoConvert_v1alpha1_ServiceAccountReference_To_mesh_ServiceAccountReference(in *ServiceAccountReference, out *mesh.ServiceAccountReference, s conversion.Scope) error {

@@ -20,6 +20,8 @@ func RegisterDefaults(scheme *runtime.Scheme) error {
 	scheme.AddTypeDefaultingFunc(&MeshConfigList{}, func(obj interface{}) { SetObjectDefaults_MeshConfigList(obj.(*MeshConfigList)) })
 	scheme.AddTypeDefaultingFunc(&MeshPolicy{}, func(obj interface{}) { SetObjectDefaults_MeshPolicy(obj.(*MeshPolicy)) })
 	scheme.AddTypeDefaultingFunc(&MeshPolicyList{}, func(obj interface{}) { SetObjectDefaults_MeshPolicyList(obj.(*MeshPolicyList)) })
+	scheme.AddTypeDefaultingFunc(&MeshRoute{}, func(obj interface{}) { SetObjectDefaults_MeshRoute(obj.(*MeshRoute)) })
+	scheme.AddTypeDefaultingFunc(&MeshRouteList{}, func(obj interface{}) { SetObjectDefaults_MeshRouteList(obj.(*MeshRouteList)) })
 	return nil
 }
 
@@ -96,5 +98,28 @@ func SetObjectDefaults_MeshPolicyList(in *MeshPolicyList) {
 	for i := range in.Items {
 		a := &in.Items[i]
 		SetObjectDefaults_MeshPolicy(a)
+	}
+}
+
+func SetObjectDefaults_MeshRoute(in *MeshRoute) {
+	for i := range in.Spec.HTTP {
+		a := &in.Spec.HTTP[i]
+		for j := range a.BackendRefs {
+			b := &a.BackendRefs[j]
+			if b.Kind == "" {
+				b.Kind = "Service"
+			}
+			if b.Weight == nil {
+				var ptrVar1 int32 = 1
+				b.Weight = &ptrVar1
+			}
+		}
+	}
+}
+
+func SetObjectDefaults_MeshRouteList(in *MeshRouteList) {
+	for i := range in.Items {
+		a := &in.Items[i]
+		SetObjectDefaults_MeshRoute(a)
 	}
 }

@@ -44,8 +44,18 @@ func (in GRPCMethodMatch) OpenAPIModelName() string {
 }
 
 // OpenAPIModelName returns the OpenAPI model name for this type.
+func (in HTTPBackendReference) OpenAPIModelName() string {
+	return "io.openservicemesh.mesh.v1alpha1.HTTPBackendReference"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
 func (in HTTPMatch) OpenAPIModelName() string {
 	return "io.openservicemesh.mesh.v1alpha1.HTTPMatch"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in HTTPRouteRule) OpenAPIModelName() string {
+	return "io.openservicemesh.mesh.v1alpha1.HTTPRouteRule"
 }
 
 // OpenAPIModelName returns the OpenAPI model name for this type.
@@ -99,6 +109,26 @@ func (in MeshPolicyStatus) OpenAPIModelName() string {
 }
 
 // OpenAPIModelName returns the OpenAPI model name for this type.
+func (in MeshRoute) OpenAPIModelName() string {
+	return "io.openservicemesh.mesh.v1alpha1.MeshRoute"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in MeshRouteList) OpenAPIModelName() string {
+	return "io.openservicemesh.mesh.v1alpha1.MeshRouteList"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in MeshRouteSpec) OpenAPIModelName() string {
+	return "io.openservicemesh.mesh.v1alpha1.MeshRouteSpec"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in MeshRouteStatus) OpenAPIModelName() string {
+	return "io.openservicemesh.mesh.v1alpha1.MeshRouteStatus"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
 func (in PathMatch) OpenAPIModelName() string {
 	return "io.openservicemesh.mesh.v1alpha1.PathMatch"
 }
@@ -126,6 +156,11 @@ func (in PolicyTargetReference) OpenAPIModelName() string {
 // OpenAPIModelName returns the OpenAPI model name for this type.
 func (in ProxyCounts) OpenAPIModelName() string {
 	return "io.openservicemesh.mesh.v1alpha1.ProxyCounts"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in RouteParentReference) OpenAPIModelName() string {
+	return "io.openservicemesh.mesh.v1alpha1.RouteParentReference"
 }
 
 // OpenAPIModelName returns the OpenAPI model name for this type.

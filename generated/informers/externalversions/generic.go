@@ -44,6 +44,8 @@ func (f *sharedInformerFactory) ForResource(resource schema.GroupVersionResource
 		return &genericInformer{resource: resource.GroupResource(), informer: f.Mesh().V1alpha1().MeshConfigs().Informer()}, nil
 	case v1alpha1.SchemeGroupVersion.WithResource("meshpolicies"):
 		return &genericInformer{resource: resource.GroupResource(), informer: f.Mesh().V1alpha1().MeshPolicies().Informer()}, nil
+	case v1alpha1.SchemeGroupVersion.WithResource("meshroutes"):
+		return &genericInformer{resource: resource.GroupResource(), informer: f.Mesh().V1alpha1().MeshRoutes().Informer()}, nil
 
 	}
 

@@ -10,6 +10,7 @@ import (
 	"github.com/openservicemesh/mesh-apiserver/registry/kind"
 	"github.com/openservicemesh/mesh-apiserver/registry/mesh/meshconfig"
 	"github.com/openservicemesh/mesh-apiserver/registry/mesh/meshpolicy"
+	"github.com/openservicemesh/mesh-apiserver/registry/mesh/meshroute"
 )
 
 // Config is what kinds must know beside the objects themselves.
@@ -25,5 +26,6 @@ func Group(config Config) group.Group {
 	return group.Group{Name: mesh.GroupName, Kinds: []kind.Kind{
 		meshpolicy.Kind(config.SystemNamespace, config.References),
 		meshconfig.Kind,
+		meshroute.Kind(config.References),
 	}}
 }

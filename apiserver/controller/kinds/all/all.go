@@ -16,6 +16,7 @@ import (
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/kinds/maker"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/kinds/meshconfig"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/kinds/meshpolicy"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/kinds/meshroute"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/kinds/namespace"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/kinds/pod"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/kinds/proxy"
@@ -36,6 +37,7 @@ var Kinds = []*engine.Kind{
 	&workload.Unit,
 	&proxy.Unit,
 	&meshpolicy.Unit,
+	&meshroute.Unit,
 	&meshconfig.Unit,
 	&service.Notices,
 	&namespace.Unit,
@@ -59,5 +61,6 @@ var Sources = []kinds.Source{
 	kinds.Of(func(i kinds.Informers) cache.SharedIndexInformer { return i.Host.Core().V1().Namespaces().Informer() },
 		(*world.World).SetNamespace, (*world.World).DeleteNamespace),
 	meshpolicy.Source,
+	meshroute.Source,
 	meshconfig.Source,
 }

@@ -16,3 +16,11 @@ type MeshPolicyListerExpansion interface{}
 // MeshPolicyNamespaceListerExpansion allows custom methods to be added to
 // MeshPolicyNamespaceLister.
 type MeshPolicyNamespaceListerExpansion interface{}
+
+// MeshRouteListerExpansion allows custom methods to be added to
+// MeshRouteLister.
+type MeshRouteListerExpansion interface{}
+
+// MeshRouteNamespaceListerExpansion allows custom methods to be added to
+// MeshRouteNamespaceLister.
+type MeshRouteNamespaceListerExpansion interface{}

@@ -15,6 +15,8 @@ type Interface interface {
 	MeshConfigs() TypedMeshConfigInformer
 	// MeshPolicies returns a MeshPolicyInformer.
 	MeshPolicies() TypedMeshPolicyInformer
+	// MeshRoutes returns a MeshRouteInformer.
+	MeshRoutes() TypedMeshRouteInformer
 }
 
 type version struct {
@@ -36,4 +38,9 @@ func (v *version) MeshConfigs() TypedMeshConfigInformer {
 // MeshPolicies returns a TypedMeshPolicyInformer.
 func (v *version) MeshPolicies() TypedMeshPolicyInformer {
 	return &meshPolicyInformer{factory: v.factory, namespace: v.namespace, tweakListOptions: v.tweakListOptions}
+}
+
+// MeshRoutes returns a TypedMeshRouteInformer.
+func (v *version) MeshRoutes() TypedMeshRouteInformer {
+	return &meshRouteInformer{factory: v.factory, namespace: v.namespace, tweakListOptions: v.tweakListOptions}
 }

@@ -8,3 +8,5 @@ package v1alpha1
 type MeshConfigExpansion interface{}
 
 type MeshPolicyExpansion interface{}
+
+type MeshRouteExpansion interface{}

@@ -17,6 +17,7 @@ type MeshV1alpha1Interface interface {
 	RESTClient() rest.Interface
 	MeshConfigsGetter
 	MeshPoliciesGetter
+	MeshRoutesGetter
 }
 
 // MeshV1alpha1Client is used to interact with features provided by the mesh.openservicemesh.io group.
@@ -30,6 +31,10 @@ func (c *MeshV1alpha1Client) MeshConfigs() MeshConfigInterface {
 
 func (c *MeshV1alpha1Client) MeshPolicies(namespace string) MeshPolicyInterface {
 	return newMeshPolicies(c, namespace)
+}
+
+func (c *MeshV1alpha1Client) MeshRoutes(namespace string) MeshRouteInterface {
+	return newMeshRoutes(c, namespace)
 }
 
 // NewForConfig creates a new MeshV1alpha1Client for the given config.

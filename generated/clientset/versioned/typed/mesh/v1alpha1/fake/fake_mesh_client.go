@@ -23,6 +23,10 @@ func (c *FakeMeshV1alpha1) MeshPolicies(namespace string) v1alpha1.MeshPolicyInt
 	return newFakeMeshPolicies(c, namespace)
 }
 
+func (c *FakeMeshV1alpha1) MeshRoutes(namespace string) v1alpha1.MeshRouteInterface {
+	return newFakeMeshRoutes(c, namespace)
+}
+
 // RESTClient returns a RESTClient that is used to communicate
 // with API server by this client implementation.
 func (c *FakeMeshV1alpha1) RESTClient() rest.Interface {
