@@ -7,12 +7,12 @@ GO      ?= go
 BIN     := bin
 
 # Each area keeps its own targets beside its scripts.
--include hack/cluster/cluster.mk
--include hack/images/images.mk
--include hack/codegen.mk
--include hack/bench/bench.mk
--include test/test.mk
--include artifacts/bookstore/demo.mk
+include hack/cluster/cluster.mk
+include hack/images/images.mk
+include hack/codegen.mk
+include hack/bench/bench.mk
+include test/test.mk
+include artifacts/bookstore/demo.mk
 
 .PHONY: help
 help: ## Show this list.

@@ -10,7 +10,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -191,13 +190,12 @@ func (c *Controller) Run(ctx context.Context) error {
 		return fmt.Errorf("wait for the informers: %w", context.Cause(ctx))
 	}
 	c.awaitRegistrations(ctx)
-	var writer sync.WaitGroup
-	writer.Go(func() { c.status.Run(ctx) })
-	defer writer.Wait()
-
 	w := world.New(c.trustDomain)
 	w.SetSystemNamespace(c.systemNamespace)
 	s := &state{Engine: engine.New(w, all.Kinds), returns: newReturns()}
+	c.chains.Follow(func(view string) {
+		c.inbox.put(func(s *state) { s.hear(view, c.chains.Take(ctx, view)) })
+	})
 	remembered, err := c.chains.Load(ctx)
 	if err != nil {
 		return err
@@ -213,6 +211,13 @@ func (c *Controller) Run(ctx context.Context) error {
 		case <-c.inbox.wake:
 		}
 	}
+}
+
+// WriteStatuses writes what has become of our own objects, until ctx ends; it may be
+// called again. Of several servers one does so at a time.
+func (c *Controller) WriteStatuses(ctx context.Context) error {
+	c.status.Run(klog.NewContext(ctx, klog.FromContext(ctx).WithName("controller")))
+	return nil
 }
 
 // LookAgain has the loop ask anew whether what is in the database may be used. It

@@ -15,6 +15,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"go.etcd.io/etcd/client/pkg/v3/fileutil"
+	"go.etcd.io/etcd/client/pkg/v3/transport"
 	"go.etcd.io/etcd/server/v3/embed"
 	"k8s.io/klog/v2"
 )
@@ -26,6 +28,9 @@ const DefaultQuotaBytes int64 = 2 << 30
 // historyRetention is how long old revisions stay. The API server compacts
 // every five minutes by itself; this bounds the history when it does not.
 const historyRetention = "1h"
+
+// peerAddress is what etcd listens on for members that there are not.
+const peerAddress = "127.0.0.1:0"
 
 // maxSocketPath is the length of sun_path in unix(7) without its final NUL.
 const maxSocketPath = 107
@@ -41,7 +46,7 @@ type Config struct {
 // Server is a running etcd member that holds the lock of its data directory.
 type Server struct {
 	etcd     *embed.Etcd
-	lock     *lock
+	lock     *fileutil.LockedFile
 	dir      string
 	socket   string
 	stopping *atomic.Bool
@@ -59,13 +64,13 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 	}
 	s, err := startLocked(ctx, cfg, lock)
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("start etcd in %s: %w", cfg.Dir, err), lock.release())
+		return nil, errors.Join(fmt.Errorf("start etcd in %s: %w", cfg.Dir, err), lock.Close())
 	}
 	klog.FromContext(ctx).Info("Embedded etcd is ready", "dir", cfg.Dir, "endpoint", s.Endpoint())
 	return s, nil
 }
 
-func startLocked(ctx context.Context, cfg Config, lock *lock) (*Server, error) {
+func startLocked(ctx context.Context, cfg Config, lock *fileutil.LockedFile) (*Server, error) {
 	socket, err := socketPath(cfg.Dir)
 	if err != nil {
 		return nil, err
@@ -123,19 +128,19 @@ func makePrivate(dir string) error {
 	return nil
 }
 
-func embedConfig(cfg Config, socket string, peer peerTLS) *embed.Config {
+func embedConfig(cfg Config, socket string, peer transport.TLSInfo) *embed.Config {
 	client := url.URL{Scheme: "unix", Path: socket}
 	// Nobody ever connects to a single member's peer port, but etcd wants one. A
 	// unix peer URL would open an abstract socket that anyone may use, so it is a
 	// port of the loopback interface that demands a certificate.
-	loopback := url.URL{Scheme: "https", Host: "127.0.0.1:0"}
+	loopback := url.URL{Scheme: "https", Host: peerAddress}
 
 	c := embed.NewConfig()
 	c.Name = "mesh-apiserver"
 	c.Dir = filepath.Join(cfg.Dir, "etcd")
 	c.ListenClientUrls, c.AdvertiseClientUrls = []url.URL{client}, []url.URL{client}
 	c.ListenPeerUrls, c.AdvertisePeerUrls = []url.URL{loopback}, []url.URL{loopback}
-	c.PeerTLSInfo = peer.info()
+	c.PeerTLSInfo = peer
 	c.InitialCluster = c.InitialClusterFromName(c.Name)
 	c.EnableGRPCGateway = false
 	c.QuotaBackendBytes = cfg.QuotaBytes
@@ -187,7 +192,7 @@ func (s *Server) Stop(ctx context.Context) error {
 	case <-ctx.Done():
 		return fmt.Errorf("stop etcd: %w", ctx.Err())
 	}
-	if err := s.lock.release(); err != nil {
+	if err := s.lock.Close(); err != nil {
 		return fmt.Errorf("unlock data directory: %w", err)
 	}
 	klog.FromContext(ctx).Info("Embedded etcd has stopped", "took", time.Since(start))

@@ -20,6 +20,7 @@ import (
 	"testing"
 	"time"
 
+	"go.etcd.io/etcd/client/pkg/v3/transport"
 	clientv3 "go.etcd.io/etcd/client/v3"
 )
 
@@ -141,7 +142,7 @@ func TestRefusalIsOneLineWithHolderAndStartTime(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.release()
+	defer l.Close()
 
 	_, err = acquireLock(dir)
 	if err == nil {
@@ -196,7 +197,7 @@ func TestPeerPortIsOnLoopbackAndDemandsACertificate(t *testing.T) {
 }
 
 func TestEveryWriteIsSynced(t *testing.T) {
-	if c := embedConfig(Config{Dir: t.TempDir()}, "/socket", peerTLS{}); c.UnsafeNoFsync {
+	if c := embedConfig(Config{Dir: t.TempDir()}, "/socket", transport.TLSInfo{}); c.UnsafeNoFsync {
 		t.Error("etcd does not fsync")
 	} else if c.QuotaBackendBytes != DefaultQuotaBytes {
 		t.Errorf("got quota %d, want %d", c.QuotaBackendBytes, DefaultQuotaBytes)

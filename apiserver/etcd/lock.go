@@ -9,53 +9,42 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"time"
+
+	"go.etcd.io/etcd/client/pkg/v3/fileutil"
 )
 
-// lock is an exclusive flock on a data directory. The kernel lets go of it when
-// the process ends, however it ends. It is a bare descriptor since an os.File
-// that nobody looks at any more is closed by the garbage collector.
-type lock struct {
-	fd int
-}
-
-// acquireLock takes the lock of dir at once or says in one line who holds it.
+// acquireLock takes the lock of a data directory at once or says in one line who
+// holds it. The kernel lets go of it when the process ends, however it ends.
 //
 // etcd has a lock of its own, but it removes the socket of the server that is
 // alive before it tries it. So this one is taken first.
-func acquireLock(dir string) (*lock, error) {
+func acquireLock(dir string) (*fileutil.LockedFile, error) {
 	path := filepath.Join(dir, "lock")
-	fd, err := syscall.Open(path, syscall.O_RDWR|syscall.O_CREAT|syscall.O_CLOEXEC, 0o600)
-	if err != nil {
-		return nil, fmt.Errorf("open lock file %s: %w", path, err)
-	}
-	l := &lock{fd: fd}
-	err = syscall.Flock(fd, syscall.LOCK_EX|syscall.LOCK_NB)
-	if errors.Is(err, syscall.EWOULDBLOCK) {
-		err = fmt.Errorf("data directory %s is in use by %s; stop it, or choose another --data-dir", dir, holder(path))
-		return nil, errors.Join(err, l.release())
+	lock, err := fileutil.TryLockFile(path, os.O_RDWR|os.O_CREATE, fileutil.PrivateFileMode)
+	if errors.Is(err, fileutil.ErrLocked) {
+		return nil, fmt.Errorf("data directory %s is in use by %s; stop it, or choose another --data-dir", dir, holder(path))
 	}
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("lock %s: %w", path, err), l.release())
+		return nil, fmt.Errorf("lock %s: %w", path, err)
 	}
-	if err := l.sign(); err != nil {
-		return nil, errors.Join(fmt.Errorf("write lock file %s: %w", path, err), l.release())
+	if err := sign(lock); err != nil {
+		return nil, errors.Join(fmt.Errorf("write lock file %s: %w", path, err), lock.Close())
 	}
-	return l, nil
+	return lock, nil
 }
 
 // sign writes who holds the lock, for those who come later.
-func (l *lock) sign() error {
+func sign(lock *fileutil.LockedFile) error {
 	host, err := os.Hostname()
 	if err != nil {
 		return err
 	}
 	line := fmt.Sprintf("process %d on %s, started %s\n", os.Getpid(), host, time.Now().UTC().Format(time.RFC3339))
-	if err := syscall.Ftruncate(l.fd, 0); err != nil {
+	if err := lock.Truncate(0); err != nil {
 		return err
 	}
-	_, err = syscall.Pwrite(l.fd, []byte(line), 0)
+	_, err = lock.WriteAt([]byte(line), 0)
 	return err
 }
 
@@ -66,8 +55,4 @@ func holder(path string) string {
 		return "another process"
 	}
 	return strings.TrimSpace(string(line))
-}
-
-func (l *lock) release() error {
-	return syscall.Close(l.fd)
 }

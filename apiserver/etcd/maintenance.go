@@ -11,6 +11,7 @@ import (
 
 	"go.etcd.io/etcd/api/v3/etcdserverpb"
 	clientv3 "go.etcd.io/etcd/client/v3"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/klog/v2"
 )
 
@@ -63,16 +64,8 @@ func (s *Server) Maintain(ctx context.Context, maintenance Maintenance) error {
 		return err
 	}
 	defer m.client.Close()
-	ticker := time.NewTicker(lookEvery)
-	defer ticker.Stop()
-	for {
-		m.look(ctx)
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-ticker.C:
-		}
-	}
+	wait.UntilWithContext(ctx, m.look, lookEvery)
+	return nil
 }
 
 // look does all that is due.

@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"go.etcd.io/etcd/client/pkg/v3/transport"
 	"go.etcd.io/etcd/etcdutl/v3/snapshot"
 	"go.etcd.io/etcd/server/v3/embed"
 	"k8s.io/klog/v2"
@@ -36,7 +37,7 @@ func Restore(ctx context.Context, snapshotFile, dir string) (before string, err 
 	if err != nil {
 		return "", err
 	}
-	defer func() { err = errors.Join(err, lock.release()) }()
+	defer func() { err = errors.Join(err, lock.Close()) }()
 
 	// Beside its place until it is whole: a restoration that fails changes nothing.
 	restored := filepath.Join(dir, "etcd.restoring")
@@ -46,7 +47,7 @@ func Restore(ctx context.Context, snapshotFile, dir string) (before string, err 
 	if err := restoreTo(ctx, snapshotFile, restored, dir); err != nil {
 		return "", fmt.Errorf("restore %s: %w", snapshotFile, err)
 	}
-	config := embedConfig(Config{Dir: dir}, "", peerTLS{})
+	config := embedConfig(Config{Dir: dir}, "", transport.TLSInfo{})
 	before = filepath.Join(dir, time.Now().UTC().Format("etcd.before-20060102T150405Z"))
 	if err := os.Rename(config.Dir, before); errors.Is(err, os.ErrNotExist) {
 		before = ""
@@ -57,7 +58,7 @@ func Restore(ctx context.Context, snapshotFile, dir string) (before string, err 
 }
 
 func restoreTo(ctx context.Context, snapshotFile, restored, dir string) error {
-	member := embedConfig(Config{Dir: dir}, "", peerTLS{})
+	member := embedConfig(Config{Dir: dir}, "", transport.TLSInfo{})
 	logger := newLogger(klog.FromContext(ctx), &atomic.Bool{})
 	return snapshot.NewV3(logger).Restore(snapshot.RestoreConfig{
 		SnapshotPath:        snapshotFile,

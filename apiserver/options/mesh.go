@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/spf13/pflag"
+	"k8s.io/apimachinery/pkg/util/uuid"
 	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/identity/root"
@@ -20,6 +21,9 @@ import (
 type MeshOptions struct {
 	// SystemNamespace holds the server, its Secrets and the administrators' policies.
 	SystemNamespace string
+	// Replica names this process among the replicas of the server. One that comes back
+	// under the same name goes on leading; no two that run together share one.
+	Replica string
 	// DataDir is the directory of the embedded etcd and of its lock.
 	DataDir string
 	// EtcdQuotaBytes bounds the database file of the embedded etcd.
@@ -48,6 +52,7 @@ type MeshOptions struct {
 func newMeshOptions() *MeshOptions {
 	o := &MeshOptions{
 		SystemNamespace: "mesh-system",
+		Replica:         replica(),
 		DataDir:         "/var/lib/mesh-apiserver",
 		EtcdQuotaBytes:  etcd.DefaultQuotaBytes,
 		EtcdMaintenance: etcd.Maintenance{SnapshotInterval: time.Hour, SnapshotsKept: 6},
@@ -64,6 +69,19 @@ func newMeshOptions() *MeshOptions {
 		o.SystemNamespace = namespace
 	}
 	return o
+}
+
+// replica is the name of the pod, which a StatefulSet gives to one process at a time;
+// elsewhere a name that is used once.
+func replica() string {
+	if pod := os.Getenv("POD_NAME"); pod != "" {
+		return pod
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		host = "mesh-apiserver"
+	}
+	return host + "_" + string(uuid.NewUUID())
 }
 
 func (o *MeshOptions) addFlags(fs *pflag.FlagSet) {

@@ -17,9 +17,8 @@ import (
 // that the API and the webhook serve with: the listeners need both.
 func (s *Server) startCertificates(ctx context.Context) error {
 	namespace := s.options.Mesh.SystemNamespace
-	recorder := s.clients.events.NewRecorder(scheme.Scheme, "mesh-apiserver")
 	var err error
-	if s.identity, err = identity.New(s.clients.hostConfig, namespace, s.settings.certificates, s.renewal(), s.whichDatabase, recorder); err != nil {
+	if s.identity, err = identity.New(s.clients.hostConfig, namespace, s.settings.certificates, s.renewal(), s.whichDatabase, s.events); err != nil {
 		return err
 	}
 	s.serving = serving.New(s.clients.host, s.clients.aggregator, namespace, group.APIServices(s.groups, scheme.Scheme), webhookConfigurations)
@@ -33,11 +32,10 @@ func (s *Server) startCertificates(ctx context.Context) error {
 	if err := s.serving.Start(ctx); err != nil {
 		return fmt.Errorf("ready the serving certificate: %w", err)
 	}
-	s.components.add("certificate authority", func(ctx context.Context) error {
-		s.identity.Run(ctx)
-		return nil
-	})
-	s.components.add("serving certificate", s.keepServing)
+	s.components.add(everyReplica, "certificate authority", s.identity.Run)
+	s.components.add(leaderAlone, "renewal and publication of the root", s.identity.Lead)
+	s.components.add(everyReplica, "serving certificate", s.keepServing)
+	s.components.add(leaderAlone, "renewal and publication of the serving certificate", s.serving.Lead)
 	return nil
 }
 
@@ -49,12 +47,11 @@ func (s *Server) renewal() identity.Renewal {
 	}
 }
 
-// keepServing writes the caBundles, by which the cluster begins to trust this
-// server, only once the informers know what to answer.
+// keepServing has the caBundles written, by which the cluster begins to trust this
+// server, and the server called ready, only once the informers know what to answer.
 func (s *Server) keepServing(ctx context.Context) error {
 	if err := s.clients.awaitLists(ctx); err != nil {
 		return err
 	}
-	s.serving.Run(ctx)
-	return nil
+	return s.serving.Run(ctx)
 }

@@ -7,7 +7,6 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/openservicemesh/mesh-apiserver/apis/scheme"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/chains"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/meshconfig"
@@ -24,7 +23,7 @@ func (s *Server) addController() error {
 		Client:        s.clients.mesh,
 		Delivery:      s.xds,
 		Chains:        kept,
-		Events:        s.clients.events.NewRecorder(scheme.Scheme, "mesh-apiserver"),
+		Events:        s.events,
 		Database:      s.mayUse,
 		TrustDomain:   s.options.Mesh.TrustDomain,
 
@@ -38,11 +37,11 @@ func (s *Server) addController() error {
 	if err != nil {
 		return fmt.Errorf("keep the MeshConfig: %w", err)
 	}
-	s.components.add("records of filter chains", func(ctx context.Context) error {
+	s.components.add(everyReplica, "records of filter chains", func(ctx context.Context) error {
 		defer s.etcd.Close()
 		return kept.Run(ctx)
 	})
-	s.components.add("controller", func(ctx context.Context) error {
+	s.components.add(everyReplica, "controller", func(ctx context.Context) error {
 		s.identity.OnRoots(s.controller.SetRoots)
 		s.identity.OnDatabase(func() {
 			s.controller.LookAgain()
@@ -50,6 +49,7 @@ func (s *Server) addController() error {
 		})
 		return s.controller.Run(ctx)
 	})
-	s.components.add("MeshConfig keeper", keeper.Run)
+	s.components.add(leaderAlone, "statuses", s.controller.WriteStatuses)
+	s.components.add(leaderAlone, "MeshConfig keeper", keeper.Run)
 	return nil
 }

@@ -23,7 +23,7 @@ func (s *Server) addMetrics() error {
 	}
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", legacyregistry.Handler())
-	s.components.add("metrics", func(ctx context.Context) error {
+	s.components.add(everyReplica, "metrics", func(ctx context.Context) error {
 		return serveHTTP(ctx, &http.Server{Handler: mux}, bounded(listener, "metrics", metricsConnections))
 	})
 	return nil

@@ -15,6 +15,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/validation"
+	"k8s.io/apimachinery/pkg/util/wait"
 	corelisters "k8s.io/client-go/listers/core/v1"
 
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/membership"
@@ -81,28 +82,23 @@ func (n *namespaces) labels(ctx context.Context, name string, pod map[string]str
 	if len(validation.IsDNS1123Label(name)) > 0 {
 		return nil, errNoNamespace(name)
 	}
-	ctx, cancel := context.WithTimeout(ctx, n.patience)
-	defer cancel()
 	asked := time.Now()
-	for {
-		namespace, err := n.lister.Get(name)
-		if err == nil && membership.Selected(*namespace, pod, n.system) {
-			return namespace.Labels, nil
+	var found *corev1.Namespace
+	var fault error
+	undecided := wait.PollUntilContextTimeout(ctx, namespaceLook, n.patience, true, func(ctx context.Context) (decided bool, err error) {
+		if found, err = n.lister.Get(name); err == nil && membership.Selected(*found, pod, n.system) {
+			return true, nil
 		}
-		namespace, decided, err := n.readLive(ctx, name, asked)
-		switch {
-		case err != nil:
-			return nil, err
-		case decided && namespace != nil && membership.Selected(*namespace, pod, n.system):
-			return namespace.Labels, nil
-		case decided:
-			return nil, errNoNamespace(name)
-		}
-		select {
-		case <-ctx.Done():
-			return nil, errNoNamespace(name)
-		case <-time.After(namespaceLook):
-		}
+		found, decided, fault = n.readLive(ctx, name, asked)
+		return decided || fault != nil, nil
+	})
+	switch {
+	case fault != nil:
+		return nil, fault
+	case undecided != nil || found == nil || !membership.Selected(*found, pod, n.system):
+		return nil, errNoNamespace(name)
+	default:
+		return found.Labels, nil
 	}
 }
 

@@ -10,7 +10,9 @@ import (
 
 	clientv3 "go.etcd.io/etcd/client/v3"
 	genericapiserver "k8s.io/apiserver/pkg/server"
+	"k8s.io/client-go/tools/events"
 
+	"github.com/openservicemesh/mesh-apiserver/apis/scheme"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/identity"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/telemetry"
@@ -18,6 +20,7 @@ import (
 	"github.com/openservicemesh/mesh-apiserver/apiserver/database"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/options"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/server/admission"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/server/leader"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/server/serving"
 	"github.com/openservicemesh/mesh-apiserver/registry/group"
 )
@@ -33,6 +36,8 @@ type Server struct {
 	etcd       *clientv3.Client
 	database   *database.Database
 	clients    *clients
+	leader     *leader.Leader
+	events     events.EventRecorder
 	identity   *identity.Identity
 	serving    *serving.Serving
 	settings   settings
@@ -58,6 +63,10 @@ func newServer(ctx context.Context, o *options.Options, fail func(error)) (*Serv
 		return nil, err
 	}
 	s.groups = groups(o, s.clients)
+	if s.leader, err = leader.New(s.clients.hostConfig, o.Mesh.SystemNamespace, o.Mesh.Replica); err != nil {
+		return nil, err
+	}
+	s.events = s.leader.Recorder(s.clients.events.NewRecorder(scheme.Scheme, "mesh-apiserver"))
 	s.settings = settings{configs: s.clients.meshInformers.Mesh().V1alpha1().MeshConfigs().Lister()}
 	if err := s.connectDatabase(); err != nil {
 		return nil, err
@@ -91,7 +100,7 @@ func newServer(ctx context.Context, o *options.Options, fail func(error)) (*Serv
 // start runs when the API is there: the informers of our own kinds use it.
 func (s *Server) start(hook genericapiserver.PostStartHookContext) error {
 	s.clients.startInformers(hook)
-	s.components.start(hook)
+	s.components.start(hook, s.leader.Run)
 	return nil
 }
 

@@ -44,7 +44,7 @@ func (s *Server) addWebhook() error {
 	if err != nil {
 		return err
 	}
-	s.components.add("webhook", func(ctx context.Context) error {
+	s.components.add(everyReplica, "webhook", func(ctx context.Context) error {
 		config := s.webhookTLS(ctx, clients)
 		server := &http.Server{Handler: mux, TLSConfig: config, HTTP2: &http.HTTP2Config{MaxConcurrentStreams: webhookStreams}}
 		return serveHTTP(ctx, server, bounded(listener, "webhook", webhookConnections))

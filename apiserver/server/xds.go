@@ -37,7 +37,7 @@ func (s *Server) addXDS() error {
 		Notify:  func(id unit.ID) { s.controller.Notify(id) },
 		Refused: func(nack xds.Nack) { s.controller.Refused(nack) },
 	})
-	s.components.add("xDS", func(ctx context.Context) error {
+	s.components.add(everyReplica, "xDS", func(ctx context.Context) error {
 		return s.xds.Serve(ctx, bounded(listener, "xds", xdsConnections), s.identity.XDSServerTLS())
 	})
 	return nil

@@ -7,6 +7,8 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"k8s.io/apimachinery/pkg/util/wait"
 )
 
 // await looks every 50 ms until a condition holds.
@@ -15,15 +17,13 @@ func await(ctx context.Context, what string, holds func(context.Context) error) 
 }
 
 func awaitEvery(ctx context.Context, interval time.Duration, what string, holds func(context.Context) error) error {
-	for {
-		err := holds(ctx)
-		if err == nil {
-			return nil
-		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("wait for %s: %w", what, err)
-		case <-time.After(interval):
-		}
+	var last error
+	// It ends without success with ctx alone.
+	if wait.PollUntilContextCancel(ctx, interval, true, func(ctx context.Context) (bool, error) {
+		last = holds(ctx)
+		return last == nil, nil
+	}) != nil {
+		return fmt.Errorf("wait for %s: %w", what, last)
 	}
+	return nil
 }

@@ -33,7 +33,7 @@ type fleet struct {
 	roots, key   []byte
 	certificates [][]byte
 	ids          []string
-	issuer       leaf.Issuer
+	issuer       leaf.CA
 	private      *ecdsa.PrivateKey
 	// resources are all that our server has for a proxy, encoded, by type.
 	resources map[string][]byte

@@ -70,10 +70,10 @@ func (s *session) close(ctx context.Context) {
 
 // issuer reads the mesh's own root, to make certificates for many proxies
 // without a kubelet for each.
-func (s *session) issuer(ctx context.Context) (leaf.Issuer, []byte, error) {
+func (s *session) issuer(ctx context.Context) (leaf.CA, []byte, error) {
 	r, err := root.Get(ctx, s.host, harness.SystemNamespace)
 	if err != nil {
-		return leaf.Issuer{}, nil, fmt.Errorf("read the mesh's root: %w", err)
+		return leaf.CA{}, nil, fmt.Errorf("read the mesh's root: %w", err)
 	}
-	return r.Signing.Issuer(), r.PEM(), nil
+	return r.Signing.CA(), r.PEM(), nil
 }

@@ -44,10 +44,15 @@ func TestCABundlesHoldTheServingCertificate(t *testing.T) {
 }
 
 func TestStrippedCABundlesComeBack(t *testing.T) {
+	stripBundles(t)
+	awaitBundles(t, servingCertificate(t))
+}
+
+func stripBundles(t *testing.T) {
+	t.Helper()
 	kubectl(t, "", "patch", "apiservice", harness.APIService, "--type=json", "-p", `[{"op":"remove","path":"/spec/caBundle"}]`)
 	kubectl(t, "", "patch", "mutatingwebhookconfiguration", "mesh-apiserver", "--type=json", "-p",
 		`[{"op":"remove","path":"/webhooks/0/clientConfig/caBundle"},{"op":"remove","path":"/webhooks/1/clientConfig/caBundle"}]`)
-	awaitBundles(t, servingCertificate(t))
 }
 
 // A pair that ends soon is replaced by the server, in two steps: its certificate

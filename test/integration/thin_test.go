@@ -27,7 +27,7 @@ import (
 // for each is not what is looked at.
 type crowd struct {
 	roots  *x509.CertPool
-	issuer leaf.Issuer
+	issuer leaf.CA
 	key    *ecdsa.PrivateKey
 	// names are what each asks for by type, beside all clusters and listeners.
 	names map[string][]string
@@ -44,7 +44,7 @@ func newCrowd(t *testing.T, like *proxy) *crowd {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &crowd{issuer: kept.Signing.Issuer(), key: key, names: map[string][]string{clusterType: {xdstest.Wildcard}, listenerType: {xdstest.Wildcard}}}
+	c := &crowd{issuer: kept.Signing.CA(), key: key, names: map[string][]string{clusterType: {xdstest.Wildcard}, listenerType: {xdstest.Wildcard}}}
 	c.roots, _ = meshRoots(t)
 	maps.Copy(c.names, like.Asked())
 	return c

@@ -2,201 +2,189 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package chains keeps the names of filter chains through a restart of the
-// server, in etcd beside its objects, so that a restart ends no connection. A
-// record that is lost costs the TCP connections of the ports it speaks of, once;
-// it never admits anybody.
+// server, in etcd beside its objects, so that a restart ends no connection, and
+// has the servers of one database agree on them. A record that is lost costs the
+// TCP connections of the ports it speaks of, once; it never admits anybody.
 package chains
 
 import (
 	"context"
-	"fmt"
-	"maps"
-	"strings"
 	"sync"
 	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/client-go/util/workqueue"
 	"k8s.io/klog/v2"
 
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/envoy"
+	"github.com/openservicemesh/mesh-apiserver/apiserver/loop"
 )
 
 const (
 	// prefix is apart from the objects', which are protobuf with Kubernetes' magic.
 	prefix = "/mesh-apiserver/filter-chains/"
-	// pageSize bounds an answer of etcd while the records are read.
-	pageSize = 500
-	// maxRecords and maxBytes bound a transaction: below etcd's defaults of
-	// --max-txn-ops, 128, and --max-request-bytes, 1.5 MiB.
-	maxRecords = 100
-	maxBytes   = 1 << 20
-	// retryAfter is how long a write waits that etcd did not take.
-	retryAfter = time.Second
-	timeout    = 5 * time.Second
+	// retryAfter is how long a request waits that etcd did not take; of writes it
+	// doubles up to retryAtMost.
+	retryAfter  = time.Second
+	retryAtMost = 10 * time.Second
+	timeout     = 5 * time.Second
 )
 
-// Store reads the records at the start, and writes what changes.
+// item is the one thing in the queue.
+const item = "records"
+
+// Store reads the records at the start, writes what changes, and tells what other
+// servers have written.
+//
+// A server's record is written over the one that its generations have taken into
+// account, and over no other (compare and swap): of two servers that write of a view
+// one hears first what the other has written. Run, Keep and Take may be called
+// side by side, after Load.
 type Store struct {
 	client *clientv3.Client
+	queue  workqueue.TypedRateLimitingInterface[string]
+	// changed is told of views of which another server has written.
+	changed func(view string)
+	loaded  chan struct{}
+	// next is the revision from which on changes are not known; 0: all must be read.
+	// Load and then Run use it.
+	next int64
 
 	mu sync.Mutex
-	// pending are the records to write, by view; nil for one to delete.
-	pending map[string][]byte
-	wake    chan struct{}
-	// stored are the views that have a record. Run and Load use it.
-	stored map[string]struct{}
+	// views are those that have a record, or are to have or to lose one.
+	views map[string]*view
 }
 
 // New makes a Store on the server's etcd.
 func New(client *clientv3.Client) *Store {
-	return &Store{client: client, pending: map[string][]byte{}, wake: make(chan struct{}, 1), stored: map[string]struct{}{}}
-}
-
-// Load gives the recorded generations of all views. It is called before Run.
-// A record that cannot be read is left out, with a log line.
-func (s *Store) Load(ctx context.Context) (map[string]envoy.Generations, error) {
-	generations := map[string]envoy.Generations{}
-	from := prefix
-	for {
-		page, err := s.page(ctx, from)
-		if err != nil {
-			return nil, fmt.Errorf("read the records of filter chains: %w", err)
-		}
-		for _, kv := range page.Kvs {
-			view := strings.TrimPrefix(string(kv.Key), prefix)
-			s.stored[view] = struct{}{}
-			if generations[view], err = envoy.ReadRecord(kv.Value); err != nil {
-				klog.FromContext(ctx).Error(err, "A view's TCP connections will end", "view", view)
-				delete(generations, view)
-			}
-		}
-		if !page.More {
-			return generations, nil
-		}
-		from = string(page.Kvs[len(page.Kvs)-1].Key) + "\x00"
+	return &Store{
+		client:  client,
+		queue:   workqueue.NewTypedRateLimitingQueue(workqueue.NewTypedItemExponentialFailureRateLimiter[string](retryAfter, retryAtMost)),
+		changed: func(string) {},
+		loaded:  make(chan struct{}),
+		views:   map[string]*view{},
 	}
 }
 
-func (s *Store) page(ctx context.Context, from string) (*clientv3.GetResponse, error) {
-	ctx, cancel := context.WithTimeout(ctx, timeout)
-	defer cancel()
-	return s.client.Get(ctx, from, clientv3.WithRange(clientv3.GetPrefixRangeEnd(prefix)), clientv3.WithLimit(pageSize))
+// Follow has changed called with each view of which another server has written, for
+// the caller to Take. It is called before Load, and changed must not block.
+func (s *Store) Follow(changed func(view string)) { s.changed = changed }
+
+// Load gives the recorded generations of all views. It is called once.
+// A record that cannot be read is left out, with a log line.
+func (s *Store) Load(ctx context.Context) (map[string]envoy.Generations, error) {
+	records, revision, err := s.read(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	generations := map[string]envoy.Generations{}
+	for name, r := range records {
+		s.views[name] = &view{known: r, seen: revision, base: r.revision, kept: r.data}
+		if g := parse(ctx, name, r.data); g != nil {
+			generations[name] = g
+		}
+	}
+	s.next = revision + 1
+	close(s.loaded)
+	return generations, nil
+}
+
+// Take gives what another server has recorded of a view, nil for nothing. What is
+// kept of the view from then on takes it into account.
+func (s *Store) Take(ctx context.Context, name string) envoy.Generations {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	v := s.views[name]
+	if v == nil {
+		return nil
+	}
+	v.base = v.known.revision
+	if v.pending {
+		v.pending, v.owed = false, true
+	}
+	other := parse(ctx, name, v.known.data)
+	if !other.Covers(parse(ctx, name, v.kept)) {
+		v.owed = true
+	}
+	return other
 }
 
 // Keep records the generations of a view, soon; nil forgets the view. It does
 // not wait for etcd.
-func (s *Store) Keep(ctx context.Context, view string, generations envoy.Generations) {
-	record, err := generations.Record()
+func (s *Store) Keep(ctx context.Context, name string, generations envoy.Generations) {
+	data, err := generations.Record()
 	if err != nil {
-		klog.FromContext(ctx).Error(err, "Cannot record the filter chains of a view", "view", view)
+		klog.FromContext(ctx).Error(err, "Cannot record the filter chains of a view", "view", name)
 		return
 	}
 	s.mu.Lock()
-	s.pending[view] = record
-	s.mu.Unlock()
-	select {
-	case s.wake <- struct{}{}:
-	default:
+	defer s.mu.Unlock()
+	v := s.views[name]
+	if v == nil {
+		if data == nil {
+			return
+		}
+		v = &view{}
+		s.views[name] = v
+	}
+	if v.keep(data) {
+		s.queue.Add(item)
+	}
+	s.drop(name)
+}
+
+// drop forgets a view of which there is no record and nothing to write. It is called
+// with mu held.
+func (s *Store) drop(name string) {
+	if v := s.views[name]; v != nil && v.isNothing() {
+		delete(s.views, name)
 	}
 }
 
-// Run writes until ctx ends, and then once more what is pending.
+// Run writes, and hears what others write, until ctx ends, and then writes once more
+// what is pending.
 func (s *Store) Run(ctx context.Context) error {
 	logger := klog.FromContext(ctx).WithName("chains")
-	for {
-		select {
-		case <-ctx.Done():
-			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), timeout)
-			defer cancel()
-			if err := s.write(last); err != nil {
-				logger.Error(err, "Some TCP connections will end at the next start")
+	select {
+	case <-s.loaded:
+	case <-ctx.Done():
+	}
+	var following sync.WaitGroup
+	following.Go(func() {
+		wait.UntilWithContext(ctx, func(ctx context.Context) {
+			if err := s.follow(ctx); err != nil && ctx.Err() == nil {
+				logger.Error(err, "Cannot follow the records of filter chains; trying again", "after", retryAfter)
 			}
-			return nil
-		case <-s.wake:
+		}, retryAfter)
+	})
+	loop.Run(ctx, s.queue, 1, func(ctx context.Context, _ string) (time.Duration, error) {
+		err := s.write(ctx)
+		if err != nil && ctx.Err() == nil {
+			logger.Error(err, "Cannot record filter chains; trying again")
 		}
-		if err := s.write(ctx); err != nil && ctx.Err() == nil {
-			logger.Error(err, "Cannot record filter chains; trying again", "after", retryAfter)
-			time.AfterFunc(retryAfter, func() {
-				select {
-				case s.wake <- struct{}{}:
-				default:
-				}
-			})
-		}
-	}
-}
-
-// write writes what is pending, many records with one sync of the disk. What fails
-// is pending again, unless newer came, and holds up no other.
-func (s *Store) write(ctx context.Context) error {
-	s.mu.Lock()
-	batch := s.pending
-	s.pending = map[string][]byte{}
-	s.mu.Unlock()
-	failed := map[string][]byte{}
-	var last error
-	for len(batch) > 0 {
-		views := fitting(batch)
-		err := s.commit(ctx, batch, views)
-		if err != nil {
-			last = err
-		}
-		for _, view := range views {
-			if err != nil {
-				failed[view] = batch[view]
-			}
-			delete(batch, view)
-		}
-	}
-	if last == nil {
-		return nil
-	}
-	err := fmt.Errorf("write %d records of filter chains: %w", len(failed), last)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	maps.Copy(failed, s.pending)
-	s.pending = failed
-	return err
-}
-
-// fitting are views whose records fit into one transaction together. One that is
-// too large for any is alone, so that it fails alone.
-func fitting(batch map[string][]byte) []string {
-	var views []string
-	size := 0
-	for view, record := range batch {
-		size += len(record)
-		if len(views) == maxRecords || len(views) > 0 && size > maxBytes {
-			break
-		}
-		views = append(views, view)
-	}
-	return views
-}
-
-func (s *Store) commit(ctx context.Context, batch map[string][]byte, views []string) error {
-	ctx, cancel := context.WithTimeout(ctx, timeout)
+		return 0, err
+	})
+	following.Wait()
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), timeout)
 	defer cancel()
-	var changes []clientv3.Op
-	for _, view := range views {
-		if record := batch[view]; record != nil {
-			changes = append(changes, clientv3.OpPut(prefix+view, string(record)))
-		} else if _, ok := s.stored[view]; ok {
-			changes = append(changes, clientv3.OpDelete(prefix+view))
-		}
-	}
-	if len(changes) == 0 {
-		return nil
-	}
-	if _, err := s.client.Txn(ctx).Then(changes...).Commit(); err != nil {
-		return err
-	}
-	for _, view := range views {
-		if batch[view] != nil {
-			s.stored[view] = struct{}{}
-		} else {
-			delete(s.stored, view)
-		}
+	if err := s.write(last); err != nil {
+		logger.Error(err, "Some TCP connections will end at the next start")
 	}
 	return nil
+}
+
+// parse gives nil for no record, and for one that cannot be read.
+func parse(ctx context.Context, name string, data []byte) envoy.Generations {
+	if data == nil {
+		return nil
+	}
+	generations, err := envoy.ReadRecord(data)
+	if err != nil {
+		klog.FromContext(ctx).Error(err, "A view's TCP connections will end", "view", name)
+		return nil
+	}
+	return generations
 }

@@ -34,6 +34,8 @@ type Engine struct {
 	ledger *ledger
 	// remembered are memories of units that are not there yet.
 	remembered map[unit.ID]any
+	// begun is set after the first step.
+	begun bool
 	backlog    backlog
 	// held are the units whose reports are yet to be told.
 	held map[unit.ID]*work
@@ -98,6 +100,22 @@ func New(w *world.World, kinds []*Kind) *Engine {
 
 // Remember takes a memory that an earlier server had kept, before the first step.
 func (e *Engine) Remember(id unit.ID, memory any) { e.remembered[id] = memory }
+
+// Hear takes in what another server has recorded of a unit, nil for nothing. A unit that
+// is not here yet may come; one that is here is made anew.
+func (e *Engine) Hear(id unit.ID, other any) {
+	if u := e.units[id]; u != nil {
+		u.memory = u.kind.Hear(u.memory, other)
+		u.Touch()
+		return
+	}
+	set(&e.out.Memories, id, other)
+	if other == nil {
+		delete(e.remembered, id)
+	} else {
+		e.remembered[id] = other
+	}
+}
 
 // Object is what a resource was made of, nil where there is no such object.
 func (e *Engine) Object(key envoy.Key) *corev1.ObjectReference {
@@ -165,17 +183,26 @@ func (e *Engine) Step(ctx context.Context) Outcome {
 		}
 	}
 	e.tellReports()
-	for id := range e.remembered {
-		// Its unit went while no server ran.
-		set(&e.out.Memories, id, nil)
-	}
-	clear(e.remembered)
+	e.forgetGone()
 	out := e.out
 	out.Set, out.Removed, out.Units = e.ledger.take()
 	out.Proxies, out.GoneProxies = e.ledger.takeProxies()
 	out.News = e.ledger.takeNews()
 	e.out = Outcome{}
 	return out
+}
+
+// forgetGone forgets, in the first step, the memories of units that went while no server
+// ran.
+func (e *Engine) forgetGone() {
+	if e.begun {
+		return
+	}
+	e.begun = true
+	for id := range e.remembered {
+		set(&e.out.Memories, id, nil)
+	}
+	clear(e.remembered)
 }
 
 // make builds a unit, or what stands in for it.

@@ -38,6 +38,9 @@ type Kind struct {
 	Object func(r world.Reader, name string) *corev1.ObjectReference
 	// Remembers says that memories outlive the server.
 	Remembers bool
+	// Hear gives the memory of a unit of which another server has recorded other, nil for
+	// nothing. It is there where Remembers is set.
+	Hear func(memory, other any) any
 }
 
 // Product is what came of a unit.

@@ -44,6 +44,9 @@ type lastAccess struct {
 	// recorded is set if it was read from a record: the hash of the access,
 	// which itself is not known.
 	recorded string
+	heard    heard
+	// retired are the last names that the chain had before, oldest first.
+	retired []string
 }
 
 // NextGenerations compares what w admits with what was admitted before. prev is
@@ -52,31 +55,42 @@ func NextGenerations(prev Generations, w model.Workload) Generations {
 	next := Generations{}
 	for _, p := range w.Ports {
 		old, known := prev[p.Number]
-		tcp, plaintext := tcpAccessOf(p.Access), anonymousAccessOf(p.Access)
-		next[p.Number] = Generation{
-			Name:      chainName(known, old.Name, old.tcp, tcp, p.PodAccess),
-			tcp:       lastAccess{tcpAccess: tcp},
-			Plaintext: chainName(known, old.Plaintext, old.plaintext, plaintext, p.PodAccess),
-			plaintext: lastAccess{tcpAccess: plaintext},
-		}
+		var g Generation
+		g.Name, g.tcp = nextChain(known, old.Name, old.tcp, tcpAccessOf(p.Access), p.PodAccess)
+		g.Plaintext, g.plaintext = nextChain(known, old.Plaintext, old.plaintext, anonymousAccessOf(p.Access), p.PodAccess)
+		next[p.Number] = g
 	}
 	return next
+}
+
+// nextChain gives a chain's name under an access, and what is known of it then.
+func nextChain(known bool, oldName string, old lastAccess, access tcpAccess, podAccess model.AccessMode) (string, lastAccess) {
+	name := chainName(known, oldName, old, access, podAccess)
+	next := lastAccess{tcpAccess: access, heard: old.heard, retired: old.retired}
+	if known && name != oldName {
+		next.retire(oldName)
+	}
+	return next.agree(name, podAccess), next
 }
 
 func chainName(known bool, oldName string, old lastAccess, access tcpAccess, podAccess model.AccessMode) string {
 	if known && old.within(access) {
 		return oldName
 	}
-	chosen := ""
-	if podAccess != "" {
-		chosen = "/" + string(podAccess)
-	}
-	name := access.name("") + chosen
+	name := access.name("") + chosen(podAccess)
 	if known && name == oldName {
 		// It widened and is again what it was: the connections between must end.
-		name = access.name(oldName) + chosen
+		name = access.name(oldName) + chosen(podAccess)
 	}
 	return name
+}
+
+// chosen is what the pods' own access mode adds to a name.
+func chosen(podAccess model.AccessMode) string {
+	if podAccess == "" {
+		return ""
+	}
+	return "/" + string(podAccess)
 }
 
 // within is true if access admits whoever was admitted. Of a recorded access

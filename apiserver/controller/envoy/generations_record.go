@@ -19,10 +19,11 @@ type generationRecord struct {
 	PlaintextAccess string `json:"plaintextAccess"`
 }
 
-// Record is what must be known of a view after a restart, for its chains to keep
-// their names: JSON, at most 200 bytes a port. It speaks only of ports of which a
-// name is not that of its access, which are those that have widened since they
-// last narrowed; it is nil if there are none.
+// Record is what must be known of a view after a restart, or at another server, for
+// its chains to keep their names: JSON, at most 200 bytes a port. It speaks only of
+// ports of which a name is not that of its access, which are those that have widened
+// since they last narrowed; it is nil if there are none. Of a port of which there is
+// nothing else to say it repeats what was heard of another server.
 func (g Generations) Record() ([]byte, error) {
 	ports := map[uint16]generationRecord{}
 	for port, generation := range g {
@@ -30,7 +31,17 @@ func (g Generations) Record() ([]byte, error) {
 			Name: generation.Name, Access: generation.tcp.digest(),
 			Plaintext: generation.Plaintext, PlaintextAccess: generation.plaintext.digest(),
 		}
-		if !strings.HasPrefix(record.Access, nameOnly(record.Name)) || !strings.HasPrefix(record.PlaintextAccess, nameOnly(record.Plaintext)) {
+		switch tcp, plaintext := generation.tcp.heard, generation.plaintext.heard; {
+		case !record.isPlain():
+			ports[port] = record
+		case tcp.name != "" || plaintext.name != "":
+			// One of the two may have been taken, and is what it is here.
+			if tcp.name != "" {
+				record.Name, record.Access = tcp.name, tcp.access
+			}
+			if plaintext.name != "" {
+				record.Plaintext, record.PlaintextAccess = plaintext.name, plaintext.access
+			}
 			ports[port] = record
 		}
 	}
@@ -38,6 +49,11 @@ func (g Generations) Record() ([]byte, error) {
 		return nil, nil
 	}
 	return json.Marshal(ports)
+}
+
+// isPlain tells whether both names are those of their access.
+func (r generationRecord) isPlain() bool {
+	return strings.HasPrefix(r.Access, nameOnly(r.Name)) && strings.HasPrefix(r.PlaintextAccess, nameOnly(r.Plaintext))
 }
 
 // nameOnly leaves out the access mode that pods chose.

@@ -70,8 +70,8 @@ func New(config *rest.Config, systemNamespace string, settings func() Settings, 
 		authority:    a,
 		admission:    w,
 		pods:         admission.NewPodsWatch(client),
-		signer:       signer.New(client, a, w, systemNamespace, settings),
-		controlPlane: controlplane.New(systemNamespace, a.Issuer, a.Roots),
+		signer:       signer.New(client, a, a.Trust, w, systemNamespace, settings),
+		controlPlane: controlplane.New(systemNamespace, a.CA, a.Roots),
 	}, nil
 }
 
@@ -91,14 +91,23 @@ func (i *Identity) Start(ctx context.Context) error {
 	return i.authority.Start(ctx)
 }
 
-// Run keeps the bundle and answers certificate requests until the context ends.
-func (i *Identity) Run(ctx context.Context) {
+// Run follows the root, its bundle and the admission, and answers certificate requests,
+// until the context ends.
+func (i *Identity) Run(ctx context.Context) error {
 	var running sync.WaitGroup
 	running.Go(func() { i.authority.Run(ctx) })
 	running.Go(func() { i.admission.Run(ctx) })
 	running.Go(func() { i.pods.Run(ctx) })
 	running.Go(func() { i.signer.Run(ctx) })
 	running.Wait()
+	return nil
+}
+
+// Lead has Run keep the bundle and renew the root, until the context ends; it may be
+// called again. Of several servers one does so at a time.
+func (i *Identity) Lead(ctx context.Context) error {
+	i.authority.Lead(ctx)
+	return nil
 }
 
 // OnRoots calls f with the roots after every change, and at once if they are

@@ -12,6 +12,7 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/klog/v2"
 
@@ -52,7 +53,6 @@ func New(client versioned.Interface, informers externalversions.SharedInformerFa
 		return nil, fmt.Errorf("watch MeshConfigs: %w", err)
 	}
 	k.synced = registration.HasSynced
-	k.LookAgain()
 	return k, nil
 }
 
@@ -64,11 +64,12 @@ func (k *Keeper) LookAgain() {
 	}
 }
 
-// Run works until ctx ends.
+// Run works until ctx ends. It may run again when it has returned.
 func (k *Keeper) Run(ctx context.Context) error {
 	if !cache.WaitForCacheSync(ctx.Done(), k.synced) {
 		return fmt.Errorf("wait for MeshConfigs: %w", context.Cause(ctx))
 	}
+	k.LookAgain()
 	for {
 		select {
 		case <-ctx.Done():
@@ -88,16 +89,15 @@ func (k *Keeper) Run(ctx context.Context) error {
 func (k *Keeper) create(ctx context.Context) {
 	config := &v1alpha1.MeshConfig{ObjectMeta: metav1.ObjectMeta{Name: v1alpha1.MeshConfigName}}
 	config.Spec.Certificate.TrustDomain = k.trustDomain
-	for {
+	// It ends with ctx alone.
+	_ = wait.PollUntilContextCancel(ctx, again, true, func(ctx context.Context) (bool, error) {
 		_, err := k.client.MeshV1alpha1().MeshConfigs().Create(ctx, config, metav1.CreateOptions{FieldManager: "mesh-apiserver"})
-		if err == nil || apierrors.IsAlreadyExists(err) || ctx.Err() != nil {
-			return
+		if err == nil || apierrors.IsAlreadyExists(err) {
+			return true, nil
 		}
-		klog.FromContext(ctx).Error(err, "Cannot create the MeshConfig, will try again", "name", v1alpha1.MeshConfigName)
-		select {
-		case <-ctx.Done():
-			return
-		case <-time.After(again):
+		if ctx.Err() == nil {
+			klog.FromContext(ctx).Error(err, "Cannot create the MeshConfig, will try again", "name", v1alpha1.MeshConfigName)
 		}
-	}
+		return false, nil
+	})
 }

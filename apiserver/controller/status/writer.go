@@ -54,18 +54,19 @@ type name struct {
 	types.NamespacedName
 }
 
-// Writer writes status. It writes on change only, and at most once a second an
-// object; Reports and notifications never wait for it.
+// Writer writes status while it runs. It writes on change only, and at most once a
+// second an object; Reports and notifications never wait for it.
 type Writer struct {
 	targets  map[string]Target
 	proxies  Proxies
 	recorder events.EventRecorder
-	queue    workqueue.TypedRateLimitingInterface[name]
 	now      func() time.Time
 	// settled is when proxies that were connected before the start have returned.
 	settled time.Time
 
-	mu      sync.Mutex
+	mu sync.Mutex
+	// queue is nil unless Run runs.
+	queue   workqueue.TypedRateLimitingInterface[name]
 	reports map[name]report.Report
 	// carried are the objects that a unit's resources carry out.
 	carried map[unit.ID]map[name]struct{}
@@ -79,13 +80,11 @@ func New(proxies Proxies, recorder events.EventRecorder, targets ...Target) *Wri
 		targets:  map[string]Target{},
 		proxies:  proxies,
 		recorder: recorder,
-		queue: workqueue.NewTypedRateLimitingQueue(
-			workqueue.NewTypedItemExponentialFailureRateLimiter[name](10*time.Millisecond, 30*time.Second)),
-		now:     time.Now,
-		settled: time.Now().Add(returning),
-		reports: map[name]report.Report{},
-		carried: map[unit.ID]map[name]struct{}{},
-		written: map[name]time.Time{},
+		now:      time.Now,
+		settled:  time.Now().Add(returning),
+		reports:  map[name]report.Report{},
+		carried:  map[unit.ID]map[name]struct{}{},
+		written:  map[name]time.Time{},
 	}
 	for _, target := range targets {
 		w.targets[target.Kind] = target
@@ -120,7 +119,7 @@ func (w *Writer) Report(kind string, key types.NamespacedName, r *report.Report)
 		}
 		w.carried[id][n] = struct{}{}
 	}
-	w.queue.AddAfter(n, settle)
+	w.enqueue(n, settle)
 }
 
 // Notify takes in that proxies have come, gone, or answered that have to ACK a unit,
@@ -129,15 +128,44 @@ func (w *Writer) Notify(id unit.ID) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for n := range w.carried[id] {
-		w.queue.Add(n)
+		w.enqueue(n, 0)
 	}
 }
 
 // Look takes in that what an object's kind alone has in its status has changed.
-func (w *Writer) Look(kind string, key types.NamespacedName) { w.queue.Add(name{kind, key}) }
+func (w *Writer) Look(kind string, key types.NamespacedName) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.enqueue(name{kind, key}, 0)
+}
 
-// Run writes until ctx ends.
-func (w *Writer) Run(ctx context.Context) { loop.Run(ctx, w.queue, workers, w.next) }
+// enqueue has an object looked at. It is called with mu held.
+func (w *Writer) enqueue(n name, after time.Duration) {
+	if w.queue != nil {
+		w.queue.AddAfter(n, after)
+	}
+}
+
+// Run writes until ctx ends, from what is known at its beginning on. It may run again
+// when it has returned.
+func (w *Writer) Run(ctx context.Context) {
+	loop.Run(ctx, w.begin(), workers, w.next)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.queue = nil
+}
+
+// begin makes the queue, with all that there is.
+func (w *Writer) begin() workqueue.TypedRateLimitingInterface[name] {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.queue = workqueue.NewTypedRateLimitingQueue(
+		workqueue.NewTypedItemExponentialFailureRateLimiter[name](10*time.Millisecond, 30*time.Second))
+	for n := range w.reports {
+		w.enqueue(n, settle)
+	}
+	return w.queue
+}
 
 // next writes one object's status, or says when it may.
 func (w *Writer) next(ctx context.Context, n name) (time.Duration, error) {

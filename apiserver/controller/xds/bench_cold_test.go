@@ -186,7 +186,7 @@ func (h *harness) issueAll(p *played, pods []model.Proxy) {
 		h.Fatal(err)
 	}
 	for _, pod := range pods {
-		pair := h.ca.issueFor(h, key, named(pod.ID.String(), pod.ServiceAccount, time.Hour))
+		pair := h.ca.issueFor(h, key, called(pod.ID.String(), pod.ServiceAccount, time.Hour))
 		p.IDs, p.Certificates = append(p.IDs, pod.ID.String()), append(p.Certificates, pair.Certificate[0])
 	}
 }

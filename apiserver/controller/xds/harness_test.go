@@ -338,11 +338,11 @@ func newAuthority(t testing.TB) *authority {
 // leaf issues a certificate for a pod, or for the server on loopback.
 func (a *authority) leaf(t testing.TB, name, account string, life time.Duration) tls.Certificate {
 	t.Helper()
-	return a.issue(t, named(name, account, life))
+	return a.issue(t, called(name, account, life))
 }
 
-// named makes a certificate one of a pod, or of the server on loopback.
-func named(name, account string, life time.Duration) func(*x509.Certificate) {
+// called makes a certificate one of a pod, or of the server on loopback.
+func called(name, account string, life time.Duration) func(*x509.Certificate) {
 	return func(template *x509.Certificate) {
 		template.Subject = pkix.Name{CommonName: name, OrganizationalUnit: []string{account}}
 		template.NotBefore, template.NotAfter = time.Now().Add(-time.Second), time.Now().Add(life)

@@ -13,6 +13,11 @@ import (
 	"encoding/pem"
 	"fmt"
 	"time"
+
+	"k8s.io/client-go/util/cert"
+	"k8s.io/client-go/util/keyutil"
+
+	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/identity/leaf"
 )
 
 // A pair lives 90 days and is replaced when two thirds of them are over. Its life
@@ -46,17 +51,15 @@ func generate(names []string, now time.Time) (pair, error) {
 		ExtKeyUsage:           []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 		BasicConstraintsValid: true,
 	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	der, err := leaf.Sign(template, key.Public(), leaf.CA{Certificate: template, Key: key})
 	if err != nil {
-		return pair{}, fmt.Errorf("sign serving certificate: %w", err)
+		return pair{}, fmt.Errorf("make serving certificate: %w", err)
 	}
-	keyDER, err := x509.MarshalPKCS8PrivateKey(key)
+	keyPEM, err := keyutil.MarshalPrivateKeyToPEM(key)
 	if err != nil {
 		return pair{}, fmt.Errorf("encode serving key: %w", err)
 	}
-	return parse(
-		pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}),
-		pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER}))
+	return parse(pem.EncodeToMemory(&pem.Block{Type: cert.CertificateBlockType, Bytes: der}), keyPEM)
 }
 
 // parse reads a pair and refuses a key that is not the certificate's.

@@ -15,14 +15,17 @@ import (
 
 var errNotApplied = errors.New("the caBundles have not been looked at yet")
 
-// reconcile takes one look at the Secret and the targets, does what is due, and
-// gives the time until something will be due by itself.
+// reconcile takes one look at the Secret and the targets, does what is due while Lead
+// runs, and gives the time until something will be due by itself.
 func (s *Serving) reconcile(ctx context.Context) (time.Duration, error) {
 	secret, c, err := s.read(ctx)
 	if err != nil {
 		return 0, err
 	}
 	s.use(ctx, c)
+	if !s.leading.Load() {
+		return 0, s.publish(ctx, c.bundle(), false)
+	}
 
 	now := time.Now()
 	if c.next == nil && !now.Before(c.renewAt()) {
@@ -37,7 +40,7 @@ func (s *Serving) reconcile(ctx context.Context) (time.Duration, error) {
 		s.use(ctx, c)
 	}
 
-	if err := s.publish(ctx, c.bundle()); err != nil {
+	if err := s.publish(ctx, c.bundle(), true); err != nil {
 		return 0, err
 	}
 	if c.next == nil {
@@ -53,14 +56,15 @@ func (s *Serving) reconcile(ctx context.Context) (time.Duration, error) {
 	return c.renewAt().Sub(now), nil
 }
 
-// publish returns without error once every target that exists has been seen with
-// the bundle. A target that does not exist is served when it comes.
-func (s *Serving) publish(ctx context.Context, bundle []byte) error {
+// publish returns without error once every target that exists has been seen with the
+// bundle; without write it looks only. A target that does not exist is served when it
+// comes.
+func (s *Serving) publish(ctx context.Context, bundle []byte, write bool) error {
 	var missing []error
 	for _, t := range s.targets {
-		seen, err := t.ensure(ctx, bundle)
-		if err == nil && !seen {
-			seen, err = t.ensure(ctx, bundle)
+		seen, err := t.ensure(ctx, bundle, write)
+		if err == nil && !seen && write {
+			seen, err = t.ensure(ctx, bundle, write)
 		}
 		switch {
 		case apierrors.IsNotFound(err):
@@ -68,7 +72,7 @@ func (s *Serving) publish(ctx context.Context, bundle []byte) error {
 		case err != nil:
 			missing = append(missing, err)
 		case !seen:
-			missing = append(missing, fmt.Errorf("%s does not show the caBundle that was applied", t))
+			missing = append(missing, fmt.Errorf("%s does not show the caBundle of the serving pair", t))
 		}
 	}
 	err := errors.Join(missing...)

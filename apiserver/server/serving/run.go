@@ -21,13 +21,12 @@ import (
 // item is the one thing in the queue.
 const item = "serving"
 
-// Run keeps the bundles and renews the pair until the context ends: whenever the
-// Secret or a target changes, and when the pair's time has come.
-func (s *Serving) Run(ctx context.Context) {
-	queue := workqueue.NewTypedRateLimitingQueue(workqueue.NewTypedItemExponentialFailureRateLimiter[string](100*time.Millisecond, 30*time.Second))
-	finish := s.watch(ctx, queue)
-	queue.Add(item)
-	loop.Run(ctx, queue, 1, func(ctx context.Context, _ string) (time.Duration, error) {
+// Run uses the pair that the Secret holds, as it changes, and tells by Ready whether
+// the bundles are out, until the context ends.
+func (s *Serving) Run(ctx context.Context) error {
+	finish := s.watch(ctx, s.queue)
+	s.queue.Add(item)
+	loop.Run(ctx, s.queue, 1, func(ctx context.Context, _ string) (time.Duration, error) {
 		next, err := s.reconcile(ctx)
 		if err != nil {
 			klog.FromContext(ctx).Error(err, "Keep the serving pair and its caBundles")
@@ -35,6 +34,17 @@ func (s *Serving) Run(ctx context.Context) {
 		return next, err
 	})
 	finish()
+	return nil
+}
+
+// Lead has Run keep the bundles and renew the pair, until the context ends; it may be
+// called again. Of several servers one does so at a time.
+func (s *Serving) Lead(ctx context.Context) error {
+	s.leading.Store(true)
+	defer s.leading.Store(false)
+	s.queue.Add(item)
+	<-ctx.Done()
+	return nil
 }
 
 // watch starts informers on the Secret and the targets that fill the queue. The

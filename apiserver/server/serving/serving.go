@@ -11,11 +11,13 @@ import (
 	"bytes"
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/apiserver/pkg/server/dynamiccertificates"
 	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/util/workqueue"
 	"k8s.io/klog/v2"
 	aggregator "k8s.io/kube-aggregator/pkg/client/clientset_generated/clientset"
 
@@ -28,6 +30,9 @@ type Serving struct {
 	namespace string
 	names     []string
 	targets   []target
+	queue     workqueue.TypedRateLimitingInterface[string]
+	// leading is set while Lead runs.
+	leading atomic.Bool
 
 	mu        sync.RWMutex
 	held      *content
@@ -50,6 +55,7 @@ func New(client kubernetes.Interface, aggregator aggregator.Interface, systemNam
 			"mesh-apiserver." + systemNamespace,
 			"mesh-apiserver",
 		},
+		queue:   workqueue.NewTypedRateLimitingQueue(workqueue.NewTypedItemExponentialFailureRateLimiter[string](100*time.Millisecond, 30*time.Second)),
 		missing: errNotApplied,
 	}
 	for _, name := range apiServices {

@@ -23,10 +23,10 @@ var ours = metav1.ApplyOptions{FieldManager: "mesh-apiserver", Force: true}
 
 // target is an object whose caBundle the server owns.
 type target interface {
-	// ensure reads the object and tells whether it carries the bundle; if not, it
-	// applies it, to be seen by the next read. An object that is absent is an error
-	// that satisfies apierrors.IsNotFound.
-	ensure(ctx context.Context, bundle []byte) (seen bool, err error)
+	// ensure reads the object and tells whether it carries the bundle; if not, and write
+	// is set, it applies it, to be seen by the next read. An object that is absent is an
+	// error that satisfies apierrors.IsNotFound.
+	ensure(ctx context.Context, bundle []byte, write bool) (seen bool, err error)
 	// informer tells of changes of this object alone.
 	informer() cache.SharedIndexInformer
 	// String names the object for people.
@@ -46,14 +46,14 @@ func (t *apiService) informer() cache.SharedIndexInformer {
 
 // ensure sends the UID, so that an object which was deleted meanwhile is not made
 // of a caBundle alone.
-func (t *apiService) ensure(ctx context.Context, bundle []byte) (bool, error) {
+func (t *apiService) ensure(ctx context.Context, bundle []byte, write bool) (bool, error) {
 	services := t.client.ApiregistrationV1().APIServices()
 	object, err := services.Get(ctx, t.name, metav1.GetOptions{})
 	if err != nil {
 		return false, fmt.Errorf("read %s: %w", t, err)
 	}
-	if bytes.Equal(object.Spec.CABundle, bundle) {
-		return true, nil
+	if seen := bytes.Equal(object.Spec.CABundle, bundle); seen || !write {
+		return seen, nil
 	}
 	patch := apiregistrationapply.APIService(t.name).WithUID(object.UID).
 		WithSpec(apiregistrationapply.APIServiceSpec().WithCABundle(bundle...))
@@ -74,7 +74,7 @@ func (t *webhookConfiguration) informer() cache.SharedIndexInformer {
 	return admissionregistrationinformers.NewFilteredMutatingWebhookConfigurationInformer(t.client, 0, cache.Indexers{}, named(t.name))
 }
 
-func (t *webhookConfiguration) ensure(ctx context.Context, bundle []byte) (bool, error) {
+func (t *webhookConfiguration) ensure(ctx context.Context, bundle []byte, write bool) (bool, error) {
 	configurations := t.client.AdmissionregistrationV1().MutatingWebhookConfigurations()
 	object, err := configurations.Get(ctx, t.name, metav1.GetOptions{})
 	if err != nil {
@@ -87,8 +87,8 @@ func (t *webhookConfiguration) ensure(ctx context.Context, bundle []byte) (bool,
 		patch.WithWebhooks(admissionregistrationapply.MutatingWebhook().WithName(w.Name).
 			WithClientConfig(admissionregistrationapply.WebhookClientConfig().WithCABundle(bundle...)))
 	}
-	if seen {
-		return true, nil
+	if seen || !write {
+		return seen, nil
 	}
 	if _, err := configurations.Apply(ctx, patch, ours); err != nil {
 		return false, fmt.Errorf("apply caBundle of %s: %w", t, err)

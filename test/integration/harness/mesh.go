@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -98,7 +99,8 @@ func (m *Mesh) Sibling(name, address string, flags ...string) *Mesh {
 // Launch runs the server and does not wait.
 func (m *Mesh) Launch() error {
 	var err error
-	m.Process, err = start(m.kube.dir, m.name, m.binary, append([]string{
+	// The name of a pod, by which it goes on leading when it is started again.
+	m.Process, err = start(m.kube.dir, m.name, "env", append([]string{"POD_NAME=" + m.name, m.binary,
 		"--kubeconfig=" + m.kube.meshKubeconfig, "--bind-address=" + m.Address, "--data-dir=" + m.DataDir, "-v=2",
 	}, m.flags...)...)
 	return err
@@ -171,7 +173,7 @@ func (m *Mesh) available(ctx context.Context) error {
 	}
 	for _, c := range conditions {
 		if condition, ok := c.(map[string]any); ok && condition["type"] == "Available" && condition["status"] == "True" {
-			return errors.Join(m.answers(ctx), m.ready(ctx))
+			return errors.Join(m.answers(ctx), m.ready(ctx), m.Leads(ctx))
 		}
 	}
 	return fmt.Errorf("not available: %v", conditions)
@@ -186,6 +188,19 @@ func (m *Mesh) answers(ctx context.Context) error {
 func (m *Mesh) ready(ctx context.Context) error {
 	_, err := m.Ask(ctx, "/readyz")
 	return err
+}
+
+// Leads tells whether the server is the leader of its replicas, nil if it is. A sibling
+// that was killed is, for 15 s more.
+func (m *Mesh) Leads(ctx context.Context) error {
+	metrics, err := Get(ctx, "http://"+m.Address+":9090/metrics")
+	if err != nil {
+		return err
+	}
+	if !strings.Contains(metrics, `leader_election_master_status{name="mesh-apiserver"} 1`) {
+		return errors.New("it does not lead")
+	}
+	return nil
 }
 
 // Manifest is the path of a file of what is installed.

@@ -14,8 +14,10 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
+	certificatesv1 "k8s.io/api/certificates/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/client-go/kubernetes"
@@ -49,6 +51,9 @@ type Authority struct {
 	renewal   Renewal
 	database  DatabaseFunc
 	queue     workqueue.TypedRateLimitingInterface[string]
+
+	// leading is set while Lead runs.
+	leading atomic.Bool
 
 	mu      sync.RWMutex
 	state   state
@@ -94,21 +99,34 @@ func New(client kubernetes.Interface, systemNamespace string, renewal Renewal, d
 	}
 }
 
-// Issuer is what signs leaves of a life now, or the reason why none may be signed.
+// CA is what signs leaves of a life now, or the reason why none may be signed.
 // A life that is longer than all before is recorded first, so it must be asked for
 // again.
-func (a *Authority) Issuer(life time.Duration) (leaf.Issuer, error) {
+func (a *Authority) CA(life time.Duration) (leaf.CA, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.state.fault != nil {
-		return leaf.Issuer{}, a.state.fault
+		return leaf.CA{}, a.state.fault
 	}
 	if life > a.state.ring.Longest {
 		a.asked = max(a.asked, life)
 		a.queue.Add(item)
-		return leaf.Issuer{}, errUnrecorded
+		return leaf.CA{}, errUnrecorded
 	}
-	return a.state.ring.Signing.Issuer(), nil
+	return a.state.ring.Signing.CA(), nil
+}
+
+// Issue signs a workload's certificate, by the root itself.
+func (a *Authority) Issue(_ context.Context, wanted leaf.Request) (chain [][]byte, err error) {
+	ca, err := a.CA(wanted.Validity.Life())
+	if err != nil {
+		return nil, err
+	}
+	der, err := ca.Issue(wanted)
+	if err != nil {
+		return nil, err
+	}
+	return [][]byte{der}, nil
 }
 
 // fault is why nothing may be signed, nil if leaves may.
@@ -147,7 +165,7 @@ func (a *Authority) OnRoots(f func(roots []byte)) {
 
 // Reconcile reads root and bundle from the API server and repairs what is its to
 // repair: it creates the root if there never was one, takes a step of its renewal
-// while Run runs, and publishes. Only a fault that another try may cure is an error;
+// while Lead runs, and publishes, before Run and while Lead runs. Only a fault that another try may cure is an error;
 // a root that is lost, unusable or exchanged becomes the state.
 //
 // The bundle is read before the Secret: whoever publishes writes the Secret
@@ -185,13 +203,13 @@ func (a *Authority) Reconcile(ctx context.Context) error {
 	// The renewal must not hold up what is signed now: a Secret that may not be
 	// written is an error only after the rest is done.
 	var renewing error
-	if a.runs() {
+	if a.leading.Load() {
 		if k, renewing = a.renew(ctx, k, bundle); apierrors.IsConflict(renewing) {
 			return renewing
 		}
 	}
 	fresh := bundle == nil
-	bundle, err = trustbundle.Publish(ctx, a.client, bundle, k.Keyring)
+	bundle, err = a.publish(ctx, bundle, k.Keyring)
 	if fresh && apierrors.IsNotFound(err) {
 		// There is nothing that could be missing but the kind itself.
 		a.enter(ctx, state{fault: errNotServed, bundle: k.PEM()})
@@ -206,6 +224,20 @@ func (a *Authority) Reconcile(ctx context.Context) error {
 	}
 	a.enter(ctx, state{ring: k.Keyring, bundle: []byte(bundle.Spec.TrustBundle)})
 	return renewing
+}
+
+// publish gives the bundle as it is to be, and writes it where that is this server's to
+// do: at the start, since listeners come after it, and while it leads. Another leader
+// writes the same, from the same Secret.
+func (a *Authority) publish(ctx context.Context, current *certificatesv1.ClusterTrustBundle, k root.Keyring) (*certificatesv1.ClusterTrustBundle, error) {
+	if !a.runs() || a.leading.Load() {
+		return trustbundle.Publish(ctx, a.client, current, k)
+	}
+	want, err := trustbundle.Plan(current, k)
+	if want == nil {
+		want = current
+	}
+	return want, err
 }
 
 // create makes the root of a new mesh, whose database is the present one.

@@ -18,7 +18,7 @@ import (
 
 func TestNothingIsSignedBeforeTheRootIsRead(t *testing.T) {
 	a := New(nil, "mesh-system", Renewal{}, nil, events.NewFakeRecorder(1))
-	if _, err := a.Issuer(time.Hour); err == nil {
+	if _, err := a.CA(time.Hour); err == nil {
 		t.Error("signs")
 	}
 	if a.Roots() != nil {
@@ -39,7 +39,7 @@ func TestALostRootStopsIssuingOnceAndKeepsTheRoots(t *testing.T) {
 	for _, s := range []state{whole, lost, lost} {
 		a.enter(context.Background(), s)
 	}
-	if _, err := a.Issuer(time.Hour); !errors.Is(err, ErrRootLost) {
+	if _, err := a.CA(time.Hour); !errors.Is(err, ErrRootLost) {
 		t.Errorf("issuer gives %v, want ErrRootLost", err)
 	}
 	if string(a.Roots()) != string(r.PEM()) {
@@ -53,7 +53,7 @@ func TestALostRootStopsIssuingOnceAndKeepsTheRoots(t *testing.T) {
 	}
 
 	a.enter(context.Background(), whole)
-	if _, err := a.Issuer(time.Hour); err != nil {
+	if _, err := a.CA(time.Hour); err != nil {
 		t.Errorf("does not sign after the root came back: %v", err)
 	}
 }

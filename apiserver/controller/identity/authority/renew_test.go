@@ -48,6 +48,7 @@ func (m *mesh) restart(t *testing.T) {
 	m.Authority = New(m.client, "mesh-system", renewal, m.database, m.events)
 	m.reconcile(t)
 	m.begin()
+	m.leading.Store(true)
 }
 
 func (m *mesh) database(context.Context) (root.Database, error) {
@@ -85,7 +86,7 @@ func (m *mesh) secret(t *testing.T) *corev1.Secret {
 // signer is the root that signs.
 func (m *mesh) signer(t *testing.T) string {
 	t.Helper()
-	issuer, err := m.Issuer(time.Hour)
+	issuer, err := m.CA(time.Hour)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -198,6 +199,7 @@ func TestOfTwoServersThatBeginOneMakesTheNextRoot(t *testing.T) {
 	renewal := Renewal{PublishFor: time.Hour, Lacking: func([]byte) []string { return nil }}
 	other := New(m.client, "mesh-system", renewal, m.database, events.NewFakeRecorder(100))
 	other.begin()
+	other.leading.Store(true)
 	m.api.afterGet = func() { // the bundle is read
 		m.api.afterGet = func() { m.reconcile(t) } // and the Secret
 	}
@@ -214,11 +216,11 @@ func TestOfTwoServersThatBeginOneMakesTheNextRoot(t *testing.T) {
 
 func TestLeafLongerThanAllBeforeIsSignedOnceThatIsRecorded(t *testing.T) {
 	m := newMesh(t)
-	if _, err := m.Issuer(48 * time.Hour); !errors.Is(err, errUnrecorded) {
+	if _, err := m.CA(48 * time.Hour); !errors.Is(err, errUnrecorded) {
 		t.Fatalf("got error %v, want errUnrecorded", err)
 	}
 	m.reconcile(t)
-	if _, err := m.Issuer(48 * time.Hour); err != nil {
+	if _, err := m.CA(48 * time.Hour); err != nil {
 		t.Error(err)
 	}
 	if got := m.secret(t).Annotations[root.LongestAnnotation]; got != "48h0m0s" {

@@ -39,8 +39,8 @@ func (a *Authority) Start(ctx context.Context) error {
 	})
 }
 
-// Run reconciles whenever the root's Secret or the bundle changes, and while a
-// renewal waits, until the context ends. It is called when proxies can connect.
+// Run reconciles whenever the root's Secret or the bundle changes, until the context
+// ends. It is called when proxies can connect.
 func (a *Authority) Run(ctx context.Context) {
 	a.begin()
 	finish := a.watch(ctx)
@@ -53,6 +53,14 @@ func (a *Authority) Run(ctx context.Context) {
 		return a.again(), nil
 	})
 	finish()
+}
+
+// Lead has Run renew the root and keep the bundle, until the context ends.
+func (a *Authority) Lead(ctx context.Context) {
+	a.leading.Store(true)
+	defer a.leading.Store(false)
+	a.queue.Add(item)
+	<-ctx.Done()
 }
 
 func (a *Authority) begin() {

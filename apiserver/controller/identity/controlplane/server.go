@@ -32,7 +32,7 @@ const (
 // trust bundle as they are then.
 type Server struct {
 	systemNamespace string
-	issuer          func(life time.Duration) (leaf.Issuer, error)
+	issuer          func(life time.Duration) (leaf.CA, error)
 	roots           func() []byte
 	now             func() time.Time
 
@@ -44,7 +44,7 @@ type Server struct {
 
 // New makes a Server. issuer gives what signs a certificate of a life, or why
 // nothing can be signed; roots gives the trust anchors of clients, PEM.
-func New(systemNamespace string, issuer func(life time.Duration) (leaf.Issuer, error), roots func() []byte) *Server {
+func New(systemNamespace string, issuer func(life time.Duration) (leaf.CA, error), roots func() []byte) *Server {
 	return &Server{systemNamespace: systemNamespace, issuer: issuer, roots: roots, now: time.Now}
 }
 
@@ -109,7 +109,7 @@ func (s *Server) current() (*tls.Certificate, error) {
 }
 
 // renew makes the certificate anew if that is due.
-func (s *Server) renew(issuer leaf.Issuer, now time.Time) error {
+func (s *Server) renew(issuer leaf.CA, now time.Time) error {
 	if s.certificate != nil && now.Before(s.certificate.Leaf.NotAfter.Add(-renew)) && s.signer.Equal(issuer.Certificate) {
 		return nil
 	}
@@ -121,7 +121,7 @@ func (s *Server) renew(issuer leaf.Issuer, now time.Time) error {
 	return nil
 }
 
-func (s *Server) sign(issuer leaf.Issuer, now time.Time) (*tls.Certificate, error) {
+func (s *Server) sign(issuer leaf.CA, now time.Time) (*tls.Certificate, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return nil, fmt.Errorf("generate key: %w", err)

@@ -67,11 +67,11 @@ func TestRootsAreTakenUpWithoutRestart(t *testing.T) {
 func TestCertificateIsRenewedAtHalfLifeAndOutlivesALostRoot(t *testing.T) {
 	r := generate(t)
 	lost := false
-	server := New("mesh-system", func(time.Duration) (leaf.Issuer, error) {
+	server := New("mesh-system", func(time.Duration) (leaf.CA, error) {
 		if lost {
-			return leaf.Issuer{}, errors.New("lost")
+			return leaf.CA{}, errors.New("lost")
 		}
-		return r.Issuer(), nil
+		return r.CA(), nil
 	}, r.PEM)
 	start := time.Now()
 	at := func(d time.Duration) (*tls.Certificate, error) {
@@ -101,7 +101,7 @@ func TestCertificateIsRenewedAtHalfLifeAndOutlivesALostRoot(t *testing.T) {
 
 func TestCertificateIsMadeAnewWhenAnotherRootSigns(t *testing.T) {
 	signing, next := generate(t), generate(t)
-	server := New("mesh-system", func(time.Duration) (leaf.Issuer, error) { return signing.Issuer(), nil }, signing.PEM)
+	server := New("mesh-system", func(time.Duration) (leaf.CA, error) { return signing.CA(), nil }, signing.PEM)
 	if _, err := server.current(); err != nil {
 		t.Fatal(err)
 	}
@@ -110,7 +110,7 @@ func TestCertificateIsMadeAnewWhenAnotherRootSigns(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := renewed.Leaf.CheckSignatureFrom(next.Issuer().Certificate); err != nil {
+	if err := renewed.Leaf.CheckSignatureFrom(next.CA().Certificate); err != nil {
 		t.Error(err)
 	}
 	if again, _ := server.current(); again != renewed {
@@ -183,7 +183,7 @@ func pair(t *testing.T, template *x509.Certificate, r *root.Root) tls.Certificat
 	if err != nil {
 		t.Fatal(err)
 	}
-	der, err := leaf.Sign(template, key.Public(), r.Issuer())
+	der, err := leaf.Sign(template, key.Public(), r.CA())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -194,8 +194,8 @@ func hour() leaf.Validity {
 	return leaf.Validity{NotBefore: time.Now().Add(-time.Minute), NotAfter: time.Now().Add(time.Hour)}
 }
 
-func issuerOf(r *root.Root) func(time.Duration) (leaf.Issuer, error) {
-	return func(time.Duration) (leaf.Issuer, error) { return r.Issuer(), nil }
+func issuerOf(r *root.Root) func(time.Duration) (leaf.CA, error) {
+	return func(time.Duration) (leaf.CA, error) { return r.CA(), nil }
 }
 
 func generate(t *testing.T) *root.Root {

@@ -199,7 +199,7 @@ func sign(t *testing.T, c *x509.Certificate) *x509.Certificate {
 	if err != nil {
 		t.Fatal(err)
 	}
-	der, err := Sign(c, key.Public(), Issuer{Certificate: &x509.Certificate{Subject: pkix.Name{CommonName: "root"}}, Key: key})
+	der, err := Sign(c, key.Public(), CA{Certificate: &x509.Certificate{Subject: pkix.Name{CommonName: "root"}}, Key: key})
 	if err != nil {
 		t.Fatal(err)
 	}

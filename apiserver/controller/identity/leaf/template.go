@@ -21,8 +21,11 @@ type Validity struct {
 	NotBefore, NotAfter time.Time
 }
 
-// Issuer signs: a CA certificate and its key.
-type Issuer struct {
+// Life is how long it is.
+func (v Validity) Life() time.Duration { return v.NotAfter.Sub(v.NotBefore) }
+
+// CA signs: a certificate and its key.
+type CA struct {
 	Certificate *x509.Certificate
 	Key         crypto.Signer
 }
@@ -57,10 +60,10 @@ func ControlPlaneTemplate(systemNamespace string, v Validity) *x509.Certificate 
 	return t
 }
 
-// Sign gives the DER of a template, for a public key, under an issuer. The
-// serial number is random.
-func Sign(template *x509.Certificate, key crypto.PublicKey, issuer Issuer) ([]byte, error) {
-	der, err := x509.CreateCertificate(rand.Reader, template, issuer.Certificate, key, issuer.Key)
+// Sign gives the DER of a template, for a public key, under a CA. The serial number
+// is random.
+func Sign(template *x509.Certificate, key crypto.PublicKey, ca CA) ([]byte, error) {
+	der, err := x509.CreateCertificate(rand.Reader, template, ca.Certificate, key, ca.Key)
 	if err != nil {
 		return nil, fmt.Errorf("sign certificate: %w", err)
 	}

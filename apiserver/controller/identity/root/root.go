@@ -58,7 +58,7 @@ func Generate(now time.Time) (*Root, error) {
 		IsCA:                  true,
 		MaxPathLenZero:        true,
 	}
-	der, err := leaf.Sign(template, key.Public(), leaf.Issuer{Certificate: template, Key: key})
+	der, err := leaf.Sign(template, key.Public(), leaf.CA{Certificate: template, Key: key})
 	if err != nil {
 		return nil, fmt.Errorf("make root: %w", err)
 	}
@@ -88,9 +88,9 @@ func Parse(certificatePEM, keyPEM []byte) (*Root, error) {
 	return &Root{certificate: pair.Leaf, key: key}, nil
 }
 
-// Issuer is the root as a signer of leaves.
-func (r *Root) Issuer() leaf.Issuer {
-	return leaf.Issuer{Certificate: r.certificate, Key: r.key}
+// CA is the root as a signer of leaves.
+func (r *Root) CA() leaf.CA {
+	return leaf.CA{Certificate: r.certificate, Key: r.key}
 }
 
 // NotAfter is the end of the root's life, and so of all that it signed.

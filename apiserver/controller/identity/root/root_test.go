@@ -67,7 +67,7 @@ func TestParseRefuses(t *testing.T) {
 func signedLeaf(t *testing.T, r *Root) *Root {
 	t.Helper()
 	v := leaf.Validity{NotBefore: now, NotAfter: now.Add(time.Hour)}
-	der, err := leaf.Sign(leaf.ControlPlaneTemplate("mesh-system", v), r.key.Public(), r.Issuer())
+	der, err := leaf.Sign(leaf.ControlPlaneTemplate("mesh-system", v), r.key.Public(), r.CA())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,13 +16,13 @@ import (
 func BenchmarkIssue(b *testing.B) {
 	w, _ := sound(b)
 	root := generate(b, now)
-	issuer, roots := root.Issuer(), trust(root.PEM())
+	issuer, roots := builtin{root.CA()}, trust(root.PEM())
 	for b.Loop() {
 		v := w.decide()
 		if v.Outcome != Issue {
 			b.Fatalf("got %s: %s", v.Outcome, v.Message)
 		}
-		if _, err := issue(v, settings, w.request.Spec.MaxExpirationSeconds, issuer, roots, now); err != nil {
+		if _, err := issue(b.Context(), v, settings, w.request.Spec.MaxExpirationSeconds, issuer, roots, now); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -35,12 +35,8 @@ func BenchmarkBareIssue(b *testing.B) {
 	w, _ := sound(b)
 	v := w.decide()
 	root := generate(b, now)
-	issuer := root.Issuer()
-	life, err := validity(settings, nil, issuer.Certificate, now)
-	if err != nil {
-		b.Fatal(err)
-	}
-	template, err := leaf.Template(v.Name, settings.TrustDomain, life)
+	issuer := root.CA()
+	template, err := leaf.Template(v.Name, settings.TrustDomain, want(v, settings, nil, now).Validity)
 	if err != nil {
 		b.Fatal(err)
 	}

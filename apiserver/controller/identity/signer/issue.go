@@ -4,6 +4,7 @@
 package signer
 
 import (
+	"context"
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
@@ -48,21 +49,23 @@ func lifetime(settings Settings, maxExpirationSeconds *int32) time.Duration {
 	return min(life, settings.Lifetime).Truncate(time.Second)
 }
 
-// validity is the life of a leaf, within the issuer's own.
-func validity(settings Settings, maxExpirationSeconds *int32, issuer *x509.Certificate, now time.Time) (leaf.Validity, error) {
-	life := lifetime(settings, maxExpirationSeconds)
+// want is the certificate to ask an issuer for.
+func want(v Verdict, settings Settings, maxExpirationSeconds *int32, now time.Time) leaf.Request {
 	notBefore := now.Add(-backdate).UTC().Truncate(time.Second)
-	if notBefore.Before(issuer.NotBefore) {
-		notBefore = issuer.NotBefore
+	return leaf.Request{
+		Name:        v.Name,
+		TrustDomain: settings.TrustDomain,
+		Key:         v.Key,
+		Validity:    leaf.Validity{NotBefore: notBefore, NotAfter: notBefore.Add(lifetime(settings, maxExpirationSeconds))},
 	}
-	notAfter := notBefore.Add(life)
-	if notAfter.After(issuer.NotAfter) {
-		notAfter = issuer.NotAfter
+}
+
+// checkLife refuses a life that the API server would refuse.
+func checkLife(v leaf.Validity) error {
+	if life := v.Life(); life < minLife {
+		return fmt.Errorf("certificate would live %s, the API server takes none under %s", life, minLife)
 	}
-	if left := notAfter.Sub(notBefore); left < minLife {
-		return leaf.Validity{}, fmt.Errorf("certificate would live %s, the API server takes none under %s", left, minLife)
-	}
-	return leaf.Validity{NotBefore: notBefore, NotAfter: notAfter}, nil
+	return nil
 }
 
 // refreshAt lies between one half and two thirds of a leaf's life, where the UID
@@ -78,30 +81,27 @@ func refreshAt(v leaf.Validity, uid string) time.Time {
 	return v.NotBefore.Add(min(max(at, refreshMargin), life-refreshMargin))
 }
 
-// issue signs what a verdict allows and gives the status that carries it. The
-// chain is verified against the published roots first: a certificate that nobody
-// would believe is an error of ours, and nothing to hand out.
-func issue(v Verdict, settings Settings, maxExpirationSeconds *int32, issuer leaf.Issuer, roots *x509.CertPool, now time.Time) (certificatesv1.PodCertificateRequestStatus, error) {
+// issue has signed what a verdict allows and gives the status that carries it. The
+// chain is verified first: a certificate that nothing would believe is an error of
+// ours, and nothing to hand out.
+func issue(ctx context.Context, v Verdict, settings Settings, maxExpirationSeconds *int32, issuer Issuer, roots *x509.CertPool, now time.Time) (certificatesv1.PodCertificateRequestStatus, error) {
 	none := certificatesv1.PodCertificateRequestStatus{}
 	if settings.TrustDomain == "" {
 		return none, errors.New("the trust domain is not known yet")
 	}
-	life, err := validity(settings, maxExpirationSeconds, issuer.Certificate, now)
-	if err != nil {
+	wanted := want(v, settings, maxExpirationSeconds, now)
+	if err := checkLife(wanted.Validity); err != nil {
 		return none, err
 	}
-	template, err := leaf.Template(v.Name, settings.TrustDomain, life)
+	chain, err := issuer.Issue(ctx, wanted)
 	if err != nil {
-		return none, err
+		return none, fmt.Errorf("issue the certificate of %s: %w", v.Name.ProxyID(), err)
 	}
-	der, err := leaf.Sign(template, v.Key, issuer)
+	life, err := verify(chain, wanted, roots, now)
 	if err != nil {
-		return none, err
+		return none, fmt.Errorf("certificate of %s would not be believed: %w", v.Name.ProxyID(), err)
 	}
-	if err := verify(der, v.Name, settings.TrustDomain, roots, now); err != nil {
-		return none, fmt.Errorf("certificate for %s would not be believed: %w", v.Name.ProxyID(), err)
-	}
-	chain, err := inPEM(der)
+	text, err := inPEM(chain)
 	if err != nil {
 		return none, err
 	}
@@ -109,7 +109,7 @@ func issue(v Verdict, settings Settings, maxExpirationSeconds *int32, issuer lea
 	notBefore, notAfter := metav1.NewTime(life.NotBefore), metav1.NewTime(life.NotAfter)
 	return certificatesv1.PodCertificateRequestStatus{
 		Conditions:       []metav1.Condition{condition(certificatesv1.PodCertificateRequestConditionTypeIssued, "Issued", "signed for "+v.Name.SPIFFEID(settings.TrustDomain), now)},
-		CertificateChain: chain,
+		CertificateChain: text,
 		NotBefore:        &notBefore,
 		BeginRefreshAt:   &begin,
 		NotAfter:         &notAfter,
@@ -118,32 +118,19 @@ func issue(v Verdict, settings Settings, maxExpirationSeconds *int32, issuer lea
 
 // inPEM makes the text in one piece: to let it grow and copy it in the end, as
 // pem.EncodeToMemory does, took a sixtieth of a certificate's time.
-func inPEM(der []byte) (string, error) {
+func inPEM(chain [][]byte) (string, error) {
+	size := 0
+	for _, der := range chain {
+		size += 2 * len(der)
+	}
 	var text strings.Builder
-	text.Grow(2 * len(der))
-	if err := pem.Encode(&text, &pem.Block{Type: "CERTIFICATE", Bytes: der}); err != nil {
-		return "", fmt.Errorf("encode certificate: %w", err)
+	text.Grow(size)
+	for _, der := range chain {
+		if err := pem.Encode(&text, &pem.Block{Type: "CERTIFICATE", Bytes: der}); err != nil {
+			return "", fmt.Errorf("encode certificate: %w", err)
+		}
 	}
 	return text.String(), nil
-}
-
-// verify reads a leaf as its peers will: by the published roots, by Parse.
-func verify(der []byte, name leaf.Name, trustDomain string, roots *x509.CertPool, now time.Time) error {
-	certificate, err := x509.ParseCertificate(der)
-	if err != nil {
-		return err
-	}
-	if _, err := certificate.Verify(x509.VerifyOptions{Roots: roots, CurrentTime: now, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}}); err != nil {
-		return err
-	}
-	got, err := leaf.Parse(certificate, trustDomain)
-	if err != nil {
-		return err
-	}
-	if got != name {
-		return fmt.Errorf("it names %+v", got)
-	}
-	return nil
 }
 
 // denial is the status of a refusal.

@@ -5,6 +5,7 @@ package signer
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"sync"
 	"time"
@@ -19,7 +20,6 @@ import (
 	"k8s.io/klog/v2"
 
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/identity/admission"
-	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/identity/authority"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/sidecar"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/loop"
 )
@@ -31,16 +31,17 @@ const (
 	firstRetry, lastRetry = 50 * time.Millisecond, 10 * time.Second
 )
 
-// New makes a Signer that watches requests for sidecar.Signer alone. It signs with
-// the authority's root while admission protects the requests. systemNamespace is
-// that of the control plane.
-func New(client kubernetes.Interface, a *authority.Authority, w *admission.Watch, systemNamespace string, settings func() Settings) *Signer {
+// New makes a Signer that watches requests for sidecar.Signer alone. It has an issuer
+// sign, while admission protects the requests; trust gives the published roots.
+// systemNamespace is that of the control plane.
+func New(client kubernetes.Interface, issuer Issuer, trust func() *x509.CertPool, w *admission.Watch, systemNamespace string, settings func() Settings) *Signer {
 	informer := informers.NewFilteredPodCertificateRequestInformer(client, metav1.NamespaceAll, 0, cache.Indexers{cache.NamespaceIndex: cache.MetaNamespaceIndexFunc, byStub: stubOf}, func(o *metav1.ListOptions) {
 		o.FieldSelector = fields.OneTermEqualSelector("spec.signerName", sidecar.Signer).String()
 	})
 	return &Signer{
 		client:    client,
-		authority: a,
+		issuer:    issuer,
+		trust:     trust,
 		admission: w,
 		settings:  settings,
 

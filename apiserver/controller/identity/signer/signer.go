@@ -8,6 +8,7 @@ package signer
 
 import (
 	"context"
+	"crypto/x509"
 	"fmt"
 	"time"
 
@@ -22,14 +23,15 @@ import (
 	"k8s.io/klog/v2"
 
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/identity/admission"
-	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/identity/authority"
 )
 
 // Signer answers requests. Its client must not be throttled: a pod does not start
 // before its answer.
 type Signer struct {
-	client    kubernetes.Interface
-	authority *authority.Authority
+	client kubernetes.Interface
+	issuer Issuer
+	// trust gives the published roots.
+	trust     func() *x509.CertPool
 	admission *admission.Watch
 	settings  func() Settings
 	// systemNamespace is that of the control plane.
@@ -80,9 +82,7 @@ func (s *Signer) judge(ctx context.Context, request *certificatesv1.PodCertifica
 	if first := replayed(s.informer.GetIndexer(), request); first != "" {
 		return Verdict{}, none, fmt.Errorf("its stub is that of request %s, and good for one request", first)
 	}
-	settings := s.settings()
-	issuer, err := s.authority.Issuer(lifetime(settings, request.Spec.MaxExpirationSeconds))
-	if err != nil {
+	if err := s.issuer.Ready(); err != nil {
 		return Verdict{}, none, err
 	}
 	live, err := s.live(ctx, request)
@@ -92,7 +92,7 @@ func (s *Signer) judge(ctx context.Context, request *certificatesv1.PodCertifica
 	verdict := Decide(request, live, s.systemNamespace)
 	switch verdict.Outcome {
 	case Issue:
-		status, err := issue(verdict, settings, request.Spec.MaxExpirationSeconds, issuer, s.authority.Trust(), time.Now())
+		status, err := issue(ctx, verdict, s.settings(), request.Spec.MaxExpirationSeconds, s.issuer, s.trust(), time.Now())
 		return verdict, status, err
 	case Deny:
 		return verdict, denial(verdict, time.Now()), nil

@@ -71,7 +71,7 @@ func TestPlanFollowsARenewal(t *testing.T) {
 	old, next := generate(t), generate(t)
 	before := root.Keyring{Signing: old}
 	spreading := root.Keyring{Signing: old, Next: next}
-	retiring := root.Keyring{Signing: next, Previous: old.Issuer().Certificate}
+	retiring := root.Keyring{Signing: next, Previous: old.CA().Certificate}
 	after := root.Keyring{Signing: next}
 	for name, tc := range map[string]struct {
 		bundle, secret root.Keyring

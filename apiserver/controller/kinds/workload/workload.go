@@ -40,6 +40,11 @@ var Unit = engine.Kind{
 	},
 	SameFacts: func(a, b any) bool { return a.(*compile.Facts).Same(b.(*compile.Facts)) },
 	Remembers: true,
+	Hear: func(memory, other any) any {
+		own, _ := memory.(envoy.Generations)
+		theirs, _ := other.(envoy.Generations)
+		return own.Hear(theirs)
+	},
 }
 
 func build(r world.Reader, view string, memory any) (engine.Product, error) {
