@@ -35,8 +35,8 @@ type Engine struct {
 	// remembered are memories of units that are not there yet.
 	remembered map[unit.ID]any
 	// begun is set after the first step.
-	begun bool
-	backlog    backlog
+	begun   bool
+	backlog backlog
 	// held are the units whose reports are yet to be told.
 	held map[unit.ID]*work
 	out  Outcome

@@ -12,11 +12,14 @@ import (
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/unit"
 )
 
-// State, Wait and Nack are what is said of units, in the words of package ack.
+// What is said of units, in the words of package ack.
 type (
+	// State is how far proxies are with units.
 	State = ack.State
-	Wait  = ack.Wait
-	Nack  = ack.Nack
+	// Wait is a proxy that has not ACKed something.
+	Wait = ack.Wait
+	// Nack is a refusal.
+	Nack = ack.Nack
 )
 
 // Units tells how far proxies are with the resources that came of some units: each

@@ -18,8 +18,10 @@ import (
 
 // Source reads MeshRoutes.
 var Source = kinds.Source{
-	Informer: func(i kinds.Informers) cache.SharedIndexInformer { return i.Mesh.Mesh().V1alpha1().MeshRoutes().Informer() },
-	Stored:   true,
+	Informer: func(i kinds.Informers) cache.SharedIndexInformer {
+		return i.Mesh.Mesh().V1alpha1().MeshRoutes().Informer()
+	},
+	Stored: true,
 	Set: func(object any, _ kinds.Options) kinds.Change {
 		route, ok := object.(*v1alpha1.MeshRoute)
 		if !ok {
