@@ -5,6 +5,7 @@ package server
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -34,6 +35,7 @@ func (s *Server) addHealthChecks() error {
 		ready = append(ready, untilFirst(c))
 	}
 	ready = append(ready,
+		untilFirst(check("mesh-client-authorities", s.clientAuthorities)),
 		check("mesh-serving-certificate", s.serving.Ready),
 		check("mesh-database", s.identity.ForeignDatabase),
 		s.whileHeld("mesh-informers", s.controller.Ready, s.clients.listed),
@@ -46,6 +48,16 @@ func (s *Server) addHealthChecks() error {
 		healthz.NamedCheck("mesh-informers", func(*http.Request) error { return s.clients.listed() }),
 		healthz.NamedCheck("mesh-xds", func(r *http.Request) error { return dials(r.Context(), s.xdsAddress) }),
 	)
+}
+
+// clientAuthorities tells whether the authorities are known by which callers are
+// recognized, those of the aggregator among them. Until then a connection is taken
+// without a certificate, and whoever opened it is anonymous to its end.
+func (s *Server) clientAuthorities() error {
+	if authorities := s.generic.SecureServingInfo.ClientCA; authorities != nil && len(authorities.CurrentCABundleContent()) == 0 {
+		return errors.New("the ConfigMap kube-system/extension-apiserver-authentication has not been read yet")
+	}
+	return nil
 }
 
 // untilFirst is healthy for good once c has been healthy.

@@ -16,7 +16,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	utilnet "k8s.io/apimachinery/pkg/util/net"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
@@ -151,13 +150,13 @@ func (m *Mesh) Ask(ctx context.Context, path string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	client, err := rest.HTTPClientFor(config)
+	tls, err := rest.TLSConfigFor(config)
 	if err != nil {
 		return "", err
 	}
-	// A server that has just started does not ask for certificates yet. A connection of
-	// then is anonymous to its end, and client-go would share it with others.
-	defer utilnet.CloseIdleConnectionsFor(client.Transport)
+	// A server that has just started does not ask for certificates yet, and a connection
+	// of then is anonymous to its end: nothing else may use it.
+	client := &http.Client{Transport: &http.Transport{TLSClientConfig: tls, DisableKeepAlives: true}}
 	return get(ctx, client, config.Host+path)
 }
 
