@@ -96,7 +96,7 @@ func (c *routeCompiler) concerns(r *intent.Route) bool {
 	return r.Parent == c.port.Service && (r.Port == 0 || r.Port == c.port.Number)
 }
 
-// consumerOf is the namespace of the callers whom a Route is for, "" for everybody.
+// consumerOf is the namespace of the callers that a Route is for, "" for all callers.
 func consumerOf(r *intent.Route) string {
 	if r.Origin.Namespace == r.Parent.Namespace {
 		return ""

@@ -103,9 +103,6 @@ func (g *Graph) Take(rank int) []*Dependent {
 	return taken
 }
 
-// Ranks is one more than the highest rank that was ever dirty.
-func (g *Graph) Ranks() int { return len(g.ranks) }
-
 func (n *node) touch() {
 	for _, r := range n.readers {
 		r.dependent.Touch()

@@ -9,7 +9,7 @@ package xds
 // that this has left to ACK. So an ACK costs a look at what waits for just that kind
 // of this one stream, and nothing where nobody has asked.
 
-// ask notes that somebody wants to be told of a product.
+// ask notes that a product is asked about.
 func (s *Server) ask(p *product) {
 	if !p.asked {
 		p.asked = true
@@ -17,7 +17,7 @@ func (s *Server) ask(p *product) {
 	}
 }
 
-// changed tells of a product, if somebody has asked.
+// changed tells of a product that was asked about.
 func (s *Server) changed(p *product) {
 	if p != nil && p.asked {
 		p.asked = false

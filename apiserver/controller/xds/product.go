@@ -19,7 +19,7 @@ type product struct {
 	number uint32
 	// places are sorted, those of listeners first.
 	places []place
-	// asked: somebody wants to be told when the answer of Units may be another.
+	// asked is true while a change of what Units answers is to be told.
 	asked bool
 }
 

@@ -91,7 +91,7 @@ type Server struct {
 	stopping bool
 	// known is how many of the proxies there are in each view.
 	known map[string]int
-	// asked is how many products somebody has asked about, and was not told of yet.
+	// asked is how many products were asked about and have not been told of yet.
 	asked int
 	// news are the units of which Notify is told when the lock is free.
 	news []unit.ID
