@@ -15,15 +15,17 @@ meshed=$(kubectl get pods -A -o go-template='{{range .items}}{{$in := .metadata.
 say "pods are no longer asked about"
 gone mutatingwebhookconfiguration mesh-apiserver
 
-# Finalizers of others would hold the policies back; whoever set them is not heard
-# any more once the API is gone.
-if kubectl get meshpolicies -A --request-timeout=10s >/dev/null 2>&1; then
+# Finalizers of others would hold the objects back; whoever set them is not heard any
+# more once the API is gone. Which kinds there are the API says.
+if kinds=$(kubectl api-resources --api-group=mesh.openservicemesh.io --namespaced --verbs=delete -o name --request-timeout=10s 2>/dev/null) && [ -n "$kinds" ]; then
   say "mesh resources go while their server can still tell everybody"
-  kubectl get meshpolicies -A -o jsonpath='{range .items[?(@.metadata.finalizers)]}{.metadata.namespace} {.metadata.name}{"\n"}{end}' |
-    while read -r namespace name; do
-      kubectl -n "$namespace" patch meshpolicy "$name" --type=merge -p '{"metadata":{"finalizers":null}}'
-    done
-  gone meshpolicies --all -A
+  for kind in $kinds; do
+    kubectl get "$kind" -A -o jsonpath='{range .items[?(@.metadata.finalizers)]}{.metadata.namespace} {.metadata.name}{"\n"}{end}' |
+      while read -r namespace name; do
+        kubectl -n "$namespace" patch "$kind" "$name" --type=merge -p '{"metadata":{"finalizers":null}}'
+      done
+    gone "$kind" --all -A
+  done
 fi
 say "the API is no longer announced"
 gone apiservice v1alpha1.mesh.openservicemesh.io
