@@ -38,14 +38,14 @@ type delivered struct {
 	Resources map[envoy.Key]string
 	Proxies   map[model.ProxyID]model.Proxy
 	Units     map[unit.ID][]envoy.Key
-	Reports   map[world.Reference]report.Report
+	Reports   map[unit.ID]report.Report
 	// Notices are what is said of objects without a status, by unit.
 	Notices map[unit.ID][]engine.Notice
 }
 
 func newDelivered() delivered {
 	return delivered{
-		map[envoy.Key]string{}, map[model.ProxyID]model.Proxy{}, map[unit.ID][]envoy.Key{}, map[world.Reference]report.Report{}, map[unit.ID][]engine.Notice{},
+		map[envoy.Key]string{}, map[model.ProxyID]model.Proxy{}, map[unit.ID][]envoy.Key{}, map[unit.ID]report.Report{}, map[unit.ID][]engine.Notice{},
 	}
 }
 
@@ -69,7 +69,7 @@ func (d *delivered) take(e *testEngine, out engine.Outcome) {
 	for _, id := range out.GoneProxies {
 		delete(d.Proxies, id)
 	}
-	for key, report := range reports(out) {
+	for key, report := range out.Reports {
 		if report == nil {
 			delete(d.Reports, key)
 		} else {
@@ -88,6 +88,10 @@ func TestIncrementalEqualsFull(t *testing.T) {
 			random := chance{rand.New(rand.NewPCG(seed, 0))}
 			incremental := newTestEngine()
 			incremental.setRoots(testRoots)
+			if seed%2 == 1 {
+				// Units wait for the next step then, and each change is some steps.
+				incremental.StepBytes = 1
+			}
 			got := newDelivered()
 			objects := map[string]metav1.Object{}
 			for range 60 {
@@ -95,6 +99,9 @@ func TestIncrementalEqualsFull(t *testing.T) {
 					random.change(incremental.World, objects)
 				}
 				got.take(incremental, incremental.step(t.Context()))
+				for incremental.Waits() {
+					got.take(incremental, incremental.step(t.Context()))
+				}
 				if diff := cmp.Diff(fromNothing(t.Context(), incremental, objects), got); diff != "" {
 					t.Fatalf("incremental differs from full (-full +incremental):\n%s", diff)
 				}
@@ -135,7 +142,7 @@ func (c chance) change(w *world.World, objects map[string]metav1.Object) {
 }
 
 func (c chance) object() metav1.Object {
-	switch c.IntN(12) {
+	switch c.IntN(14) {
 	case 0, 1:
 		return c.service()
 	case 2, 3:
@@ -144,6 +151,8 @@ func (c chance) object() metav1.Object {
 		return c.pod()
 	case 6, 7:
 		return c.policy()
+	case 12, 13:
+		return c.route()
 	case 8:
 		if c.IntN(2) == 0 {
 			return c.namespace()
@@ -262,6 +271,9 @@ func (c chance) pod() *corev1.Pod {
 
 func (c chance) policy() *v1alpha1.MeshPolicy {
 	p := &v1alpha1.MeshPolicy{ObjectMeta: c.meta("first", "second")}
+	if c.IntN(4) == 0 {
+		p.Namespace = worldtest.SystemNamespace
+	}
 	p.Generation = c.Int64N(1 << 40)
 	switch c.IntN(3) {
 	case 0:
@@ -283,6 +295,18 @@ func (c chance) policy() *v1alpha1.MeshPolicy {
 			v1alpha1.PolicyDestination{HTTP: &v1alpha1.HTTPMatch{Methods: []string{"GET"}}})},
 	}}
 	return p
+}
+
+// route shares the calls to a Service with others, and with what may not be there.
+func (c chance) route() *v1alpha1.MeshRoute {
+	r := &v1alpha1.MeshRoute{ObjectMeta: c.meta("one", "two")}
+	r.Generation = c.Int64N(1 << 40)
+	r.Spec.ParentRefs = []v1alpha1.RouteParentReference{{Kind: "Service", Name: pick(c, "web", "api"), Port: pick(c, nil, ptr.To[int32](80), ptr.To[int32](81))}}
+	r.Spec.HTTP = []v1alpha1.HTTPRouteRule{{BackendRefs: []v1alpha1.HTTPBackendReference{
+		{Kind: "Service", Name: pick(c, "web", "api"), Port: pick[int32](c, 80, 81), Weight: pick(c, nil, ptr.To[int32](0), ptr.To[int32](3))},
+		{Kind: "Service", Name: pick(c, "web", "gone"), Port: 80},
+	}}}
+	return r
 }
 
 func pick[T any](c chance, values ...T) T { return values[c.IntN(len(values))] }

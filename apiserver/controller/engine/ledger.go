@@ -154,13 +154,16 @@ func (l *ledger) takeProxies() (there []model.Proxy, gone []model.ProxyID) {
 
 // note tells of a unit's notices those that were not told before.
 func (l *ledger) note(u unit.ID, before, now []Notice) {
-	for _, n := range before {
-		l.noticed[noticed{u.Kind, n.Reason}]--
-	}
 	for _, n := range now {
 		l.noticed[noticed{u.Kind, n.Reason}]++
 		if !slices.ContainsFunc(before, n.repeats) {
 			l.news = append(l.news, n)
+		}
+	}
+	for _, n := range before {
+		key := noticed{u.Kind, n.Reason}
+		if l.noticed[key]--; l.noticed[key] == 0 {
+			delete(l.noticed, key)
 		}
 	}
 }
