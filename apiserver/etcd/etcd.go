@@ -64,7 +64,7 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 	}
 	s, err := startLocked(ctx, cfg, lock)
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("start etcd in %s: %w", cfg.Dir, err), lock.Close())
+		return nil, errors.Join(fmt.Errorf("start etcd in %s: %w", cfg.Dir, err), releaseLock(lock))
 	}
 	klog.FromContext(ctx).Info("Embedded etcd is ready", "dir", cfg.Dir, "endpoint", s.Endpoint())
 	return s, nil
@@ -192,7 +192,7 @@ func (s *Server) Stop(ctx context.Context) error {
 	case <-ctx.Done():
 		return fmt.Errorf("stop etcd: %w", ctx.Err())
 	}
-	if err := s.lock.Close(); err != nil {
+	if err := releaseLock(s.lock); err != nil {
 		return fmt.Errorf("unlock data directory: %w", err)
 	}
 	klog.FromContext(ctx).Info("Embedded etcd has stopped", "took", time.Since(start))

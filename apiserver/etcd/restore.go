@@ -37,7 +37,7 @@ func Restore(ctx context.Context, snapshotFile, dir string) (before string, err 
 	if err != nil {
 		return "", err
 	}
-	defer func() { err = errors.Join(err, lock.Close()) }()
+	defer func() { err = errors.Join(err, releaseLock(lock)) }()
 
 	// Beside its place until it is whole: a restoration that fails changes nothing.
 	restored := filepath.Join(dir, "etcd.restoring")
