@@ -164,7 +164,7 @@ func (e *Engine) TouchAll() {
 }
 
 // Spent is how many bytes of resources the last step has made.
-func (e *Engine) Spent() int { return e.backlog.spent }
+func (e *Engine) Spent() int { return e.backlog.total }
 
 // Step makes anew what the changes since the last step have made stale.
 func (e *Engine) Step(ctx context.Context) Outcome {
@@ -259,6 +259,7 @@ func (e *Engine) keep(u *work, product Product) {
 		u.bytes += len(product.Resources[i].Body.Value)
 	}
 	e.backlog.spent += u.bytes
+	e.backlog.total += u.bytes
 	u.made, u.memory, u.public = true, product.Memory, product.Public != nil
 	u.proxy, u.notices = product.Proxy, product.Notices
 	u.report, u.last = product.Report, product.Last
