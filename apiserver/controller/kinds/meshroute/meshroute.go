@@ -33,7 +33,7 @@ var Unit = engine.Kind{
 
 func build(r world.Reader, name string, _ any) (engine.Product, error) {
 	origin := Reference(world.ParseKey(name))
-	found, ok := compile.JudgeRoutes(r, origin, func(key intent.Key) []compile.RouteProblem { return service.Problems(r, key) })
+	found, ok := compile.JudgeRoutes(r, origin, func(key intent.Key) []compile.RouteProblem { return service.Problems(r, key, origin) })
 	if !ok {
 		return engine.Product{Gone: true}, nil
 	}
