@@ -11,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/openservicemesh/mesh-apiserver/apis/mesh/v1alpha1"
 	"github.com/openservicemesh/mesh-apiserver/apiserver/controller/world/worldtest"
 )
 
@@ -96,4 +97,26 @@ func TestPodsThatComeAndGoHoldUpNoWorkload(t *testing.T) {
 		}
 	}
 	t.Error("in 50 steps the policy has not had its turn")
+}
+
+// Whoever edits without end keeps no report on others' objects from being told: they are
+// carried out when all that had to be made with them has been made once.
+func TestAnEndlessFloodHoldsUpNoReport(t *testing.T) {
+	e := flooded(t)
+	everywhere := neighbourPolicy(2)
+	everywhere.Namespace, everywhere.Spec.Selector = worldtest.SystemNamespace, nil
+	worldtest.Set(e.World, everywhere)
+	config := &v1alpha1.MeshConfig{ObjectMeta: metav1.ObjectMeta{Name: v1alpha1.MeshConfigName, UID: "c", Generation: 7}}
+	config.Spec.Traffic.Access = v1alpha1.AccessDefaultDeny
+	e.World.SetConfig(config)
+	policy, settings := false, false
+	for step := range int64(100) {
+		worldtest.Set(e.World, floodPolicy(0, 2+step))
+		out := e.step(t.Context())
+		policy = policy || reports(out)[originOf(everywhere)] != nil
+		settings = settings || len(configs(out)) > 0
+	}
+	if !policy || !settings {
+		t.Errorf("in 100 steps the administrators' policy was reported on: %v; the MeshConfig: %v", policy, settings)
+	}
 }

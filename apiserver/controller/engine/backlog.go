@@ -32,20 +32,32 @@ type backlog struct {
 	// step numbers the steps, and units has the one since which a unit waits.
 	step  int
 	units map[*work]int
-	ids   map[unit.ID]struct{}
+	ids   map[unit.ID]int
 }
 
 func newBacklog() backlog {
-	return backlog{units: map[*work]int{}, ids: map[unit.ID]struct{}{}}
+	return backlog{units: map[*work]int{}, ids: map[unit.ID]int{}}
 }
 
 func (b *backlog) waits() bool { return len(b.units) > 0 }
 
-func (b *backlog) waitsFor(ids []unit.ID) bool {
+// waitsFor tells whether one of these units waits since that step or an earlier one. One
+// that has begun to wait since then was made meanwhile, or was right as it was.
+func (b *backlog) waitsFor(ids []unit.ID, step int) bool {
 	return b.waits() && slices.ContainsFunc(ids, func(id unit.ID) bool {
-		_, waits := b.ids[id]
-		return waits
+		since, waits := b.ids[id]
+		return waits && since <= step
 	})
+}
+
+// waitsSince is waitsFor for all units.
+func (b *backlog) waitsSince(step int) bool {
+	for _, since := range b.units {
+		if since <= step {
+			return true
+		}
+	}
+	return false
 }
 
 func (b *backlog) begin(limit int) {
@@ -70,7 +82,7 @@ func (b *backlog) mayWait(u *work) bool {
 func (b *backlog) wait(u *work) {
 	if _, waits := b.units[u]; !waits {
 		b.units[u] = b.step
-		b.ids[u.id] = struct{}{}
+		b.ids[u.id] = b.step
 	}
 }
 
