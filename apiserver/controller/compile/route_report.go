@@ -21,7 +21,8 @@ type RouteVerdicts struct {
 	Parents []intent.Key
 }
 
-// ProblemsOf gives what a Service's unit has said of the Routes of its calls.
+// ProblemsOf gives what a Service's unit has said of the Routes of its calls, or those of
+// it that are about the object in question.
 type ProblemsOf func(service intent.Key) []RouteProblem
 
 // JudgeRoutes reports on an object that routes; false if it is not there. Parents that

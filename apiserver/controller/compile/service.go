@@ -56,24 +56,35 @@ var services = world.NewDerived(4, func(w world.Reader, key world.Key) front {
 		}
 	}
 	sortPorts(out.Ports)
-	problems := routePorts(w, key, out.Ports)
-	return front{ServiceFront{Service: out, Problems: problems}, true}
+	routed := routings.Of(w, key)
+	for i := range out.Ports {
+		out.Ports[i].Routes = routed.of[out.Ports[i].Number]
+	}
+	return front{ServiceFront{Service: out, Problems: routed.problems}, true}
 }, nil)
 
-// routePorts gives the ports of a Service their Routes.
-func routePorts(w world.Reader, key world.Key, ports []model.ServicePort) (problems []RouteProblem) {
-	routes := w.RoutesOf(key)
-	if len(routes) == 0 {
-		return nil
-	}
-	look := RouteLookupOf(w)
-	for i := range ports {
-		routing := Routes(RoutedPort{Service: key, Number: ports[i].Number, Protocol: ports[i].Protocol}, routes, look)
-		ports[i].Routes = routing.Routes
-		problems = append(problems, routing.Problems...)
-	}
-	return problems
+// routing is what the Routes of a Service's calls come to, by its ports.
+type routing struct {
+	of       map[uint16][]model.Routes
+	problems []RouteProblem
 }
+
+// routings are made by themselves: endpoints come and go more often than Routes, of which
+// a Service may have thousands.
+var routings = world.NewDerived(3, func(w world.Reader, key world.Key) routing {
+	routes, service := w.RoutesOf(key), w.Service(key)
+	if len(routes) == 0 || service == nil {
+		return routing{}
+	}
+	look, out := RouteLookupOf(w), routing{of: map[uint16][]model.Routes{}}
+	for _, port := range tcpPorts(service) {
+		number := uint16(port.Port)
+		found := Routes(RoutedPort{Service: key, Number: number, Protocol: calledProtocol(service, port)}, routes, look)
+		out.of[number] = found.Routes
+		out.problems = append(out.problems, found.Problems...)
+	}
+	return out
+}, func(a, b routing) bool { return reflect.DeepEqual(a, b) })
 
 var fronts = world.NewDerived(5, func(w world.Reader, key world.Key) front {
 	found := services.Of(w, key)

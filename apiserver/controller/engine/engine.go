@@ -10,6 +10,7 @@ import (
 	"context"
 	"fmt"
 	"runtime/debug"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -54,6 +55,8 @@ type work struct {
 	turn int
 	// bytes is how much it has given to proxies.
 	bytes int
+	// since is the step since which its report is held.
+	since int
 	// The rest is of its last Product.
 	proxy   *model.Proxy
 	report  *report.Report
@@ -164,7 +167,7 @@ func (e *Engine) TouchAll() {
 }
 
 // Spent is how many bytes of resources the last step has made.
-func (e *Engine) Spent() int { return e.backlog.spent }
+func (e *Engine) Spent() int { return e.backlog.total }
 
 // Step makes anew what the changes since the last step have made stale.
 func (e *Engine) Step(ctx context.Context) Outcome {
@@ -249,6 +252,9 @@ func (e *Engine) keep(u *work, product Product) {
 	}
 	switch {
 	case product.Report != nil:
+		if _, held := e.held[u.id]; !held || !sameWork(u.report, product.Report) {
+			u.since = e.backlog.step
+		}
 		e.held[u.id] = u
 	case u.report != nil:
 		delete(e.held, u.id)
@@ -259,6 +265,7 @@ func (e *Engine) keep(u *work, product Product) {
 		u.bytes += len(product.Resources[i].Body.Value)
 	}
 	e.backlog.spent += u.bytes
+	e.backlog.total += u.bytes
 	u.made, u.memory, u.public = true, product.Memory, product.Public != nil
 	u.proxy, u.notices = product.Proxy, product.Notices
 	u.report, u.last = product.Report, product.Last
@@ -279,16 +286,22 @@ func (e *Engine) keepFacts(u *work, facts any) {
 	}
 }
 
-// tellReports tells those reports for which no unit waits that carries out what they
-// are about: proxies acknowledge an object when they have what was made of it.
+// tellReports tells those reports for which no unit waits any longer that carries out what
+// they are about: proxies acknowledge an object when they have what was made of it. What
+// has become stale after that does not hold them up.
 func (e *Engine) tellReports() {
 	for id, u := range e.held {
-		if u.last && e.Waits() || e.backlog.waitsFor(u.report.Units) {
+		if u.last && e.backlog.waitsSince(u.since) || e.backlog.waitsFor(u.report.Units, u.since) {
 			continue
 		}
 		set(&e.out.Reports, id, u.report)
 		delete(e.held, id)
 	}
+}
+
+// sameWork tells whether two reports are told when the same was made of the same object.
+func sameWork(a, b *report.Report) bool {
+	return a != nil && a.UID == b.UID && a.Generation == b.Generation && slices.Equal(a.Units, b.Units)
 }
 
 // set puts a value into a map that is made when it is needed.

@@ -54,7 +54,7 @@ type Product struct {
 	// Report is what there is to say in the status of the unit's object, or nil.
 	// It is told when none of its Units waits.
 	Report *report.Report
-	// Last says that Report is told when no unit waits.
+	// Last says that Report is told when no unit waits that did when it was made.
 	Last bool
 	// Notices are what there is to say of objects without a status of ours.
 	Notices []Notice

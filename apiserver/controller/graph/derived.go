@@ -44,21 +44,22 @@ func (d *Derived[K, V]) Get(r *Recorder, key K) V {
 		v.owner = v
 		d.made[key] = v
 	}
+	// It is read even if it cannot be made: it may be when what it reads changes.
+	r.read(&v.node)
 	if !v.valid {
 		v.make()
 	} else if v.Dirty() {
 		v.again()
 	}
-	r.read(&v.node)
 	return v.value
 }
 
-// make builds the value. It stays invalid if build panics.
+// make builds the value. It stays invalid if build panics, until what was read changes.
 func (v *value[K, V]) make() {
 	v.valid = false
 	r := v.of.graph.Record()
+	defer v.Reads(r)
 	made := v.of.build(r, v.key)
-	v.Reads(r)
 	v.value, v.valid, v.dirty = made, true, false
 }
 

@@ -171,10 +171,12 @@ func (d *Dependent) settle(nodes []*node) {
 	for _, n := range nodes {
 		n.mark = wanted
 	}
-	left := d.reads[:0]
+	// What is not read any more goes last: with it may go a derived value, and what that
+	// alone has read, which must have found its new reader by then.
+	left, gone := d.reads[:0], []edge(nil)
 	for _, e := range d.reads {
 		if e.node.mark != wanted {
-			e.node.remove(e.at)
+			gone = append(gone, e)
 			continue
 		}
 		e.node.mark = kept
@@ -189,6 +191,17 @@ func (d *Dependent) settle(nodes []*node) {
 			d.reads = append(d.reads, edge{n, int32(len(n.readers))})
 			n.readers = append(n.readers, reference{d, int32(len(d.reads) - 1)})
 		}
+	}
+	there := len(d.reads)
+	for _, e := range gone {
+		e.node.readers[e.at].at = int32(len(d.reads))
+		d.reads = append(d.reads, e)
+	}
+	for len(d.reads) > there {
+		last := d.reads[len(d.reads)-1]
+		d.reads[len(d.reads)-1] = edge{}
+		d.reads = d.reads[:len(d.reads)-1]
+		last.node.remove(last.at)
 	}
 	if len(d.reads) == 0 {
 		d.reads = nil

@@ -218,7 +218,9 @@ func (w *Writer) write(ctx context.Context, n name) error {
 	w.tell(edited, *before.Conditions, *fields.Conditions)
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.written[n] = w.now()
+	if _, there := w.reports[n]; there {
+		w.written[n] = w.now()
+	}
 	return nil
 }
 

@@ -33,13 +33,16 @@ var Unit = engine.Kind{
 
 func build(r world.Reader, name string, _ any) (engine.Product, error) {
 	origin := Reference(world.ParseKey(name))
-	found, ok := compile.JudgeRoutes(r, origin, func(key intent.Key) []compile.RouteProblem { return service.Problems(r, key) })
+	found, ok := compile.JudgeRoutes(r, origin, func(key intent.Key) []compile.RouteProblem { return service.Problems(r, key, origin) })
 	if !ok {
 		return engine.Product{Gone: true}, nil
 	}
 	out := &report.Report{UID: found.Origin.UID, Generation: found.Origin.Generation, Accepted: found.Accepted, ResolvedRefs: &found.ResolvedRefs}
 	for _, parent := range found.Parents {
 		out.Units = append(out.Units, service.ID(parent))
+		if r.Failed(service.ID(parent)) != nil {
+			out.Accepted = report.Verdict{Reason: report.ReasonInvalid, Message: "Service " + parent.String() + " cannot be compiled, and its addresses refuse"}
+		}
 	}
 	return engine.Product{Report: out}, nil
 }

@@ -23,10 +23,23 @@ const name = "service"
 // ID is the unit of a Service, whose resources carry out the Routes of its calls.
 func ID(key world.Key) unit.ID { return unit.ID{Kind: name, Name: key.String()} }
 
-// Problems are what of the Routes of a Service's calls does not act as it is written.
-func Problems(r world.Reader, key world.Key) []compile.RouteProblem {
-	problems, _ := r.Facts(ID(key)).([]compile.RouteProblem)
-	return problems
+// problems are what of the Routes of a Service's calls does not act as it is written, by
+// the object that says it: with thousands of them none must look at those of all others.
+type problems map[world.Reference][]compile.RouteProblem
+
+func newProblems(all []compile.RouteProblem) problems {
+	found := problems{}
+	for _, p := range all {
+		found[p.Route.Reference] = append(found[p.Route.Reference], p)
+	}
+	return found
+}
+
+// Problems are what of an object's Routes of the calls of a Service does not act as it is
+// written.
+func Problems(r world.Reader, key world.Key, of world.Reference) []compile.RouteProblem {
+	found, _ := r.Facts(ID(key)).(problems)
+	return found[of]
 }
 
 // Unit makes all of a Service but its endpoints.
@@ -95,7 +108,7 @@ func build(r world.Reader, name string, _ any) (engine.Product, error) {
 	resources, err := envoy.Service(front.Service)
 	product := engine.Product{Resources: envoy.InView(front.View, resources)}
 	if len(front.Problems) > 0 {
-		product.Facts = front.Problems
+		product.Facts = newProblems(front.Problems)
 	}
 	return product, err
 }
